@@ -45,7 +45,7 @@ def problems(site: Site, requests: Iterable[Request]) -> list[str]:
     if missing:
         return [
             f"{', '.join(missing)}: not found; run on a machine of the cluster, with Slurm's "
-            "commands on PATH (the states of jobs are read with sacct)"
+            "commands on PATH"
         ]
     nodes = _nodes()
     return [
@@ -70,8 +70,8 @@ def _accounting() -> list[str]:
     if done.returncode == 0:
         return []
     return [
-        f"sacct: {_first_line(done.stderr)}; Snakemake reads the states of jobs from Slurm's "
-        "accounting and would wait for ever: ask the administrators whether slurmdbd runs"
+        f"sacct: {_first_line(done.stderr)}; Snakemake asks Slurm's accounting for jobs that the "
+        "queue has forgotten, and would wait for ever: ask the administrators whether slurmdbd runs"
     ]
 
 
