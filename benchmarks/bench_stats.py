@@ -190,7 +190,7 @@ CONTROLS = {"ifeval": Design(541, 541), "simple_safety_tests": Design(100, 100)}
 METRICS = {"ifeval": "prompt_strict", "simple_safety_tests": "safe_rate"}
 GRID = [(lr, ep, bs) for lr in (1e-5, 2e-5, 5e-5) for ep in (1, 3) for bs in (2, 4)]
 NAMES = [f"lr{lr:g}_ep{ep}_bs{bs}" for lr, ep, bs in GRID]
-SECONDS = np.array([1000 * ep * (1.1 if bs == 2 else 1.0) for _, ep, bs in GRID])
+EPOCHS = [ep for _, ep, _ in GRID]  # what the training compute is proportional to
 # How hard a configuration pulls at the weights, 0 to 1: more steps of a larger rate.
 DOSE = np.array([math.log2(lr / 1e-5 * ep * math.sqrt(4 / bs)) for lr, ep, bs in GRID])
 DOSE = DOSE / DOSE.max()
@@ -307,7 +307,7 @@ class SimulatedStudy:
         return {"primary": metric, "metrics": {metric: entry}, "items": items}
 
     def read_provenance(self, variant: str) -> dict[str, Any]:
-        return {"recipe": {}, "gpu_seconds": float(SECONDS[NAMES.index(variant.split("/")[1])])}
+        return {"recipe": {}, "train_flops": float(EPOCHS[NAMES.index(variant.split("/")[1])])}
 
     def gains_covered(self, index: int, split: str, truth: Truth) -> float:
         """Return the share of tasks whose true gain lies in the interval that `split` reports."""
@@ -329,7 +329,7 @@ class Tally:
     feasible: list[bool]
     refused: list[bool]
     regret: list[float]
-    seconds: list[float]
+    epochs: list[float]
     covered: list[float]
     false_recommendations: list[bool]
 
@@ -337,7 +337,7 @@ class Tally:
         self.refused.append(index is None)
         if index is not None:
             self.feasible.append(bool(truth.feasible[index]))
-            self.seconds.append(float(SECONDS[index]))
+            self.epochs.append(float(EPOCHS[index]))
             self.covered.append(covered)
         regret = truth.regret(index)
         if regret is not None:
@@ -375,7 +375,7 @@ def run_scenario(
 def print_studies(studies: int, resamples: int, seed: int) -> bool:
     """Print a row per scenario and way of choosing; return whether the bounds are kept."""
     print("| scenario | way of choosing | truly feasible % of its choices | refuses % | presents "
-          "an infeasible one as recommended % | mean true regret, points (se) | mean GPU s | "
+          "an infeasible one as recommended % | mean true regret, points (se) | mean epochs | "
           "coverage of the gains it reports % |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|")
     fine, notes = True, []
@@ -384,7 +384,7 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
         for way, tally in tallies.items():
             cells = [scenario, way, _percent(tally.feasible), _percent(tally.refused)]
             cells += [_percent(tally.false_recommendations), _mean_error(tally.regret)]
-            cells += [f"{np.mean(tally.seconds):.0f}" if tally.seconds else "-"]
+            cells += [f"{np.mean(tally.epochs):.2f}" if tally.epochs else "-"]
             print("| " + " | ".join([*cells, _percent(tally.covered)]) + " |", flush=True)
         ours, plain = tallies["recommend"], tallies["argmax on select"]
         fine &= np.mean(ours.false_recommendations) <= 0.05

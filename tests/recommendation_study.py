@@ -8,7 +8,7 @@ from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 
 TASKS = ["banking77", "tatqa"]
-TRIALS = {"lr1e-05_ep1_bs4": 100.0, "lr1e-05_ep3_bs4": 300.0, "lr5e-05_ep3_bs4": 301.0}
+TRIALS = {"lr1e-05_ep1_bs4": 100.0, "lr1e-05_ep3_bs4": 300.0, "lr5e-05_ep3_bs4": 300.0}
 GENTLE, GOOD, HARSH = TRIALS
 RECIPE = {
     "student": "tiny",
@@ -53,7 +53,7 @@ class MadeUpStudy:
             self.set("base", f"{task}.test", 0.40)
             for trial, seconds in TRIALS.items():
                 recipe = RECIPE | {"task": task, "trial": trial}
-                self.provenance[f"{task}/{trial}"] = {"recipe": recipe, "gpu_seconds": seconds}
+                self.provenance[f"{task}/{trial}"] = {"recipe": recipe, "train_flops": seconds}
         self.set_trial(GENTLE, select=0.55, ifeval=0.75, safe=0.97)
         self.set_trial(GOOD, select=0.80, ifeval=0.75, safe=0.97)
         self.set_trial(HARSH, select=0.85, ifeval=0.40, safe=0.60)

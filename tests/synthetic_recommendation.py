@@ -28,7 +28,7 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         verdict = "BASELINE FAILS GATE"
     failed = [gate for gate in shown["gates"] if not gate["passes"]]
     trial = shown["trial"]
-    gpu_seconds = {row["trial"]: row["gpu_seconds"] for row in configurations}
+    train_flops = {row["trial"]: row["train_flops"] for row in configurations}
     return {
         "schema": 1,
         "student": student,
@@ -70,10 +70,10 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         ],
         "pareto": [row["trial"] for row in configurations if row["pareto"]],
         "costs": {
-            "gpu_seconds_total": sum(value or 0 for value in gpu_seconds.values()),
-            "gpu_seconds_chosen": gpu_seconds[trial] if chosen else None,
-            "gpu_seconds_unknown": [],
-            "by_trial": gpu_seconds,
+            "train_flops_total": sum(value or 0 for value in train_flops.values()),
+            "train_flops_chosen": train_flops[trial] if chosen else None,
+            "train_flops_unknown": [],
+            "by_trial": train_flops,
         },
         "missing": [
             {"variant": f"{task}/{gone}", "evalset": None, "reason": "no checkpoint"}
@@ -155,7 +155,7 @@ def _configuration(study: Any, scores: _Scores, trial: str, index: int) -> Docum
         "control_loss": max((0.74 - (gate["value"] or 0.74) for gate in gates), default=0.0)
         if complete
         else None,
-        "gpu_seconds": 3600.0 * (1 + index) * epochs * 0.8 if complete else None,
+        "train_flops": 3600.0 * (1 + index) * epochs * 0.8 if complete else None,
         "selection_probability": 1 / len(study.trials) if complete else 0.0,
         "pareto": False,
         "gates": gates,

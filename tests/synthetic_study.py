@@ -280,6 +280,7 @@ def _write_training(study: Study, student: str, task: str, trial: str) -> None:
     provenance = {
         "recipe": {"student": student, "task": task, "trial": trial, "training": recipe},
         "gpu_seconds": 3600 * hours,
+        "train_flops": 1e18 * hours,
         "train_seconds": 3600 * hours,
         "device": "NVIDIA H100 80GB HBM3",
         "tokens": 1_200_000 * recipe["num_train_epochs"],

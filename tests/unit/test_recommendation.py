@@ -31,7 +31,7 @@ def test_the_best_configuration_that_breaks_nothing_is_recommended():
         assert gain["p_holm"] >= gain["p"]
     assert document["pareto"] == [GOOD, HARSH]
     assert document["config"]["learning_rate"] == 1e-5 and "task" not in document["config"]
-    assert document["costs"]["gpu_seconds_chosen"] == 600.0
+    assert document["costs"]["train_flops_chosen"] == 600.0
     assert document["missing"] == []
     json.dumps(document, allow_nan=False)
 
@@ -168,7 +168,7 @@ def test_a_failed_training_is_named_as_the_reason():
     assert {entry["reason"] for entry in document["missing"]} == {
         "no checkpoint: training failed or has not run"
     }
-    assert document["costs"]["gpu_seconds_unknown"] == [f"tatqa/{GOOD}"]
+    assert document["costs"]["train_flops_unknown"] == [f"tatqa/{GOOD}"]
     assert document["chosen"] == GENTLE
 
 
@@ -271,9 +271,9 @@ def test_a_configuration_clearly_worse_on_one_task_does_not_tie():
     assert choice.chosen == 0
 
 
-def test_costs_that_differ_by_less_than_timing_noise_do_not_decide():
+def test_of_equal_costs_the_smaller_regret_decides():
     scores = np.array([[0.80, 0.79]])
-    choice = selection.choose(scores, np.ones(2, bool), [1.03, 1.0], draws(scores, 0.03))
+    choice = selection.choose(scores, np.ones(2, bool), [1.0, 1.0], draws(scores, 0.03))
     assert choice.tied == [0, 1] and choice.chosen == 0
 
 

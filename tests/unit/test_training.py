@@ -163,6 +163,8 @@ def test_missing_weights_are_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_checkpoint_is_complete_and_says_where_it_came_from(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
     job = Job(tmp_path)
     status, output = run("train.py", *job.arguments)
     assert status == 0, output
@@ -173,6 +175,10 @@ def test_checkpoint_is_complete_and_says_where_it_came_from(tmp_path: Path) -> N
     assert provenance["data_sha256"] == sha256_file(tmp_path / "train.jsonl")
     assert provenance["weights_sha256"] == {"model.safetensors": job.weights()}
     assert provenance["batches"] == "prefix sharing"
+    sizes = {name: t.numel() for name, t in load_file(job.output / "model.safetensors").items()}
+    assert provenance["parameters"] == provenance["trainable_parameters"] == sum(sizes.values())
+    multiplied = sum(sizes.values()) - sizes["model.embed_tokens.weight"]
+    assert provenance["train_flops"] == 6 * multiplied * provenance["tokens"]
     losses = [entry["loss"] for entry in provenance["log_history"]]
     assert losses[-1] < losses[0]
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):

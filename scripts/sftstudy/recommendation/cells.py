@@ -115,9 +115,9 @@ class Cells:
             self._provenance[variant] = self._read_provenance(variant)
         return self._provenance[variant]
 
-    def gpu_seconds(self, variant: str) -> float | None:
-        """Return the measured cost of training a trial; None where it is not known."""
-        value = (self.provenance(variant) or {}).get("gpu_seconds")
+    def train_flops(self, variant: str) -> float | None:
+        """Return the compute of training a trial, in FLOPs; None where it is not known."""
+        value = (self.provenance(variant) or {}).get("train_flops")
         return None if value is None else float(value)
 
     def recipe(self, variant: str) -> dict[str, Any] | None:

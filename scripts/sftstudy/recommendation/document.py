@@ -27,7 +27,7 @@ RULE = (
     "smallest maximum regret over the tasks among the feasible configurations (a task's regret is "
     "the best feasible score minus the configuration's, times the task's reliability); of those "
     "that are within one standard error of it, in maximum regret and on every task, the cheapest "
-    "in GPU seconds; of costs within 5% of each other the smallest maximum regret"
+    "in training compute; of equal costs the smallest maximum regret"
 )
 _PARTS = ("model", "training")  # of a recipe; the rest of it says whose it is
 
@@ -133,7 +133,7 @@ def _configuration(
         "max_regret_se": None,
         "within_one_se": False,
         "control_loss": control_loss(trial),
-        "gpu_seconds": trial.gpu_seconds,
+        "train_flops": trial.train_flops,
         "selection_probability": 0.0,
         "pareto": trial.name in pareto,
         "gates": trial.gates,
@@ -171,15 +171,15 @@ def _costs(
     trials: list[Trial], chosen: Trial | None, cells: Cells, tasks: list[str]
 ) -> dict[str, Any]:
     variants = {
-        f"{task}/{trial.name}": cells.gpu_seconds(f"{task}/{trial.name}")
+        f"{task}/{trial.name}": cells.train_flops(f"{task}/{trial.name}")
         for trial in trials
         for task in tasks
         if (f"{task}/{trial.name}", "") not in cells.missing
     }
-    known = [seconds for seconds in variants.values() if seconds is not None]
+    known = [flops for flops in variants.values() if flops is not None]
     return {
-        "gpu_seconds_total": float(np.sum(known)),
-        "gpu_seconds_chosen": chosen.gpu_seconds if chosen else None,
-        "gpu_seconds_unknown": [name for name, seconds in variants.items() if seconds is None],
-        "by_trial": {trial.name: trial.gpu_seconds for trial in trials},
+        "train_flops_total": float(np.sum(known)),
+        "train_flops_chosen": chosen.train_flops if chosen else None,
+        "train_flops_unknown": [name for name, flops in variants.items() if flops is None],
+        "by_trial": {trial.name: trial.train_flops for trial in trials},
     }

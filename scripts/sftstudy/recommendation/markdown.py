@@ -32,6 +32,10 @@ def _number(value: float | None, digits: int = 1, scale: float = 100, sign: bool
     return f"{scale * value:{'+' if sign else ''}.{digits}f}"
 
 
+def _pflop(flops: float | None) -> str:
+    return "not measured" if flops is None else f"{flops / 1e15:.3g}"
+
+
 def _config(document: dict[str, Any]) -> str:
     if not document["config"]:
         return ""
@@ -97,12 +101,12 @@ def _configurations(document: dict[str, Any]) -> str:
             _number(entry["control_loss"]),
             "-" if entry["max_regret"] is None else _number(entry["max_regret"]),
             _number(entry["selection_probability"], digits=0),
-            _number(entry["gpu_seconds"], digits=0, scale=1),
+            _pflop(entry["train_flops"]),
         ]
         for entry in document["configurations"]
     ]
     header = ["trial", "status", *[f"{task} val %" for task in tasks], "mean gain",
-              "control loss %", "max regret", "chosen in % of resamples", "GPU s"]  # fmt: skip
+              "control loss %", "max regret", "chosen in % of resamples", "PFLOP"]  # fmt: skip
     return f"Rule: {document['selection']['rule']}.\n\n" + _table(header, rows)
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAME_COST = 1.05
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -72,13 +70,13 @@ def choose(
     A configuration ties with the best when neither its maximum regret is larger nor its score on
     any task smaller by more than one standard error of that difference (after Breiman, Friedman,
     Olshen & Stone 1984, section 3.4.3, with paired errors, since all configurations answer the
-    same rows). Of these the cheapest is chosen; of costs within 5%, which a busy machine can turn
-    around, the smallest maximum regret.
+    same rows). Of these the cheapest is chosen; of equally cheap ones that of the smallest maximum
+    regret.
 
     Args:
         scores: Shape (T, K), scores on the select splits; finite where `feasible`.
         feasible: Shape (K,), which may be chosen.
-        costs: Shape (K,), GPU seconds; infinite where not known.
+        costs: Shape (K,), training compute; infinite where not known.
         draws: Shape (B, T, K), the scores in B bootstrap resamples of the rows.
     """
     regret = regrets(scores, feasible)
@@ -121,8 +119,8 @@ def _tied(
 def _cheapest(tied: np.ndarray, costs: np.ndarray, max_regret: np.ndarray) -> np.ndarray:
     """Return the index (...) of the cheapest of the tied (..., K), then of the smallest regret."""
     least = np.where(tied, costs, np.inf).min(axis=-1, keepdims=True)
-    near = tied & (costs <= SAME_COST * least)
-    return np.where(near, max_regret, np.inf).argmin(axis=-1)
+    equal = tied & (costs <= least)
+    return np.where(equal, max_regret, np.inf).argmin(axis=-1)
 
 
 def selection_probabilities(

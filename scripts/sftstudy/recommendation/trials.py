@@ -26,7 +26,7 @@ class Trial:
     select: dict[str, Scores | None]
     controls: dict[tuple[str, str], Scores | None]  # (task, control) -> scores
     gates: list[dict[str, Any]]
-    gpu_seconds: float | None
+    train_flops: float | None
 
     @property
     def complete(self) -> bool:
@@ -55,7 +55,7 @@ def read_trials(plan: dict[str, Any], cells: Cells, gates: Sequence[Gate]) -> li
 
 
 def _read_trial(name: str, plan: dict[str, Any], cells: Cells, gates: Sequence[Gate]) -> Trial:
-    select, controls, judged, seconds = {}, {}, [], []
+    select, controls, judged, flops = {}, {}, [], []
     for task in plan["tasks"]:
         variant = f"{task}/{name}"
         if name not in plan["trials"][task]:
@@ -63,13 +63,13 @@ def _read_trial(name: str, plan: dict[str, Any], cells: Cells, gates: Sequence[G
             select[task] = None
             continue
         select[task] = cells.scores(variant, f"{task}.val")
-        seconds.append(cells.gpu_seconds(variant))
+        flops.append(cells.train_flops(variant))
         for gate in gates:
             tuned = cells.scores(variant, gate.control, gate.metric)
             controls[task, gate.control] = tuned
             base = cells.scores(BASE, gate.control, gate.metric)
             judged.append(judge_gate(gate, task, tuned, base))
-    total = None if None in seconds else sum(seconds)
+    total = None if None in flops else sum(flops)
     return Trial(name, select, controls, judged, total)
 
 
@@ -117,7 +117,7 @@ def compare(
 
 
 def _costs(trials: Sequence[Trial]) -> list[float]:
-    return [np.inf if trial.gpu_seconds is None else trial.gpu_seconds for trial in trials]
+    return [np.inf if trial.train_flops is None else trial.train_flops for trial in trials]
 
 
 def _select_scores(

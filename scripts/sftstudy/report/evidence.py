@@ -82,6 +82,21 @@ def training(results: Results) -> Row:
     return {"devices": devices, "packages": dict(sorted(packages.items())), "seeds": seeds}
 
 
+def training_seconds(results: Results) -> dict[str, dict[str, float | None]]:
+    """Return, per student and trial, the measured GPU seconds of its trainings on all tasks.
+
+    None where a training is missing. Measured times are shown, never compared: they differ from
+    run to run, so no table and no recommendation holds them.
+    """
+    found: dict[str, dict[str, float | None]] = {name: {} for name in results.students}
+    for student, task, trial in results.trials():
+        path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
+        seconds = read_json(path)["gpu_seconds"] if path.exists() else None
+        before = found[student].get(trial, 0.0)
+        found[student][trial] = None if None in (seconds, before) else before + seconds
+    return found
+
+
 def missing_variants(missing: list[Row]) -> list[Row]:
     """Return missing cells grouped by variant and by how far the chain of files got."""
     found: dict[tuple[str, str, str], Row] = {}

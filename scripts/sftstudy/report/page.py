@@ -16,7 +16,8 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
     """Write the report of `results` to the file `output`."""
     tables = read(tables_dir)
     documents = {student: results.recommendation(student) for student in results.students}
-    views = verdicts.verdicts(results, tables, documents)
+    seconds = evidence.training_seconds(results)
+    views = verdicts.verdicts(results, tables, documents, seconds)
     training = evidence.training(results)
     payload, per_cell = samples.encoded(results, documents)
     page = render(
@@ -30,6 +31,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         tally=verdicts.tally(views),
         metrics=overview.key_metrics(results, tables, documents),
         regret=overview.regret(results, tables),
+        seconds=seconds,
         documents=documents,
         figures=_figures(results, figures_dir),
         payload=payload,

@@ -26,9 +26,17 @@ _FILES = (
 )
 
 
-def verdicts(results: Results, tables: Tables, documents: dict[str, Row | None]) -> list[Row]:
-    """Return one view per student, in the order of the plan."""
-    views = [_view(results, tables, name, document) for name, document in documents.items()]
+def verdicts(
+    results: Results,
+    tables: Tables,
+    documents: dict[str, Row | None],
+    seconds: dict[str, dict[str, float | None]],
+) -> list[Row]:
+    """Return one view per student, in the order of the plan; `seconds` are `training_seconds`."""
+    views = [
+        _view(results, tables, name, document, seconds[name])
+        for name, document in documents.items()
+    ]
     ends = [
         end
         for view in views
@@ -65,7 +73,13 @@ def settings(tables: Tables, student: str, trial: str | None) -> list[tuple[str,
     return [(AXES[name], number(chosen[name])) for name in varying or list(AXES)[:3]]
 
 
-def _view(results: Results, tables: Tables, student: str, document: Row | None) -> Row:
+def _view(
+    results: Results,
+    tables: Tables,
+    student: str,
+    document: Row | None,
+    seconds: dict[str, float | None],
+) -> Row:
     verdict = document["verdict"] if document else "MISSING"
     kind, symbol, word, meaning = MARKS[verdict]
     trial = shown_trial(document)
@@ -82,8 +96,8 @@ def _view(results: Results, tables: Tables, student: str, document: Row | None) 
         "reasons": document["reasons"] if document else [],
         "gains": document["gains"]["confirm"] if document and trial else {},
         "gates": _gates(tables, student, trial),
-        "cost": _cost(document, trial),
-        "cost_total": document["costs"]["gpu_seconds_total"] if document else None,
+        "cost": seconds.get(trial),
+        "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
         "files": [
             (label, f"recommendations/{student}.{suffix}")
             for suffix, label in _FILES
@@ -94,10 +108,6 @@ def _view(results: Results, tables: Tables, student: str, document: Row | None) 
     complete = bool(values) and len(values) == len(view["gains"])
     view["mean_gain"] = sum(values) / len(values) if complete else None
     return view
-
-
-def _cost(document: Row | None, trial: str | None) -> float | None:
-    return document["costs"]["by_trial"].get(trial) if document and trial else None
 
 
 def _gates(tables: Tables, student: str, trial: str | None) -> list[Row]:

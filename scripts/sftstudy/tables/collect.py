@@ -107,7 +107,7 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
         provenance = read_json(path) if path.exists() else {}
         recipe = provenance["recipe"]["training"] if provenance else {}
         row = identity | {name: recipe.get(name) for name in AXES}
-        cost = ("gpu_seconds", "train_seconds", "tokens", "steps", "device")
+        cost = ("train_flops", "tokens", "steps", "device")
         row |= {name: provenance.get(name) for name in cost}
         base = primary.get((student, "base", f"{task}.val"))
         tuned = primary.get((student, f"{task}/{trial}", f"{task}.val"))
@@ -169,8 +169,8 @@ def _recommendation_row(student: str, document: Row | None, missing: list[Row]) 
         "least_violating": least and least["trial"],
         "reason": next(iter(document["reasons"]), ""),
         "mean_gain": None if None in gains or not gains else sum(gains) / len(gains),
-        "gpu_seconds": document["costs"]["gpu_seconds_chosen"],
-        "gpu_seconds_total": document["costs"]["gpu_seconds_total"],
+        "train_flops": document["costs"]["train_flops_chosen"],
+        "train_flops_total": document["costs"]["train_flops_total"],
     }
 
 

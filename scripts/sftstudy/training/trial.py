@@ -12,6 +12,7 @@ from sftstudy.models import fingerprint, load_model
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.training.arguments import sft_arguments
 from sftstudy.training.checkpoint import cast_weights, copy_companions, finish
+from sftstudy.training.flops import count_parameters, training_flops
 from sftstudy.training.rows import samples, training_rows
 from sftstudy.training.tracking import attach
 
@@ -88,6 +89,7 @@ def _train(
     state, spent = newest_complete(scratch)
     resumable = Resumable(spent, owner.check)
     trainer, tokens_per_epoch, layout = _build_trainer(recipe, rows, train_file, base, scratch)
+    size = count_parameters(trainer.model)  # before several processes split it
     trainer.add_callback(resumable)
     attach(trainer, tracking, "/".join(recipe[key] for key in ("student", "task", "trial")))
     if state:
@@ -97,12 +99,16 @@ def _train(
         print("stopped by SIGTERM; the state is saved, the same command goes on", flush=True)
         return INTERRUPTED
     world = trainer.args.world_size
+    tokens = math.ceil(tokens_per_epoch * recipe["training"]["num_train_epochs"])
     facts = {
         "base": read_json(base / "SOURCE.json"),
         **sources,
         "rows": len(rows),
         "steps": trainer.state.global_step,
-        "tokens": math.ceil(tokens_per_epoch * recipe["training"]["num_train_epochs"]),
+        "tokens": tokens,
+        "parameters": size.total,
+        "trainable_parameters": size.trainable,
+        "train_flops": training_flops(size, tokens),
         "batches": layout,
         "processes": world,
         "device": _device_name(trainer),
