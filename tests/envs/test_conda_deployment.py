@@ -107,6 +107,20 @@ def test_a_dry_run_plans_the_same_jobs_as_without_conda(checkout: Path) -> None:
     assert plan(checkout, *STUDY, "--sdm", "conda") == without
 
 
+def test_the_cluster_makes_them_where_its_site_says(checkout: Path, tmp_path: Path) -> None:
+    site = checkout / "profiles/slurm/site.yaml"
+    before = site.read_text(encoding="utf-8")
+    site.write_text(before.replace("conda_prefix: null", f"conda_prefix: {tmp_path}"))
+    command = (*STUDY, "--sdm", "conda", "--list-conda-envs")
+    try:
+        table = snakemake(checkout, *command, profile="slurm").stdout
+    finally:
+        site.write_text(before, encoding="utf-8")
+    folders = re.findall(r"^envs/\w+\.yaml\s+(\S+)$", table, re.MULTILINE)
+    assert len(folders) == len({rule.environment for rule in rules()})
+    assert {Path(folder).parent for folder in folders} == {tmp_path}
+
+
 def test_the_container_recipe_creates_every_environment(checkout: Path) -> None:
     recipe = snakemake(checkout, *STUDY, "--containerize").stdout
     for environment in {rule.environment for rule in rules()}:

@@ -11,7 +11,14 @@ from sftstudy.errors import StudyError
 from sftstudy.files import read_text
 
 FILE = Path("profiles/slurm/site.yaml")
-_TOP = {"account": str, "jobs": int, "warn_seconds": int, "gpu": dict, "cpu": dict}
+_TOP = {
+    "account": str,
+    "jobs": int,
+    "warn_seconds": int,
+    "conda_prefix": str,
+    "gpu": dict,
+    "cpu": dict,
+}
 _PARTITION = {
     "partition": str,
     "max_hours": (int, float),
@@ -42,6 +49,7 @@ class Site:
     warn_seconds: int
     gpu: Partition
     cpu: Partition
+    conda_prefix: str | None = None
 
     def place(self, student: dict[str, Any]) -> Partition:
         """Return where the jobs of a student that compute with its weights go."""
