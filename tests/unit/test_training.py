@@ -102,22 +102,6 @@ def test_rows_that_cannot_be_trained_on_are_named(change: dict, words: list[str]
     assert all(word in str(caught.value) for word in ["train.jsonl", *words])
 
 
-def test_every_recipe_of_the_real_study_is_accepted_by_trl(tmp_path: Path) -> None:
-    from sftstudy.training.arguments import sft_arguments
-
-    study = Study(yaml.safe_load((ROOT / "config/config.yaml").read_text()), "config.yaml")
-    for student in study.students:
-        for task in study.tasks:
-            for trial, values in study.trials(student, task).items():
-                found = study.recipe(student, task, trial)
-                found["model"]["dtype"] = "float32"  # SFTConfig refuses bf16 without a GPU
-                arguments = sft_arguments(found, tmp_path, None, [])
-                assert {key: getattr(arguments, key) for key in values} == values
-                assert arguments.warmup_steps == 0.03
-                assert (arguments.gradient_accumulation_steps, arguments.weight_decay) == (4, 0.01)
-                assert arguments.max_length is None and arguments.packing is False
-
-
 @pytest.mark.parametrize(
     ("step", "processes", "share"),
     [((4, 4), 1, (4, 4)), ((4, 4), 2, (4, 2)), ((8, 1), 4, (2, 1)), ((2, 4), 4, (2, 1))],
