@@ -4,14 +4,18 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
+
+_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:tmp|old)")
 
 
 def read_text(path: Path) -> str:
@@ -77,12 +81,14 @@ def atomic_paths(*paths: Path) -> Iterator[list[Path]]:
     """Yield a temporary sibling of each path; on success sync them all, then rename them all.
 
     A path may become a file or a folder. On any error the temporaries are removed and whatever
-    stood at the paths before stays.
+    stood at the paths before stays. What writers left beside the paths that were killed before
+    they could remove it is removed first.
     """
-    temporaries = [path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp" for path in paths]
+    temporaries = [_beside(path, "tmp") for path in paths]
     try:
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in dict.fromkeys(path.parent for path in paths):
+            folder.mkdir(parents=True, exist_ok=True)
+            _sweep(folder)
         yield temporaries
         for temporary in temporaries:
             _sync(temporary)
@@ -140,13 +146,51 @@ def sha256_json(document: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def _beside(path: Path, kind: str) -> Path:
+    """Return a hidden name beside `path` that tells which process of which machine writes there."""
+    return path.parent / f".{path.name}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.{kind}"
+
+
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporaries in `folder` whose writer, a process of this machine, is dead."""
+    for path in folder.glob(".*"):
+        made = _TEMPORARY.fullmatch(path.name)
+        if made and made["machine"] == _machine() and not _lives(int(made["process"])):
+            _remove(path)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
+
+
 def _replace(temporary: Path, path: Path) -> None:
-    """Rename `temporary` to `path`. Rename replaces a file, but not a folder with content."""
-    aside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.old"
-    if path.is_dir() and temporary.is_dir():
-        path.replace(aside)
-    temporary.replace(path)
-    _remove(aside)
+    """Rename `temporary` to `path`. Rename replaces a file, but not a folder with content.
+
+    A job that outlived its Snakemake may be doing the same at this moment: the last one wins.
+    """
+    while True:
+        aside = _beside(path, "old")
+        if path.is_dir() and temporary.is_dir():
+            with suppress(FileNotFoundError):
+                path.replace(aside)
+        try:
+            temporary.replace(path)
+            break
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+        finally:
+            _remove(aside)
     _sync_entry(path.parent)
 
 

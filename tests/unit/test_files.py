@@ -3,10 +3,14 @@
 import errno
 import hashlib
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from repository import ROOT
 from sftstudy import files
 from sftstudy.errors import StudyError
 
@@ -68,6 +72,74 @@ def test_failed_write_keeps_what_was_there(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+WRITE = """
+import sys, time
+from pathlib import Path
+from sftstudy.cli import run
+from sftstudy.files import atomic_paths
+
+def main():
+    with atomic_paths(*map(Path, sys.argv[1:])) as [file, folder]:
+        file.write_text("half")
+        folder.mkdir()
+        (folder / "weights").write_text("half")
+        print("writing", flush=True)
+        time.sleep(60)
+
+run(main)
+"""
+
+
+def start_writing(*paths: Path) -> subprocess.Popen[str]:
+    """Start a program that is in the middle of writing a file and a folder when this returns."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITE, *map(str, paths)],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+def test_sigterm_ends_a_program_and_leaves_nothing(tmp_path: Path) -> None:
+    process = start_writing(tmp_path / "file", tmp_path / "folder")
+    assert len(list(tmp_path.iterdir())) == 2
+    process.terminate()
+    assert process.wait(timeout=10) == 143
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    killed = start_writing(tmp_path / "file", tmp_path / "folder")
+    killed.kill()
+    killed.wait()
+    living = start_writing(tmp_path / "file", tmp_path / "folder")
+    left = set(tmp_path.iterdir())
+    assert len(left) == 2, "the temporaries of the one that lives"
+    files.write_text(tmp_path / "other", "content")
+    assert set(tmp_path.iterdir()) == left | {tmp_path / "other"}
+    living.kill()
+    living.wait()
+    files.write_text(tmp_path / "other", "content")
+    assert list(tmp_path.iterdir()) == [tmp_path / "other"]
+
+
+def test_two_writers_of_one_folder_both_succeed(tmp_path: Path) -> None:
+    """A job that outlived its Snakemake, and the one that was started again."""
+
+    def write(content: str) -> None:
+        for _ in range(25):
+            with files.atomic_path(tmp_path / "folder") as folder:
+                folder.mkdir()
+                (folder / "weights").write_text(content)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, ["one", "two"]))
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+    assert (tmp_path / "folder" / "weights").read_text() in ("one", "two")
 
 
 def test_folder_replaces_folder(tmp_path: Path) -> None:
