@@ -91,7 +91,7 @@ def atomic_paths(*paths: Path) -> Iterator[list[Path]]:
             _sweep(folder)
         yield temporaries
         for temporary in temporaries:
-            _sync(temporary)
+            sync(temporary)
         for temporary, path in zip(temporaries, paths, strict=True):
             _replace(temporary, path)
     except OSError as error:
@@ -194,7 +194,8 @@ def _replace(temporary: Path, path: Path) -> None:
     _sync_entry(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or a folder with all that is in it, written to the disk before returning."""
     for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
         _sync_entry(entry)
 

@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
-from programs import SCRIPTS, run, start
+from programs import SCRIPTS, call, run, start
 from repository import ROOT
 from sftstudy.config import schema
 from sftstudy.errors import StudyError
@@ -230,6 +233,107 @@ def _interrupt(job: Job, sent: signal.Signals) -> int:
     return process.wait(timeout=60)
 
 
+@pytest.fixture
+def saves_after_each_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Train in this process, and save as often as possible."""
+    from sftstudy.training import resume
+
+    monkeypatch.setattr(resume, "SAVE_SECONDS", 0.0)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def steps_saved(job: Job) -> list[int]:
+    """Return the steps after which the saved states that are there were saved."""
+    return [int(folder.name.rpartition("-")[2]) for folder in job.scratch.glob("*/checkpoint-*")]
+
+
+@pytest.mark.slow
+def test_diverged_training_stops_and_keeps_the_last_good_state(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    saves_after_each_step: None,
+) -> None:
+    from safetensors.torch import load_file
+
+    job = Job(tmp_path, learning_rate=1e6)
+    outputs = []
+    for _ in range(2):
+        status, output = call(capsys, monkeypatch, "train.py", *job.arguments)
+        assert status == 1
+        outputs.append(output)
+        assert not job.output.exists()
+        (state,) = job.scratch.glob("*/checkpoint-*")
+        assert (state / "complete.json").is_file()
+        weights = load_file(state / "model.safetensors").values()
+        assert all(tensor.isfinite().all() for tensor in weights)
+    first, again = (output[output.index("error: ") :] for output in outputs)
+    assert "weight holds NaN or infinity in step" in first and "lower learning_rate" in first
+    assert first.startswith(f"error: smoke/tatqa/{recipe()['trial']}: the training has diverged")
+    assert f"resuming from {state.name}" in outputs[1] and again == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_loss_that_is_no_number_stops_the_training(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: bool,
+) -> None:
+    """By a learning rate that is too high, or by weights of the student that are infinite."""
+    from safetensors.torch import load_file, save_file
+
+    job = Job(tmp_path, learning_rate=1e-3 if damaged else 1e6)
+    if damaged:
+        file = tmp_path / "base" / "model.safetensors"
+        tensors = load_file(file)
+        tensors["model.norm.weight"][0] = float("inf")
+        save_file(tensors, file, {"format": "pt"})
+    status, output = call(capsys, monkeypatch, "train.py", *job.arguments)
+    assert status == 1
+    assert re.search(rf"the loss is nan in step {1 if damaged else '[2-9]'} of 30", output)
+    assert not job.output.exists() and steps_saved(job) == []
+
+
+def test_a_skipped_step_of_float16_can_be_written_down() -> None:
+    from sftstudy.training.divergence import loss_curve
+
+    log = [{"loss": 1.0, "grad_norm": float("inf"), "step": 1}, {"train_runtime": 2.0}]
+    assert loss_curve(log) == [{"loss": 1.0, "grad_norm": None, "step": 1}]
+
+
+@pytest.mark.slow
+def test_of_the_saved_states_the_newest_complete_one_is_left(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    saves_after_each_step: None,
+) -> None:
+    """Whatever the clock says: here the states of earlier attempts are from the future."""
+    from sftstudy.training import resume
+
+    job = Job(tmp_path, num_train_epochs=0.4)
+    left = []
+    mark = resume.Resumable.on_save
+
+    def on_save(self: Any, arguments: Any, state: Any, *others: Any, **named: Any) -> None:
+        """Look at what a kill at this moment would leave."""
+        before = resume.newest_complete(Path(arguments.output_dir))[0]
+        assert state.global_step == 1 or before.name == f"checkpoint-{state.global_step - 1}"
+        mark(self, arguments, state, *others, **named)
+        left.append(steps_saved(job))
+        (state,) = job.scratch.glob("*/checkpoint-*")
+        os.utime(state, (4e9, 4e9))
+
+    monkeypatch.setattr(resume.Resumable, "on_save", on_save)
+    status, output = call(capsys, monkeypatch, "train.py", *job.arguments)
+    assert status == 0, output
+    assert left == [[step] for step in range(1, 7)]
+
+
 @pytest.mark.slow
 def test_other_data_does_not_resume(tmp_path: Path) -> None:
     job = Job(tmp_path)
@@ -248,37 +352,75 @@ def test_bad_recipe_names_its_field(tmp_path: Path) -> None:
         read_recipe(tmp_path / "recipe.yaml")
 
 
+def launch(job: Job, processes: int) -> subprocess.Popen[str]:
+    """Start a training with `accelerate launch` on CPU processes (gloo)."""
+    launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(processes)]
+    launcher += ["--config_file", str(ROOT / "config" / "accelerate" / "ddp.yaml")]
+    return subprocess.Popen(
+        [sys.executable, *launcher, str(SCRIPTS / "train.py"), *map(str, job.arguments)],
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Job]:
+    """The same training, by one process and by two."""
+    jobs = {}
+    for processes in (1, 2):
+        job = Job(tmp_path_factory.mktemp("launched"), optim="sgd", max_grad_norm=0.0)
+        process = launch(job, processes)
+        output = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, output
+        jobs[processes] = job
+    return jobs
+
+
 @pytest.mark.slow
-def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
-    """`accelerate launch` on two CPU processes (gloo): the same effective batch and loss."""
+def test_two_processes_give_the_weights_of_one(launched: dict[int, Job]) -> None:
+    """The same effective batch and loss."""
     import torch
     from safetensors.torch import load_file
 
-    jobs = {}
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
-        folder.mkdir()
-        job = jobs[processes] = Job(folder, optim="sgd", max_grad_norm=0.0)
-        launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(processes)]
-        launcher += ["--config_file", str(ROOT / "config" / "accelerate" / "ddp.yaml")]
-        done = subprocess.run(
-            [sys.executable, *launcher, str(SCRIPTS / "train.py"), *map(str, job.arguments)],
-            env=os.environ | {"ACCELERATE_USE_CPU": "true"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    for processes, job in launched.items():
         provenance = read_json(job.output / "provenance.json")
         assert (provenance["processes"], provenance["steps"]) == (processes, 30)
         assert list(job.output.parent.iterdir()) == [job.output]
     base, one, two = (
         load_file(folder / "model.safetensors")
-        for folder in (tmp_path / "1" / "base", jobs[1].output, jobs[2].output)
+        for folder in (
+            launched[1].output.parents[1] / "base",
+            launched[1].output,
+            launched[2].output,
+        )
     )
     moved = torch.sqrt(sum(((one[k] - base[k]) ** 2).sum() for k in base))
     apart = torch.sqrt(sum(((one[k] - two[k]) ** 2).sum() for k in base))
     assert apart < 1e-4 * moved
+
+
+@pytest.mark.slow
+def test_sigterm_to_one_of_two_processes_stops_both_in_one_step(
+    launched: dict[int, Job], tmp_path: Path
+) -> None:
+    job = Job(tmp_path, optim="sgd", max_grad_norm=0.0)
+    process = launch(job, 2)
+    while not process.stdout.readline().startswith("step "):
+        assert process.poll() is None
+    workers = [w for w in psutil.Process(process.pid).children() if "train.py" in str(w.cmdline())]
+    assert len(workers) == 2
+    workers[1].terminate()
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode != 0 and output.count("stopped by SIGTERM; the state is saved") == 2
+    (state,) = job.scratch.glob("*/checkpoint-*")
+    files = {file.name for file in state.iterdir()}
+    assert {"complete.json", "rng_state_0.pth", "rng_state_1.pth"} <= files
+    process = launch(job, 2)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0 and f"resuming from {state.name}" in output, output
+    assert job.weights() == launched[2].weights()
 
 
 def test_the_schema_offers_the_trackers_that_the_program_takes() -> None:

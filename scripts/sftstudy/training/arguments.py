@@ -61,7 +61,7 @@ def sft_arguments(
         max_length=None,  # nothing is cut: rows that are too long were an error before this
         packing=False,
         save_strategy="no",  # saving is by time and on SIGTERM, see resume.Resumable
-        save_total_limit=1,
+        logging_nan_inf_filter=False,  # see divergence.WatchedTrainer
         logging_steps=10,
         logging_first_step=True,
         report_to="none",

@@ -4,15 +4,17 @@ The folder is keyed by everything that determines the result, lies outside the d
 (Snakemake deletes those of a failed job) and is removed when the checkpoint is in its place.
 """
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sftstudy.files import read_json, write_json
+from sftstudy.files import read_json, sync, write_json
 
 MARKER = "complete.json"  # written last: a saved state without it was cut short
 SAVE_SECONDS = 600.0
@@ -29,18 +31,23 @@ def newest_complete(scratch: Path) -> tuple[Path | None, float]:
     return states[-1], float(read_json(states[-1] / MARKER)["train_seconds"])
 
 
-class Resumable(TrainerCallback):
-    """Saves every `save_seconds` and when asked to stop by SIGTERM, and keeps the time spent.
+def remove_other_states(scratch: Path, kept: Path | None) -> None:
+    """Remove the saved states of a folder but one: those it replaces, and those cut short."""
+    for folder in scratch.glob("checkpoint-*"):
+        if folder != kept:
+            shutil.rmtree(folder)
 
-    `check` is called before anything is written; it raises if this process may not write any more.
+
+class Resumable(TrainerCallback):
+    """Saves every `SAVE_SECONDS` and when asked to stop by SIGTERM, and keeps the time spent.
+
+    `check` is called before anything is written; it raises if this process may not write any more,
+    or if what it would write is not worth it.
     """
 
-    def __init__(
-        self, spent: float, check: Callable[[], None], save_seconds: float = SAVE_SECONDS
-    ) -> None:
+    def __init__(self, spent: float, check: Callable[[], None]) -> None:
         self.spent = spent
         self._check = check
-        self.save_seconds = save_seconds
         self.terminated = False
         self._started = self._saved = time.monotonic()
         signal.signal(signal.SIGTERM, self._on_sigterm)
@@ -63,7 +70,8 @@ class Resumable(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> TrainerControl:
-        due = time.monotonic() - self._saved >= self.save_seconds
+        due = time.monotonic() - self._saved >= SAVE_SECONDS
+        due, self.terminated = _agreed(due, self.terminated, device=arguments.device)
         if self.terminated or due:
             self._check()
             control.should_save = True
@@ -79,9 +87,28 @@ class Resumable(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> None:
+        # transformers would remove older states itself, but before this one is marked complete,
+        # and it goes by the clock of the machine, which may have jumped.
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # each process has written its part
         if state.is_world_process_zero:
             folder = Path(arguments.output_dir) / f"checkpoint-{state.global_step}"
+            sync(folder)
             write_json(folder / MARKER, {"train_seconds": self.train_seconds})
+            remove_other_states(folder.parent, kept=folder)
+
+
+def _agreed(*flags: bool, device: torch.device) -> list[bool]:
+    """Return, for each flag, whether any process has raised it.
+
+    Saving and stopping are done by all processes in the same step, but their clocks differ and
+    SIGTERM reaches them one after the other.
+    """
+    if not torch.distributed.is_initialized():
+        return list(flags)
+    raised = torch.tensor(flags, dtype=torch.uint8, device=device)
+    torch.distributed.all_reduce(raised, op=torch.distributed.ReduceOp.MAX)
+    return [bool(flag) for flag in raised.tolist()]
 
 
 class Progress(TrainerCallback):

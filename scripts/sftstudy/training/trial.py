@@ -18,9 +18,9 @@ from sftstudy.training.tracking import attach
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-    from trl import SFTTrainer
 
     from sftstudy.prefix_sharing.collator import PrefixSharingCollator
+    from sftstudy.training.divergence import WatchedTrainer
 
 INTERRUPTED = 143  # 128 + SIGTERM, the exit status of a training that saved its state and stopped
 
@@ -84,14 +84,22 @@ def _train(
 ) -> int:
     import shutil
 
-    from sftstudy.training.resume import Resumable, newest_complete
+    from sftstudy.training.divergence import loss_curve
+    from sftstudy.training.resume import Resumable, newest_complete, remove_other_states
 
-    state, spent = newest_complete(scratch)
-    resumable = Resumable(spent, owner.check)
     trainer, tokens_per_epoch, layout = _build_trainer(recipe, rows, train_file, base, scratch)
     size = count_parameters(trainer.model)  # before several processes split it
+
+    def check() -> None:
+        owner.check()
+        trainer.require_finite_weights()
+
+    state, spent = newest_complete(scratch)
+    resumable = Resumable(spent, check)
     trainer.add_callback(resumable)
-    attach(trainer, tracking, "/".join(recipe[key] for key in ("student", "task", "trial")))
+    attach(trainer, tracking, trainer.trial)
+    if trainer.is_world_process_zero():
+        remove_other_states(scratch, kept=state)
     if state:
         print(f"resuming from {state.name} after {spent:.0f} s of training", flush=True)
     trainer.train(resume_from_checkpoint=str(state) if state else None)
@@ -114,9 +122,9 @@ def _train(
         "device": _device_name(trainer),
         "train_seconds": round(resumable.train_seconds, 3),
         "gpu_seconds": round(resumable.train_seconds * world, 3),
-        "log_history": [entry for entry in trainer.state.log_history if "loss" in entry],
+        "log_history": loss_curve(trainer.state.log_history),
     }
-    owner.check()
+    check()
     _save(trainer, recipe, base, output, facts)
     if trainer.is_world_process_zero():
         shutil.rmtree(scratch, ignore_errors=True)
@@ -125,12 +133,12 @@ def _train(
 
 def _build_trainer(
     recipe: dict[str, Any], rows: list[dict[str, Any]], file: Path, base: Path, scratch: Path
-) -> tuple["SFTTrainer", int, str]:
+) -> tuple["WatchedTrainer", int, str]:
     """Return TRL's trainer, the tokens of one epoch, and how batches are laid out."""
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
-    from trl import SFTTrainer
 
+    from sftstudy.training.divergence import WatchedTrainer
     from sftstudy.training.resume import Progress
 
     facts, training = recipe["model"], recipe["training"]
@@ -147,13 +155,14 @@ def _build_trainer(
     # smaller than bfloat16 can add to a weight. Half types compute under autocast.
     model = load_model(base, dtype="float32", attention=facts["attention"])
     collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training["prefix_sharing"])
-    trainer = SFTTrainer(
+    trainer = WatchedTrainer(
         model=model,
         args=sft_arguments(recipe, scratch, collator, examples),
         train_dataset=Dataset.from_list(examples),
         data_collator=collator,
         processing_class=tokenizer,
     )
+    trainer.trial = "/".join(recipe[key] for key in ("student", "task", "trial"))
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
     return trainer, sum(len(example["input_ids"]) for example in examples), layout
@@ -173,7 +182,7 @@ def _share_prefixes(
     return collator, "prefix sharing"
 
 
-def _device_name(trainer: "SFTTrainer") -> str:
+def _device_name(trainer: "WatchedTrainer") -> str:
     import torch
 
     device = trainer.args.device
@@ -181,7 +190,11 @@ def _device_name(trainer: "SFTTrainer") -> str:
 
 
 def _save(
-    trainer: "SFTTrainer", recipe: dict[str, Any], base: Path, output: Path, facts: dict[str, Any]
+    trainer: "WatchedTrainer",
+    recipe: dict[str, Any],
+    base: Path,
+    output: Path,
+    facts: dict[str, Any],
 ) -> None:
     """Write the checkpoint beside its place and rename it there; all processes take part."""
     if trainer.args.world_size > 1:

@@ -1,0 +1,55 @@
+"""Stopping a training whose numbers are no numbers any more, before that is saved anywhere.
+
+transformers by default replaces such a loss by the mean of those before it and goes on.
+"""
+
+import math
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+
+from sftstudy.errors import StudyError
+
+
+class WatchedTrainer(SFTTrainer):
+    """TRL's trainer; a loss that is NaN or infinite is a `StudyError` that names `trial`."""
+
+    trial = ""
+
+    def training_step(self, *arguments: Any, **named: Any) -> torch.Tensor:
+        """Compute the loss and gradients of one forward pass, and look at the loss."""
+        loss = super().training_step(*arguments, **named)
+        if not torch.isfinite(loss):
+            raise self._diverged(f"the loss is {loss.item()}", self.state.global_step + 1)
+        return loss
+
+    def require_finite_weights(self) -> None:
+        """Raise `StudyError` if a weight is NaN or infinite: a last loss may still be finite."""
+        for name, weight in self.model.named_parameters():
+            # Of a sharded model each process looks at its own part.
+            values = weight.to_local() if hasattr(weight, "to_local") else weight
+            if not torch.isfinite(values).all():
+                raise self._diverged(f"{name} holds NaN or infinity", self.state.global_step)
+
+    def _diverged(self, found: str, step: int) -> StudyError:
+        return StudyError(
+            f"{self.trial}: the training has diverged: {found} in step {step} of "
+            f"{self.state.max_steps}. To start it again does not help: it fails in the same step "
+            "each time. Change its recipe in the configuration (a lower learning_rate, a higher "
+            "warmup_ratio, a lower max_grad_norm, another dtype) or take the trial out of the "
+            "space; if step 1 fails, the student's own weights may be damaged. No state was saved "
+            "after the last good step, and no checkpoint was written"
+        )
+
+
+def loss_curve(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the logged losses. With float16 a gradient norm may be infinite; JSON has no infinity.
+
+    Such a step is skipped by the loss scaler and harms nothing; its norm is given as None.
+    """
+    return [
+        {key: value if math.isfinite(value) else None for key, value in entry.items()}
+        for entry in log_history
+        if "loss" in entry
+    ]
