@@ -34,12 +34,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_trainings(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout in which two cells were trained without a cluster, each in 80 steps."""
+    """A checkout in which two cells were trained without a cluster, each in 160 steps."""
     checkout = tmp_path_factory.mktemp("long") / "checkout"
     shutil.copytree(repository, checkout)
     config = checkout / MINI
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("num_train_epochs: 1\n", "num_train_epochs: 20\n"))
+    config.write_text(text.replace("num_train_epochs: 1\n", "num_train_epochs: 40\n"))
     snakemake(checkout, *CELLS, "--configfile", MINI)
     return checkout
 

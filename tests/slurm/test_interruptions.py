@@ -90,7 +90,7 @@ def test_longer_than_the_time_limit(start: Start, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     config, site = checkout / MINI, checkout / "profiles/slurm/site.yaml"
     text = config.read_text(encoding="utf-8").replace("hours: 0.2", "hours: 0.017")
-    config.write_text(text.replace("num_train_epochs: 20", "num_train_epochs: 300"))
+    config.write_text(text.replace("num_train_epochs: 40", "num_train_epochs: 300"))
     site.write_text(site.read_text().replace("warn_seconds: 20", "warn_seconds: 5"))
     begun = start(CELLS[0])
     begun.finish(within=900)
@@ -107,7 +107,7 @@ def test_killed_main_process(start: Start, tmp_path: Path) -> None:
     """Its jobs go on. The same command again: one is running, one has not begun."""
     config = tmp_path / "checkout" / MINI
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("num_train_epochs: 20", "num_train_epochs: 100"))
+    config.write_text(text.replace("num_train_epochs: 40", "num_train_epochs: 100"))
     first = start(*CELLS)
     waiting = first.training(CELLS[1])
     running = first.training(CELLS[0])
