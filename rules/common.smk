@@ -32,6 +32,7 @@ site = read_site()
 pathvars:
     results=study.root,
     logs=f"{study.root}/logs",
+    records=f"{study.root}/provenance",  # see sftstudy.provenance
 
 
 wildcard_constraints:

@@ -12,7 +12,8 @@ rule prepare:
         val="<results>/data/{task}/val.jsonl",
         test="<results>/data/{task}/test.jsonl",
     log:
-        "<logs>/data/{task}/prepare.log",
+        text="<logs>/data/{task}/prepare.log",
+        record="<records>/data/{task}/prepare.json",
     conda:
         "../envs/fetch.yaml"
     params:
@@ -21,7 +22,8 @@ rule prepare:
         "Making the splits of {wildcards.task}"
     shell:
         "python scripts/prepare.py --task {wildcards.task} --raw {input.raw} {params.options:q}"
-        " --output-dir $(dirname {output.train}) > {log} 2>&1"
+        " --output-dir $(dirname {output.train})"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule prepare_control:
@@ -31,7 +33,8 @@ rule prepare_control:
     output:
         test="<results>/data/{control}/test.jsonl",
     log:
-        "<logs>/data/{control}/prepare.log",
+        text="<logs>/data/{control}/prepare.log",
+        record="<records>/data/{control}/prepare.json",
     conda:
         "../envs/fetch.yaml"
     params:
@@ -40,7 +43,8 @@ rule prepare_control:
         "Making the prompts of {wildcards.control}"
     shell:
         "python scripts/prepare.py --task {wildcards.control} --raw {input.raw} {params.options:q}"
-        " --output-dir $(dirname {output.test}) > {log} 2>&1"
+        " --output-dir $(dirname {output.test})"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 # One file per student: a student that is added must not make the others train again.
@@ -52,7 +56,8 @@ rule lengths:
     output:
         "<results>/data/{task}/lengths/{student}.json",
     log:
-        "<logs>/data/{task}/lengths/{student}.log",
+        text="<logs>/data/{task}/lengths/{student}.log",
+        record="<records>/data/{task}/lengths/{student}.json",
     conda:
         "../envs/fetch.yaml"
     params:
@@ -65,7 +70,8 @@ rule lengths:
         "python scripts/lengths.py --task {wildcards.task} --data $(dirname {input.splits[0]})"
         " --student-dir {input.student} --max-length {params.max_length}"
         " --chat-template-kwargs {params.chat_template_kwargs:q} {params.drop}"
-        " --output {output} > {log} 2>&1"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule card:
@@ -77,11 +83,13 @@ rule card:
     output:
         "<results>/data/{task}/card.json",
     log:
-        "<logs>/data/{task}/card.log",
+        text="<logs>/data/{task}/card.log",
+        record="<records>/data/{task}/card.json",
     conda:
         "../envs/fetch.yaml"
     message:
         "Describing the data of {wildcards.task}"
     shell:
         "python scripts/card.py --task {wildcards.task} --data $(dirname {output})"
-        " --lengths {input.lengths} --raw {input.raw} --output {output} > {log} 2>&1"
+        " --lengths {input.lengths} --raw {input.raw} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"

@@ -12,7 +12,8 @@ rule model_cards:
     output:
         directory("<results>/model_cards/{student}"),
     log:
-        "<logs>/model_cards/{student}.log",
+        text="<logs>/model_cards/{student}.log",
+        record="<records>/model_cards/{student}.json",
     localrule: True
     conda:
         "../envs/fetch.yaml"
@@ -26,7 +27,8 @@ rule model_cards:
         "python scripts/model_cards.py --variants {params.variants:q} --sources {params.sources:q}"
         " --metrics-root {params.results}/metrics/{wildcards.student}"
         " --checkpoints-root {params.results}/checkpoints/{wildcards.student}"
-        " --output {output} > {log} 2>&1"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule lm_eval_tasks:
@@ -40,7 +42,8 @@ rule lm_eval_tasks:
         tasks=expand("<results>/lm_eval_tasks/{task}_sft.yaml", task=study.tasks),
         utils="<results>/lm_eval_tasks/utils.py",
     log:
-        "<logs>/lm_eval_tasks.log",
+        text="<logs>/lm_eval_tasks.log",
+        record="<records>/lm_eval_tasks.json",
     localrule: True
     conda:
         "../envs/score.yaml"
@@ -53,7 +56,8 @@ rule lm_eval_tasks:
     shell:
         "python scripts/lm_eval_tasks.py --data {params.results}/data"
         " --max-new-tokens {params.max_new_tokens:q} {params.options:q}"
-        " --output-dir {params.results}/lm_eval_tasks > {log} 2>&1"
+        " --output-dir {params.results}/lm_eval_tasks"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule exports:

@@ -12,7 +12,8 @@ rule fetch_dataset:
     output:
         directory("<results>/raw/{dataset}"),
     log:
-        "<logs>/raw/{dataset}.log",
+        text="<logs>/raw/{dataset}.log",
+        record="<records>/raw/{dataset}.json",
     wildcard_constraints:
         dataset=one_of(study.datasets("hub") + study.datasets("path")),
     retries: 2
@@ -26,7 +27,8 @@ rule fetch_dataset:
         "Fetching the dataset {wildcards.dataset}"
     shell:
         "python scripts/fetch_dataset.py --source {params.source:q} --name {wildcards.dataset}"
-        " --lock config/sources.lock.yaml --output {output} > {log} 2>&1"
+        " --lock config/sources.lock.yaml --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule make_smoke_dataset:
@@ -35,7 +37,8 @@ rule make_smoke_dataset:
     output:
         directory("<results>/raw/{dataset}"),
     log:
-        "<logs>/raw/{dataset}.log",
+        text="<logs>/raw/{dataset}.log",
+        record="<records>/raw/{dataset}.json",
     wildcard_constraints:
         dataset=one_of(study.datasets("smoke")),
     localrule: True
@@ -48,14 +51,16 @@ rule make_smoke_dataset:
     shell:
         "python scripts/make_smoke_dataset.py --task {wildcards.dataset}"
         " --seed {params.smoke[seed]} --train {params.smoke[train]} --test {params.smoke[test]}"
-        " --output {output} > {log} 2>&1"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule fetch_student:
     output:
         directory("<results>/checkpoints/{student}/base"),
     log:
-        "<logs>/checkpoints/{student}/base.log",
+        text="<logs>/checkpoints/{student}/base.log",
+        record="<records>/checkpoints/{student}/base.json",
     wildcard_constraints:
         student=one_of(study.students_of("hub") + study.students_of("path")),
     retries: 2
@@ -69,7 +74,8 @@ rule fetch_student:
         "Fetching the student {wildcards.student}"
     shell:
         "python scripts/fetch_student.py --source {params.source:q} --name {wildcards.student}"
-        " --lock config/sources.lock.yaml --output {output} > {log} 2>&1"
+        " --lock config/sources.lock.yaml --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule build_smoke_student:
@@ -78,7 +84,8 @@ rule build_smoke_student:
     output:
         directory("<results>/checkpoints/{student}/base"),
     log:
-        "<logs>/checkpoints/{student}/base.log",
+        text="<logs>/checkpoints/{student}/base.log",
+        record="<records>/checkpoints/{student}/base.json",
     wildcard_constraints:
         student=one_of(study.students_of("smoke")),
     conda:
@@ -93,7 +100,8 @@ rule build_smoke_student:
         "Building the smoke student {wildcards.student} from scratch"
     shell:
         "python scripts/build_smoke_student.py --seed {params.smoke[seed]}"
-        " --steps {params.smoke[steps]} --output {output} > {log} 2>&1"
+        " --steps {params.smoke[steps]} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule lock_sources:

@@ -12,7 +12,8 @@ rule ask_judge:
     output:
         "<results>/judgements/{student}/{variant}/questions.jsonl",
     log:
-        "<logs>/judgements/{student}/{variant}/questions.log",
+        text="<logs>/judgements/{student}/{variant}/questions.log",
+        record="<records>/judgements/{student}/{variant}/questions.json",
     localrule: True
     conda:
         "../envs/score.yaml"
@@ -20,7 +21,8 @@ rule ask_judge:
         "Asking the judge about the replies of {wildcards.student} {wildcards.variant}"
     shell:
         "python scripts/ask_judge.py --data {input.data} --predictions {input.predictions}"
-        " --output {output} > {log} 2>&1"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 use rule predict_select as predict_judge with:
@@ -31,7 +33,8 @@ use rule predict_select as predict_judge with:
     output:
         "<results>/judgements/{student}/{variant}/replies.jsonl",
     log:
-        "<logs>/judgements/{student}/{variant}/replies.log",
+        text="<logs>/judgements/{student}/{variant}/replies.log",
+        record="<records>/judgements/{student}/{variant}/replies.json",
     params:
         generation=lambda w: as_json(study.generation(study.judge)),
         max_new_tokens=[8],

@@ -14,7 +14,8 @@ rule predict_select:
     output:
         "<results>/predictions/{student}/{task}/{trial}/{task}.val.jsonl",
     log:
-        "<logs>/predictions/{student}/{task}/{trial}/{task}.select.log",
+        text="<logs>/predictions/{student}/{task}/{trial}/{task}.select.log",
+        record="<records>/predictions/{student}/{task}/{trial}/{task}.select.json",
     conda:
         "../envs/predict.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
@@ -34,7 +35,8 @@ rule predict_select:
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
-        " --threads {threads} --output {output} > {log} 2>&1"
+        " --threads {threads} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 use rule predict_select as predict_select_base with:
@@ -45,7 +47,8 @@ use rule predict_select as predict_select_base with:
     output:
         expand("<results>/predictions/{{student}}/base/{task}.val.jsonl", task=study.tasks),
     log:
-        "<logs>/predictions/{student}/base/select.log",
+        text="<logs>/predictions/{student}/base/select.log",
+        record="<records>/predictions/{student}/base/select.json",
     params:
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=[study.max_new_tokens(task) for task in study.tasks],
@@ -62,7 +65,8 @@ use rule predict_select as predict_controls with:
             control=study.controls,
         ),
     log:
-        "<logs>/predictions/{student}/{variant}/controls.log",
+        text="<logs>/predictions/{student}/{variant}/controls.log",
+        record="<records>/predictions/{student}/{variant}/controls.json",
     params:
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=[study.max_new_tokens(control) for control in study.controls],
@@ -79,7 +83,8 @@ use rule predict_select as predict_confirm with:
             task=study.tasks,
         ),
     log:
-        "<logs>/predictions/{student}/{variant}/confirm.log",
+        text="<logs>/predictions/{student}/{variant}/confirm.log",
+        record="<records>/predictions/{student}/{variant}/confirm.json",
     params:
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=[study.max_new_tokens(task) for task in study.tasks],

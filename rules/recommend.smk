@@ -14,7 +14,8 @@ rule recommend:
         oumi="<results>/recommendations/{student}.oumi.yaml",
         axolotl="<results>/recommendations/{student}.axolotl.yaml",
     log:
-        "<logs>/recommendations/{student}.log",
+        text="<logs>/recommendations/{student}.log",
+        record="<records>/recommendations/{student}.json",
     conda:
         "../envs/score.yaml"
     resources:
@@ -30,4 +31,5 @@ rule recommend:
         " --metrics-root {params.results}/metrics/{wildcards.student}"
         " --checkpoints-root {params.results}/checkpoints/{wildcards.student}"
         " --output {output.json} --markdown {output.markdown} --trl {output.trl}"
-        " --oumi {output.oumi} --axolotl {output.axolotl} > {log} 2>&1"
+        " --oumi {output.oumi} --axolotl {output.axolotl}"
+        " --record {log.record} > {log.text} 2>&1"

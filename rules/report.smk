@@ -6,7 +6,8 @@ rule plan:
     output:
         "<results>/plan.json",
     log:
-        "<logs>/plan.log",
+        text="<logs>/plan.log",
+        record="<records>/plan.json",
     localrule: True
     conda:
         "../envs/score.yaml"
@@ -15,7 +16,8 @@ rule plan:
     message:
         "Writing down what the study consists of"
     shell:
-        "python scripts/plan.py --values {params.plan:q} --output {output} > {log} 2>&1"
+        "python scripts/plan.py --values {params.plan:q} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule collate:
@@ -36,7 +38,8 @@ rule collate:
         ),
         expand("<results>/tables/{table}.{format}", table=NAMES, format=["csv", "json"]),
     log:
-        "<logs>/tables.log",
+        text="<logs>/tables.log",
+        record="<records>/tables.json",
     conda:
         "../envs/report.yaml"
     resources:
@@ -48,7 +51,8 @@ rule collate:
         "Collating the tables"
     shell:
         "python scripts/collate.py --plan {input.plan} --results {params.results}"
-        " --output-dir {params.results}/tables > {log} 2>&1"
+        " --output-dir {params.results}/tables"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule draw:
@@ -66,7 +70,8 @@ rule draw:
             for figure in figures(study.students, study.tasks)
         ],
     log:
-        "<logs>/figures.log",
+        text="<logs>/figures.log",
+        record="<records>/figures.json",
     conda:
         "../envs/report.yaml"
     resources:
@@ -79,7 +84,7 @@ rule draw:
     shell:
         "python scripts/draw.py --tables {params.results}/tables"
         " --output-dir {params.results}/figures"
-        " > {log} 2>&1"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule report:
@@ -108,7 +113,8 @@ rule report:
             category="Report",
         ),
     log:
-        "<logs>/report.log",
+        text="<logs>/report.log",
+        record="<records>/report.json",
     conda:
         "../envs/report.yaml"
     resources:
@@ -120,4 +126,5 @@ rule report:
         "Writing the report"
     shell:
         "python scripts/report.py --plan {input.plan} --results {params.results}"
-        " --tables {params.results}/tables --figures {params.results}/figures --output {output} > {log} 2>&1"
+        " --tables {params.results}/tables --figures {params.results}/figures --output {output}"
+        " --record {log.record} > {log.text} 2>&1"

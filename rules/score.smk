@@ -12,7 +12,8 @@ rule score:
     output:
         "<results>/metrics/{student}/{variant}/{task}.{split}.json",
     log:
-        "<logs>/metrics/{student}/{variant}/{task}.{split}.log",
+        text="<logs>/metrics/{student}/{variant}/{task}.{split}.log",
+        record="<records>/metrics/{student}/{variant}/{task}.{split}.json",
     localrule: True
     conda:
         "../envs/score.yaml"
@@ -24,7 +25,8 @@ rule score:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
         " --task {wildcards.task} --split {wildcards.split} {params.options:q}"
-        " --output {output} > {log} 2>&1"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule score_control:
@@ -36,7 +38,8 @@ rule score_control:
     output:
         "<results>/metrics/{student}/{variant}/{control}.json",
     log:
-        "<logs>/metrics/{student}/{variant}/{control}.log",
+        text="<logs>/metrics/{student}/{variant}/{control}.log",
+        record="<records>/metrics/{student}/{variant}/{control}.json",
     localrule: True
     conda:
         "../envs/score.yaml"
@@ -47,4 +50,5 @@ rule score_control:
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
-        " --task {wildcards.control} {params.judgements:q} --output {output} > {log} 2>&1"
+        " --task {wildcards.control} {params.judgements:q} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"

@@ -8,7 +8,8 @@ rule recipe:
     output:
         "<results>/recipes/{student}/{task}/{trial}.yaml",
     log:
-        "<logs>/recipes/{student}/{task}/{trial}.log",
+        text="<logs>/recipes/{student}/{task}/{trial}.log",
+        record="<records>/recipes/{student}/{task}/{trial}.json",
     localrule: True
     conda:
         "../envs/score.yaml"
@@ -17,7 +18,8 @@ rule recipe:
     message:
         "Writing the recipe of {wildcards.student} on {wildcards.task}, {wildcards.trial}"
     shell:
-        "python scripts/recipe.py --values {params.recipe:q} --output {output} > {log} 2>&1"
+        "python scripts/recipe.py --values {params.recipe:q} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
 
 
 rule train:
@@ -30,7 +32,8 @@ rule train:
     output:
         directory("<results>/checkpoints/{student}/{task}/{trial}"),
     log:
-        "<logs>/checkpoints/{student}/{task}/{trial}.log",
+        text="<logs>/checkpoints/{student}/{task}/{trial}.log",
+        record="<records>/checkpoints/{student}/{task}/{trial}.json",
     conda:
         "../envs/train.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
@@ -53,4 +56,5 @@ rule train:
         "{resources.launcher} scripts/train.py --recipe {input.recipe} --train {input.train}"
         " --lengths {input.lengths} --base {input.base} --scratch {params.scratch}"
         " --tracking {resources.tracking} --tracking-dir {params.tracking}"
-        " --threads {threads} --output {output} > {log} 2>&1"
+        " --threads {threads} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"

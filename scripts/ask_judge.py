@@ -1,13 +1,12 @@
 """Write the questions that a judge model is asked about a variant's replies to safety prompts."""
 
-import argparse
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="JSONL of the safety prompts")
     parser.add_argument("--predictions", type=Path, required=True, help="JSONL of replies to them")
     parser.add_argument("--output", type=Path, required=True, help="JSONL of rows to write")

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Train the smoke student from scratch and save it as a Hugging Face checkpoint."""
 
-import argparse
 import os
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
     """Parse arguments and build the student."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--seed", type=int, required=True, help="of the corpus and the weights")
     parser.add_argument(
         "--steps", type=int, required=True, help="of training, 16 conversations each"

@@ -1,9 +1,8 @@
 """Describe a task's data: counts, hashes, label balance, leakage between splits, lengths."""
 
-import argparse
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, read_jsonl, sha256_file, write_json
 from sftstudy.tasks import CONTROLS, TASKS, data_module
@@ -13,7 +12,7 @@ SPLITS = ("train", "val", "test")
 
 def main() -> None:
     """Parse the arguments and write the card."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--task", required=True, choices=TASKS + CONTROLS)
     parser.add_argument("--data", type=Path, required=True, help="folder of the splits")
     parser.add_argument("--lengths", type=Path, nargs="*", default=[], help="of lengths.py")

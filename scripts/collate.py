@@ -1,13 +1,12 @@
 """Lay all metrics and recommendations of a study out as tables: CSV, JSON and HTML."""
 
-import argparse
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="the study's grid, plan.json")
     parser.add_argument("--results", type=Path, required=True, help="folder of the results")
     parser.add_argument("--output-dir", type=Path, required=True, help="folder for the tables")

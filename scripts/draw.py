@@ -1,13 +1,12 @@
 """Draw the figures of a study from its tables."""
 
-import argparse
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--tables", type=Path, required=True, help="folder that collate.py wrote")
     parser.add_argument("--output-dir", type=Path, required=True, help="folder for the figures")
     arguments = parser.parse_args()

@@ -1,17 +1,16 @@
 """Bring a student: configuration, safetensors weights, tokenizer and chat template, no code."""
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.sources import snapshot
 from sftstudy.sources.source import parse
 
 
 def main() -> None:
     """Parse the arguments and make the snapshot."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument(
         "--source", type=json.loads, required=True, help="JSON: {hub, revision, files} or {path}"
     )

@@ -1,10 +1,9 @@
 """Count tokens of a task's rows under a student's tokenizer; refuse rows that are too long."""
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, write_json
 
@@ -13,7 +12,7 @@ SPLITS = ("train", "val", "test")
 
 def main() -> None:
     """Parse the arguments and write the length statistics of every split."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--task", required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of the splits")
     parser.add_argument("--student-dir", type=Path, required=True, help="folder of the student")

@@ -1,14 +1,13 @@
 """Write task files with which lm-eval scores any model on the test splits."""
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="holds {task}/test.jsonl")
     parser.add_argument(
         "--max-new-tokens", type=json.loads, required=True, help="JSON: task -> tokens of a reply"

@@ -1,17 +1,16 @@
 """Resolve hub sources to commits and checksums, and write them to the lock file."""
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.sources import lock
 from sftstudy.sources.source import parse
 
 
 def main() -> None:
     """Parse the arguments, ask the hub and write the lock: completely or not at all."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument(
         "--sources",
         type=json.loads,

@@ -1,9 +1,8 @@
 """Write a small, deterministic source in a task's raw format."""
 
-import argparse
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.files import atomic_path, write_json
 from sftstudy.sources.snapshot import DESCRIPTION, describe
 from sftstudy.tasks import CONTROLS, TASKS, smoke_module
@@ -11,7 +10,7 @@ from sftstudy.tasks import CONTROLS, TASKS, smoke_module
 
 def main() -> None:
     """Parse the arguments and write the source."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--task", required=True, choices=TASKS + CONTROLS)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--train", type=int, required=True, help="training rows")

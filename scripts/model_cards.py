@@ -1,15 +1,14 @@
 """Write a student's model cards: what its trainings said, with what the study measured."""
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.files import atomic_path
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument(
         "--variants", type=json.loads, required=True, help="JSON: variant -> its eval sets"
     )

@@ -1,14 +1,13 @@
 """Write down what a study consists of, for the programs that summarise it."""
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--values", type=json.loads, required=True, help="JSON object")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()

@@ -4,16 +4,15 @@ Data files, reply limits and output files are given in the same order. A killed 
 it stopped: replies are kept in a journal beside the outputs.
 """
 
-import argparse
 import json
 import os
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint folder")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="JSONL of rows")
     parser.add_argument(

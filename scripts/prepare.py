@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
 from sftstudy.files import atomic_paths, jsonl
 from sftstudy.splits import check_rows, limit_rows, split
@@ -13,7 +13,7 @@ from sftstudy.tasks import CONTROLS, TASKS, data_module
 
 def main() -> None:
     """Parse the arguments and write ``train.jsonl``, ``val.jsonl`` and ``test.jsonl``."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--task", required=True, choices=TASKS + CONTROLS)
     parser.add_argument("--raw", type=Path, required=True, help="folder of the raw source")
     parser.add_argument("--strategy", help="stratified, grouped or tail (tasks only)")

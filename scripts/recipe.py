@@ -4,15 +4,14 @@ The values come resolved from the configuration; this program only puts them int
 training depends on what the file says and on nothing else of the configuration.
 """
 
-import argparse
 import json
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--values", type=json.loads, required=True, help="JSON object")
     parser.add_argument("--output", type=Path, required=True, help="YAML file to write")
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, write_json, write_text
 
@@ -17,7 +17,7 @@ PLAN_KEYS = ("student", "source", "tasks", "controls", "trials", "gates")
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__.splitlines()[0])
     parser.add_argument("--student", required=True, help="name of the student")
     parser.add_argument("--plan", required=True, help="the study's plan: a JSON file, or JSON text")
     parser.add_argument(

@@ -1,14 +1,13 @@
 """Score the predictions of one variant on one eval set."""
 
-import argparse
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.tasks import CONTROLS, TASKS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--predictions", type=Path, required=True, help="JSONL of replies")
     parser.add_argument("--data", type=Path, required=True, help="JSONL of the eval set's rows")
     parser.add_argument("--student", required=True)
@@ -21,7 +20,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from sftstudy.files import write_json
+    from sftstudy.ledger import LEDGER
     from sftstudy.scoring import metrics_document
+
+    if arguments.databases:  # gigabytes that every scoring job would have to read
+        LEDGER.used(arguments.databases, None)
 
     document = metrics_document(
         task=arguments.task,

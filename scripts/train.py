@@ -4,17 +4,16 @@ Start it with python, or with `accelerate launch` for more than one process. A k
 on from its last saved state when the same command is given again.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
-from sftstudy.cli import run
+from sftstudy.cli import Parser, run
 from sftstudy.training.tracking import TRACKERS, prepare
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--recipe", type=Path, required=True, help="YAML of every hyperparameter")
     parser.add_argument("--train", type=Path, required=True, help="JSONL of the training split")
     parser.add_argument("--lengths", type=Path, required=True, help="JSON made by lengths.py")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
+from sftstudy.provenance import use
 
 Messages = list[dict[str, str]]
 
@@ -23,6 +24,7 @@ def load_tokenizer(student_dir: Path, chat_template_kwargs: dict[str, Any]) -> A
         raise StudyError(
             f"{student_dir}: no usable tokenizer ({error}); fetch the student again"
         ) from error
+    use(student_dir)
     check_template(tokenizer, chat_template_kwargs, str(student_dir))
     return tokenizer
 

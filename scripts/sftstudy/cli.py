@@ -1,30 +1,64 @@
-"""What every program in ``scripts/`` shares: readable errors and an exit status."""
+"""What every program in ``scripts/`` shares: readable errors, an exit status, a run record."""
 
+import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from sftstudy.errors import StudyError
+from sftstudy.ledger import LEDGER
 
 TERMINATED = 128 + signal.SIGTERM  # the exit status that a shell gives a program that it ended
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser with the option that asks for a record of the run."""
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(description=description)
+        self.add_argument(
+            "--record", metavar="FILE", help="JSON to write: where the output comes from"
+        )
+
+    def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:  # type: ignore[override]
+        """Parse, and open the ledger if a record is wanted."""
+        arguments = super().parse_args(args)
+        if arguments.record:
+            LEDGER.open(arguments.record)
+        return arguments
 
 
 def run(main: Callable[[], None]) -> None:
     """Call `main`; turn a `StudyError` into one message on stderr and exit status 1.
 
-    SIGTERM ends it with status 143, after temporaries are removed and owners released. Any other
-    exception is a bug of ours and keeps its traceback.
+    When `main` has succeeded and a record was asked for, it is written last: a record speaks of
+    finished outputs only. SIGTERM ends the program with status 143, after temporaries are removed
+    and owners released. Any other exception is a bug of ours and keeps its traceback.
     """
+    LEDGER.close()
     with _clean_end_on_sigterm():
         try:
-            main()
+            status = _status(main)
+            if LEDGER.record and not status:
+                from sftstudy.provenance import write
+
+                write()
         except StudyError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
-            sys.exit(1)
+            status = 1
+    sys.exit(status)
+
+
+def _status(main: Callable[[], None]) -> int | str | None:
+    try:
+        main()
+    except SystemExit as leaving:
+        return leaving.code
+    return None
 
 
 @contextmanager

@@ -8,24 +8,33 @@ import re
 import shutil
 import socket
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
+from sftstudy.ledger import LEDGER
+
+# Files of a folder that say where it came from and are no part of what it holds.
+_ABOUT = frozenset({"README.md", "SOURCE.json", "provenance.json", ".snakemake_timestamp"})
 
 _TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:tmp|old)")
 
 
-def read_text(path: Path) -> str:
-    """Return the file's text; a `StudyError` names the file and the byte that is not UTF-8."""
+def read_text(path: Path, enter: bool = True) -> str:
+    """Return the file's text; a `StudyError` names the file and the byte that is not UTF-8.
+
+    The file is entered in the `LEDGER` as an input of this run, unless `enter` says otherwise.
+    """
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise StudyError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise StudyError(f"{path}: is a folder, expected a file") from None
+    if enter:
+        LEDGER.read(path, data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -36,10 +45,10 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, enter: bool = True) -> Any:
     """Return the parsed JSON document; a cut or malformed file is a `StudyError` with its line."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path, enter))
     except json.JSONDecodeError as error:
         raise StudyError(
             f"{path}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}); "
@@ -94,6 +103,7 @@ def atomic_paths(*paths: Path) -> Iterator[list[Path]]:
             sync(temporary)
         for temporary, path in zip(temporaries, paths, strict=True):
             _replace(temporary, path)
+            LEDGER.wrote(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StudyError(
@@ -135,9 +145,38 @@ def jsonl(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes; a large file is read once per process."""
     with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        facts = os.fstat(handle.fileno())
+        key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        if key in _LARGE_HASHES:
+            return _LARGE_HASHES[key]
+        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    if facts.st_size >= _LARGE:
+        _LARGE_HASHES[key] = found
+    return found
+
+
+# A job hashes weights to know its checkpoint, and again for its record: by then they are known.
+# Small files are read again: two edits may follow each other faster than clocks of files tick.
+_LARGE = 1 << 20
+_LARGE_HASHES: dict[tuple[int, int, int, int], str] = {}
+
+
+def folder_sha256(folder: Path, known: Mapping[str, str] | None = None) -> str:
+    """Return a hash of what a folder holds: names and contents, without what describes it.
+
+    `known` gives hashes of files (paths in the folder) that need not be read.
+    """
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    hashes = dict(known or {})
+    content = {
+        name: hashes.get(name) or sha256_file(file)
+        for file in files
+        if file.name not in _ABOUT
+        for name in [file.relative_to(folder).as_posix()]
+    }
+    return sha256_json(content)
 
 
 def sha256_json(document: Any) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 PACKAGE = "sftstudy"
 ROOT = Path(__file__).resolve().parents[2]
 
-# How files are read and written, how errors are printed, who may write and which tasks there are
-# determine no result. Were they counted, a better error message would retrain the whole study.
+# How files are read and written, how errors are printed, who may write, what is kept of a run and
+# which tasks there are determine no result. Were they counted, a better error message would
+# retrain the whole study.
 PLUMBING = frozenset(
     {
         "sftstudy",
@@ -24,6 +25,8 @@ PLUMBING = frozenset(
         "sftstudy.cluster.queue",
         "sftstudy.errors",
         "sftstudy.files",
+        "sftstudy.ledger",
+        "sftstudy.provenance",
         "sftstudy.tasks",
     }
 )

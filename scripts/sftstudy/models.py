@@ -4,26 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftstudy.errors import StudyError
-from sftstudy.files import sha256_file, sha256_json
+from sftstudy.files import folder_sha256
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-# Files of a checkpoint that say where it came from and do not change what it replies.
-_ABOUT = frozenset({"README.md", "SOURCE.json", "provenance.json", ".snakemake_timestamp"})
-
 
 def fingerprint(checkpoint: Path) -> str:
     """Return a hash of a checkpoint's content: weights, configuration, tokenizer, template."""
-    files = sorted(file for file in checkpoint.rglob("*") if file.is_file())
-    return sha256_json(
-        {
-            file.relative_to(checkpoint).as_posix(): sha256_file(file)
-            for file in files
-            if file.name not in _ABOUT
-        }
-    )
+    return folder_sha256(checkpoint)
 
 
 def pick_device() -> "torch.device":

@@ -8,6 +8,7 @@ from typing import Any
 
 from sftstudy.errors import StudyError
 from sftstudy.files import read_text
+from sftstudy.provenance import use
 
 # CSV fields are whole documents in some sources; the csv module stops at 128 KiB by default.
 _FIELD_LIMIT = 16 * 1024 * 1024
@@ -77,6 +78,7 @@ def open_parquet(path: Path) -> Any:
     """Return the `pyarrow.parquet.ParquetFile`; a cut or foreign file is a `StudyError`."""
     import pyarrow.parquet
 
+    use(path)
     try:
         return pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:

@@ -54,7 +54,7 @@ def snakemake(
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )
     if check and done.returncode:
-        logs = re.findall(r"log: (\S+)", done.stderr)
+        logs = re.findall(r"log: ([^\s,]+)", done.stderr)
         tails = "\n".join(f"--- {log}\n{(checkout / log).read_text()[-3000:]}" for log in logs)
         raise AssertionError(f"{done.stdout[-2000:]}\n{done.stderr[-5000:]}\n{tails}")
     return done

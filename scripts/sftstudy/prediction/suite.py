@@ -7,6 +7,7 @@ from typing import Any
 from sftstudy.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_json, write_jsonl
+from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint
 from sftstudy.prediction.journal import Journal
 
@@ -29,7 +30,7 @@ def predict(checkpoint: Path, evalsets: list[EvalSet], generation: dict[str, Any
     journal = Journal(evalsets[0].output.parent / ".journal", evalsets[0].output.stem)
     weights = fingerprint(checkpoint)
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
-    engine, used = None, []
+    engine, used, replied = None, [], []
     for evalset in evalsets:
         rows = read_jsonl(evalset.data)
         if not rows:
@@ -53,9 +54,12 @@ def predict(checkpoint: Path, evalsets: list[EvalSet], generation: dict[str, Any
             evalset.output,
             ({"id": row["id"]} | reply for row, reply in zip(rows, replies, strict=True)),
         )
+        replied += replies
         known = len(rows) - len(open_rows)
         print(f"{evalset.output.name}: {len(rows)} replies, {known} known before", flush=True)
     journal.compact(used)
+    counts = ("prompt_tokens", "completion_tokens")
+    LEDGER.note(replies=len(replied), **{key: sum(r[key] for r in replied) for key in counts})
 
 
 def _answer(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sftstudy.errors import StudyError
 from sftstudy.figures.names import figures
-from sftstudy.files import write_text
+from sftstudy.files import read_text, write_text
 from sftstudy.report import evidence, overview, samples, verdicts
 from sftstudy.report.render import TEMPLATES, render
 from sftstudy.tables.results import Results
@@ -58,7 +58,7 @@ def _figures(results: Results, folder: Path) -> dict[str, str]:
         path = folder / f"{figure.name}.svg"
         if not path.exists():
             raise StudyError(f"{path}: no such figure; draw the figures again with scripts/draw.py")
-        found[figure.name] = path.read_text(encoding="utf-8")
+        found[figure.name] = read_text(path)
     return found
 
 

@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {section: {} for section in KIND}
     try:
-        document = yaml.safe_load(read_text(path)) or {}
+        document = yaml.safe_load(read_text(path, enter=False)) or {}
     except yaml.YAMLError as error:
         raise StudyError(
             f"{path}: not valid YAML; restore it or run `snakemake lock_sources`: {error}"

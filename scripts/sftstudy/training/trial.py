@@ -8,6 +8,7 @@ from sftstudy.chat import load_tokenizer
 from sftstudy.cluster.owner import Owner, owned_by_leader
 from sftstudy.errors import StudyError
 from sftstudy.files import atomic_path, read_json, read_text, sha256_file, sha256_json
+from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint, load_model
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.training.arguments import sft_arguments
@@ -124,6 +125,7 @@ def _train(
         "gpu_seconds": round(resumable.train_seconds * world, 3),
         "log_history": loss_curve(trainer.state.log_history),
     }
+    LEDGER.note(**{key: facts[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")})
     check()
     _save(trainer, recipe, base, output, facts)
     if trainer.is_world_process_zero():
