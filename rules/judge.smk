@@ -29,7 +29,7 @@ use rule predict_select as predict_judge with:
     input:
         checkpoint=f"<results>/checkpoints/{study.judge}/base",
         data="<results>/judgements/{student}/{variant}/questions.jsonl",
-        code=code("scripts/predict.py"),
+        code=lambda w: code("scripts/predict.py", [study.engine_file(study.judge)]),
     output:
         "<results>/judgements/{student}/{variant}/replies.jsonl",
     log:

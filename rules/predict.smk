@@ -10,7 +10,7 @@ rule predict_select:
     input:
         checkpoint="<results>/checkpoints/{student}/{task}/{trial}",
         data="<results>/data/{task}/val.jsonl",
-        code=code("scripts/predict.py"),
+        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         "<results>/predictions/{student}/{task}/{trial}/{task}.val.jsonl",
     log:
@@ -20,13 +20,15 @@ rule predict_select:
         "../envs/predict.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
     resources:
-        gpu=lambda w: min(1, study.student(w.student)["gpus"]),
+        gpu=lambda w: study.predict_gpus(w.student),
         mem_mb=lambda w, attempt: site.mem_mb(study.student(w.student), attempt),
         runtime=lambda w, attempt: site.minutes(study.student(w.student), attempt),
         slurm_partition=lambda w: site.place(study.student(w.student)).partition,
         constraint=lambda w: site.place(study.student(w.student)).constraint,
         gpu_model=lambda w: site.place(study.student(w.student)).model,
         slurm_extra=site.signal,
+        serve=study.config["serve"] or "",
+        requests=study.config["requests"],
     params:
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=lambda w: [study.max_new_tokens(w.task)],
@@ -35,6 +37,7 @@ rule predict_select:
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
+        " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
         " --threads {threads} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
@@ -43,7 +46,7 @@ use rule predict_select as predict_select_base with:
     input:
         checkpoint="<results>/checkpoints/{student}/base",
         data=expand("<results>/data/{task}/val.jsonl", task=study.tasks),
-        code=code("scripts/predict.py"),
+        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         expand("<results>/predictions/{{student}}/base/{task}.val.jsonl", task=study.tasks),
     log:
@@ -58,7 +61,7 @@ use rule predict_select as predict_controls with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         data=expand("<results>/data/{control}/test.jsonl", control=study.controls),
-        code=code("scripts/predict.py"),
+        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{control}.jsonl",
@@ -76,7 +79,7 @@ use rule predict_select as predict_confirm with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         data=expand("<results>/data/{task}/test.jsonl", task=study.tasks),
-        code=code("scripts/predict.py"),
+        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{task}.test.jsonl",

@@ -22,7 +22,13 @@ def main() -> None:
         "--generation",
         type=json.loads,
         required=True,
-        help="JSON object with attention, chat_template_kwargs, dtype and max_length",
+        help="JSON object with attention, chat_template_kwargs, dtype, max_length and, unless it "
+        "is hf, engine (vllm or openai)",
+    )
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs of this job (default: 0)")
+    parser.add_argument("--serve", help="openai: command that starts a server")
+    parser.add_argument(
+        "--requests", type=int, default=16, help="openai: most requests at a time (default: 16)"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSONL to write")
@@ -35,12 +41,18 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from sftstudy.cluster.owner import owned
+    from sftstudy.prediction.engine import Machine
     from sftstudy.prediction.suite import EvalSet, predict
 
     evalsets = zip(arguments.data, arguments.max_new_tokens, arguments.output, strict=True)
     first = arguments.output[0]
+    machine = Machine(
+        gpus=arguments.gpus, serve=arguments.serve or None, requests=arguments.requests
+    )
     with owned(first.parent / ".journal" / f"{first.stem}.owner"):
-        predict(arguments.checkpoint, [EvalSet(*e) for e in evalsets], arguments.generation)
+        predict(
+            arguments.checkpoint, [EvalSet(*e) for e in evalsets], arguments.generation, machine
+        )
 
 
 if __name__ == "__main__":

@@ -173,7 +173,23 @@ class Study:
         """Return the values that generating with a student's checkpoints uses."""
         facts = self.student(student)
         keys = ("attention", "chat_template_kwargs", "dtype", "max_length")
-        return {key: facts[key] for key in keys}
+        values = {key: facts[key] for key in keys}
+        # Named only where it is not the default, so that replies of hf stay what they are.
+        return values if self.engine(student) == "hf" else values | {"engine": self.engine(student)}
+
+    def engine(self, student: str) -> str:
+        """Return the name of the engine that generates with a student's checkpoints."""
+        return self.student(student).get("engine", self.config["engine"])
+
+    def engine_file(self, student: str) -> str:
+        """Return the module of a student's engine, which `predict` imports by name."""
+        return f"scripts/sftstudy/prediction/{self.engine(student)}.py"
+
+    def predict_gpus(self, student: str) -> int:
+        """Return the GPUs of a prediction job; a server that runs elsewhere has its own."""
+        facts = self.student(student)
+        elsewhere = self.engine(student) == "openai" and self.config["serve"] is None
+        return 0 if elsewhere or not facts["gpus"] else facts["predict_gpus"]
 
     def max_new_tokens(self, name: str) -> int:
         """Return the most tokens of a reply to a task or control."""

@@ -104,6 +104,26 @@ def test_edited_scorer_scores_its_task_and_nothing_else(edited: Editor) -> None:
     assert all("/pubmedqa." in job for job in planned.of("metrics"))
 
 
+def test_another_engine_predicts_anew_and_trains_nothing(edited: Editor) -> None:
+    edited.replace(MINI, "students: [smoke]", "engine: openai\nstudents: [smoke]")
+    rules = plan(edited.checkout, *STUDY).rules
+    predictions = {rule for rule in rules if rule.startswith("predict")}
+    assert predictions == {
+        "predict_select",
+        "predict_select_base",
+        "predict_controls",
+        "predict_confirm",
+    }
+    assert not {"train", "prepare", "lengths"} & set(rules)
+
+
+def test_where_a_server_is_and_code_of_another_engine_rerun_nothing(edited: Editor) -> None:
+    edited.replace(MINI, "students: [smoke]", "serve: x {port}\nrequests: 2\nstudents: [smoke]")
+    edited.append("scripts/sftstudy/prediction/openai.py", "# an edit")
+    edited.append("scripts/sftstudy/prediction/vllm.py", "# an edit")
+    assert plan(edited.checkout, *STUDY).rules == {}
+
+
 def test_edited_control_scorer_scores_the_control(edited: Editor) -> None:
     edited.append("scripts/sftstudy/tasks/ifeval/score.py", "# an edit")
     assert plan(edited.checkout, *STUDY).rules == {"score_control": 3, "recommend": 1, **SUMMARY}

@@ -4,13 +4,15 @@ Prompts that begin alike are computed once where they are alike (`sftstudy.prefi
 that share nothing are decoded in padded batches, the longest first.
 """
 
+import gc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.files import read_json
+from sftstudy.errors import StudyError
 from sftstudy.models import load_model, pick_device
+from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -18,55 +20,89 @@ if TYPE_CHECKING:
 TOKENS_PER_BATCH = 32_768  # prompt and reply, padding included; bounds memory, not results
 
 
-@dataclass(frozen=True)
-class Generated:
-    """One reply: which prompt it answers, its tokens without the end token, and why it ended."""
-
-    index: int
-    tokens: list[int]
-    finish_reason: str  # "stop" or "length"
+@contextmanager
+def opened(
+    checkpoint: Path,
+    tokenizer: "PreTrainedTokenizerBase",
+    generation: dict[str, Any],
+    machine: Machine,
+) -> Iterator["HFEngine"]:
+    """Load a checkpoint; `generation` as in `sftstudy.prediction.suite.predict`."""
+    yield HFEngine(checkpoint, tokenizer, generation, machine)
 
 
 class HFEngine:
-    """A checkpoint, loaded once, that replies to prompts.
-
-    Decoding is greedy. A checkpoint's generation_config.json is read for its end tokens only; what
-    else stands there would leak into the replies, a repetition penalty for example.
-    """
+    """A checkpoint, loaded once, that replies to prompts. Decoding is greedy."""
 
     def __init__(
-        self, checkpoint: Path, tokenizer: "PreTrainedTokenizerBase", dtype: str, attention: str
+        self,
+        checkpoint: Path,
+        tokenizer: "PreTrainedTokenizerBase",
+        generation: dict[str, Any],
+        machine: Machine,
     ) -> None:
         self.tokenizer = tokenizer
-        self.model = load_model(checkpoint, dtype, attention).to(pick_device()).eval()
-        self.end_tokens = _end_tokens(checkpoint, tokenizer.eos_token_id)
+        self.end_tokens = end_tokens(checkpoint, tokenizer)
+        self.batch_size = machine.batch_size
+        self.tokens_per_batch = TOKENS_PER_BATCH
+        model = load_model(checkpoint, generation["dtype"], generation["attention"])
+        self.model = model.to(pick_device()).eval()
 
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
-        """Yield the replies to tokenised prompts, in an order of its own, as they are ready."""
+        """Yield the replies to tokenised prompts, in an order of its own, as they are ready.
+
+        Where memory does not suffice it goes on with half as many prompts at a time. Raises
+        `StudyError` when it does not suffice for a single one.
+        """
+        left = list(range(len(prompts)))
+        while left:
+            longest = max(len(prompts[i]) for i in left) + max_new_tokens
+            size = min(len(left), max(1, self.tokens_per_batch // longest))
+            size = min(size, self.batch_size or size)
+            done: set[int] = set()
+            replies = self._replies([prompts[i] for i in left], max_new_tokens, size)
+            for reply in replies:
+                done.add(reply.index)
+                yield Generated(left[reply.index], reply.text, reply.tokens, reply.finish_reason)
+            left = [index for place, index in enumerate(left) if place not in done]
+            if left:
+                self._shrink(size, longest)
+
+    def _replies(
+        self, prompts: list[list[int]], max_new_tokens: int, batch_size: int
+    ) -> Iterator[Generated]:
+        """Yield replies; end early where memory does not suffice."""
+        import torch
+
         from sftstudy.prefix_sharing.generate import generate_shared
 
-        longest = max(map(len, prompts)) + max_new_tokens
-        replies = generate_shared(
-            self.model,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            eos_token_ids=self.end_tokens,
-            pad_token_id=min(self.end_tokens),  # masked, so that any token serves
-            batch_size=max(1, TOKENS_PER_BATCH // longest),
-        )
-        for reply in replies:
-            tokens = [token for token in reply.tokens if token not in self.end_tokens]
-            yield Generated(reply.index, tokens, reply.finish_reason)
+        try:
+            for reply in generate_shared(
+                self.model,
+                prompts,
+                max_new_tokens=max_new_tokens,
+                eos_token_ids=self.end_tokens,
+                pad_token_id=min(self.end_tokens),  # masked, so that any token serves
+                batch_size=batch_size,
+            ):
+                tokens = [token for token in reply.tokens if token not in self.end_tokens]
+                text = decode(self.tokenizer, tokens)
+                yield Generated(reply.index, text, len(tokens), reply.finish_reason)
+        except torch.OutOfMemoryError as error:
+            print(f"out of memory: {str(error).splitlines()[0]}", flush=True)
 
-    def decode(self, tokens: list[int]) -> str:
-        """Return the text of a reply, without special tokens, otherwise unchanged."""
-        return self.tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+    def _shrink(self, batch_size: int, longest: int) -> None:
+        """Halve what is computed at a time, and return what the failed batch held."""
+        import torch
 
-
-def _end_tokens(checkpoint: Path, eos_token_id: int) -> set[int]:
-    file = checkpoint / "generation_config.json"
-    stated: Any = read_json(file).get("eos_token_id") if file.is_file() else None
-    stated = stated if isinstance(stated, list) else [stated]
-    return {eos_token_id, *stated} - {None}
+        if batch_size == 1:
+            raise StudyError(
+                f"one prompt at a time, up to {longest} tokens with its reply, does not fit in the "
+                "memory of the device: use one with more memory, or lower the student's "
+                "max_length or the task's max_new_tokens; finished replies are kept"
+            )
+        print(f"{batch_size} prompts at a time are too many; going on with {batch_size // 2}")
+        self.tokens_per_batch = batch_size // 2 * longest
+        gc.collect()
+        if torch.accelerator.is_available():
+            torch.accelerator.empty_cache()

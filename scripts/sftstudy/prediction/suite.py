@@ -1,5 +1,7 @@
 """Predicting a suite: several eval sets with one checkpoint, loaded once and only if needed."""
 
+import importlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,10 @@ from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_json, write_jsonl
 from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint
+from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Journal
+
+DEFAULT_ENGINE = "hf"
 
 
 @dataclass(frozen=True)
@@ -21,80 +26,98 @@ class EvalSet:
     output: Path
 
 
-def predict(checkpoint: Path, evalsets: list[EvalSet], generation: dict[str, Any]) -> None:
+def predict(
+    checkpoint: Path,
+    evalsets: list[EvalSet],
+    generation: dict[str, Any],
+    machine: Machine | None = None,
+) -> None:
     """Write the predictions of every eval set.
 
-    `generation` holds ``attention``, ``chat_template_kwargs``, ``dtype`` and ``max_length``. What
-    the journal knows is not generated again; if it knows everything, no model is loaded.
+    `generation` holds ``attention``, ``chat_template_kwargs``, ``dtype``, ``max_length`` and,
+    unless it is hf, ``engine``. What the journal knows is not generated again; if it knows all, no
+    model is loaded.
     """
+    machine = machine or Machine()
     journal = Journal(evalsets[0].output.parent / ".journal", evalsets[0].output.stem)
     weights = fingerprint(checkpoint)
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
-    engine, used, replied = None, [], []
-    for evalset in evalsets:
-        rows = read_jsonl(evalset.data)
-        if not rows:
-            raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
-        texts = [
-            render_prompt(tokenizer, row["prompt"], generation["chat_template_kwargs"])
-            for row in rows
-        ]
-        prompts = token_ids(tokenizer, texts)
-        keys = [_key(weights, prompt, evalset.max_new_tokens, generation) for prompt in prompts]
-        open_rows = [i for i, key in enumerate(keys) if journal.get(key) is None]
-        _check_lengths(rows, prompts, open_rows, evalset, generation["max_length"])
-        if open_rows and engine is None:
-            from sftstudy.prediction.hf import HFEngine
-
-            engine = HFEngine(checkpoint, tokenizer, generation["dtype"], generation["attention"])
-        _answer(engine, journal, evalset, [(keys[i], prompts[i]) for i in open_rows])
-        used += keys
-        replies = [journal.get(key) for key in keys]
-        write_jsonl(
-            evalset.output,
-            ({"id": row["id"]} | reply for row, reply in zip(rows, replies, strict=True)),
-        )
-        replied += replies
-        known = len(rows) - len(open_rows)
-        print(f"{evalset.output.name}: {len(rows)} replies, {known} known before", flush=True)
+    used, replied = [], []
+    with ExitStack() as stack:
+        engine: Engine | None = None
+        for evalset in evalsets:
+            rows = read_jsonl(evalset.data)
+            if not rows:
+                raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
+            prompts = _tokenised(tokenizer, rows, generation["chat_template_kwargs"])
+            keys = [_key(weights, prompt, evalset.max_new_tokens, generation) for prompt in prompts]
+            open_rows = [i for i, key in enumerate(keys) if journal.get(key) is None]
+            _check_lengths(rows, prompts, open_rows, evalset, generation["max_length"])
+            if open_rows and engine is None:
+                opened = _module(generation).opened(checkpoint, tokenizer, generation, machine)
+                engine = stack.enter_context(opened)
+            if open_rows:
+                _answer(engine, journal, evalset, {keys[i]: prompts[i] for i in open_rows})
+            used += keys
+            replies = [journal.get(key) for key in keys]
+            write_jsonl(
+                evalset.output,
+                ({"id": row["id"]} | reply for row, reply in zip(rows, replies, strict=True)),
+            )
+            replied += replies
+            known = len(rows) - len(open_rows)
+            print(f"{evalset.output.name}: {len(rows)} replies, {known} known before", flush=True)
     journal.compact(used)
     counts = ("prompt_tokens", "completion_tokens")
     LEDGER.note(replies=len(replied), **{key: sum(r[key] for r in replied) for key in counts})
 
 
+def _tokenised(
+    tokenizer: Any, rows: list[dict[str, Any]], chat_template_kwargs: dict[str, Any]
+) -> list[list[int]]:
+    texts = [render_prompt(tokenizer, row["prompt"], chat_template_kwargs) for row in rows]
+    return token_ids(tokenizer, texts)
+
+
+def _module(generation: dict[str, Any]) -> Any:
+    """Return the engine's module; by name, so that a rule declares only the one that it uses."""
+    return importlib.import_module(
+        f"sftstudy.prediction.{generation.get('engine', DEFAULT_ENGINE)}"
+    )
+
+
 def _answer(
-    engine: Any, journal: Journal, evalset: EvalSet, questions: list[tuple[str, list[int]]]
+    engine: Any, journal: Journal, evalset: EvalSet, questions: dict[str, list[int]]
 ) -> None:
-    """Generate what is open into the journal, as it is ready; equal prompts only once."""
-    unique = list(dict(questions).items())
-    if not unique:
-        return
-    prompts = [prompt for _, prompt in unique]
-    tenth = max(1, len(unique) // 10)
+    """Generate what is open (key -> prompt) into the journal, as it is ready."""
+    keys, prompts = list(questions), list(questions.values())
+    tenth = max(1, len(keys) // 10)
     for done, reply in enumerate(engine.generate(prompts, evalset.max_new_tokens), start=1):
         journal.add(
-            unique[reply.index][0],
+            keys[reply.index],
             {
-                "text": engine.decode(reply.tokens),
+                "text": reply.text,
                 "finish_reason": reply.finish_reason,
                 "prompt_tokens": len(prompts[reply.index]),
-                "completion_tokens": len(reply.tokens),
+                "completion_tokens": reply.tokens,
             },
         )
-        if done % tenth == 0 or done == len(unique):
-            print(f"{evalset.output.stem}: {done}/{len(unique)} replies", flush=True)
+        if done % tenth == 0 or done == len(keys):
+            print(f"{evalset.output.stem}: {done}/{len(keys)} replies", flush=True)
 
 
 def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[str, Any]) -> str:
-    return sha256_json(
-        {
-            "checkpoint": weights,
-            "prompt": prompt,
-            "max_new_tokens": max_new_tokens,
-            "dtype": generation["dtype"],
-            "attention": generation["attention"],
-        }
-    )
+    parts = {
+        "checkpoint": weights,
+        "prompt": prompt,
+        "max_new_tokens": max_new_tokens,
+        "dtype": generation["dtype"],
+        "attention": generation["attention"],
+    }
+    # Only where it is named, so that replies of hf keep the keys that they had before.
+    if "engine" in generation:
+        parts["engine"] = generation["engine"]
+    return sha256_json(parts)
 
 
 def _check_lengths(

@@ -1,0 +1,64 @@
+"""What an engine is: something that holds one checkpoint and replies greedily to tokenised prompts.
+
+`hf` computes in this process, `vllm` in vLLM's offline engine, `openai` asks a server. Each is a
+module of that name with a function `opened`, so that a change of one reruns nothing of the others.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from sftstudy.files import read_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One reply: which prompt it answers, its text, how many tokens it took, and why it ended."""
+
+    index: int
+    text: str  # without special tokens, otherwise unchanged
+    tokens: int
+    finish_reason: Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a job computes with. None of it is a parameter of the study: changing it reruns nothing.
+
+    gpus: of this job, the tensor parallel size of vllm; batch_size: the most prompts at a time of
+    hf, None: as many as fit; serve: the command that starts a server for openai, None: one runs
+    already; requests: the most that a server is asked at a time.
+    """
+
+    gpus: int = 0
+    batch_size: int | None = None
+    serve: str | None = None
+    requests: int = 16
+
+
+class Engine(Protocol):
+    """A checkpoint that replies to prompts."""
+
+    def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
+        """Yield the replies to tokenised prompts, in an order of its own, as they are ready."""
+        ...
+
+
+def end_tokens(checkpoint: Path, tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the tokens that end a reply: the tokenizer's and those of generation_config.json.
+
+    Nothing else of that file is read: a repetition penalty, for example, would leak into replies.
+    """
+    file = checkpoint / "generation_config.json"
+    stated: Any = read_json(file).get("eos_token_id") if file.is_file() else None
+    stated = stated if isinstance(stated, list) else [stated]
+    return {tokenizer.eos_token_id, *stated} - {None}
+
+
+def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> str:
+    """Return the text of a reply, without special tokens, otherwise unchanged."""
+    return tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)

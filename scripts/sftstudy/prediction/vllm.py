@@ -1,0 +1,114 @@
+"""The `vllm` engine: vLLM's offline engine, for GPUs.
+
+vLLM brings the builds of torch that it was compiled for; docs/prediction.md says how to install it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftstudy.errors import StudyError
+from sftstudy.files import read_json
+from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PROMPTS_PER_CALL = 1024  # a call returns when all its replies are there: what a kill can cost
+
+
+@contextmanager
+def opened(
+    checkpoint: Path,
+    tokenizer: "PreTrainedTokenizerBase",
+    generation: dict[str, Any],
+    machine: Machine,
+) -> Iterator["VLLMEngine"]:
+    """Load a checkpoint; `generation` as in `sftstudy.prediction.suite.predict`.
+
+    Raises `StudyError` when vLLM is not installed or the GPUs cannot share the attention heads.
+    """
+    arguments = engine_arguments(checkpoint, generation, machine)
+    if find_spec("vllm") is None:
+        raise StudyError(
+            "engine: vllm: the package 'vllm' is not installed; docs/prediction.md says how to "
+            "install it, or set engine: hf"
+        )
+    from vllm import LLM
+
+    yield VLLMEngine(LLM(**arguments), tokenizer, end_tokens(checkpoint, tokenizer))
+
+
+def engine_arguments(
+    checkpoint: Path, generation: dict[str, Any], machine: Machine
+) -> dict[str, Any]:
+    """Return the arguments of ``vllm.LLM``."""
+    gpus = max(1, machine.gpus)
+    config = read_json(checkpoint / "config.json")
+    heads = config.get("text_config", config)["num_attention_heads"]
+    if heads % gpus:
+        fitting = [str(n) for n in range(1, heads + 1) if heads % n == 0]
+        raise StudyError(
+            f"{checkpoint}: {gpus} GPUs cannot share {heads} attention heads evenly; set the "
+            f"student's predict_gpus to one of {', '.join(fitting)}"
+        )
+    return {
+        "model": str(checkpoint),
+        "dtype": generation["dtype"],
+        "max_model_len": generation["max_length"],
+        "tensor_parallel_size": gpus,
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",  # vLLM's neutral defaults, not those of the checkpoint
+        "trust_remote_code": False,
+        "seed": 0,
+    }
+
+
+def sampling(stop_token_ids: set[int], max_new_tokens: int) -> dict[str, Any]:
+    """Return the arguments of ``vllm.SamplingParams``: greedy, nothing left to a default."""
+    return {
+        "n": 1,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "min_p": 0.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "repetition_penalty": 1.0,
+        "max_tokens": max_new_tokens,
+        "min_tokens": 0,
+        "stop_token_ids": sorted(stop_token_ids),
+        "detokenize": False,  # the student's own tokenizer does it, as with every engine
+    }
+
+
+class VLLMEngine:
+    """A checkpoint in vLLM that replies to prompts."""
+
+    def __init__(self, llm: Any, tokenizer: "PreTrainedTokenizerBase", ends: set[int]) -> None:
+        self.llm = llm
+        self.tokenizer = tokenizer
+        self.end_tokens = ends
+
+    def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
+        """Yield the replies to tokenised prompts, those that begin alike one after the other, so
+        that they meet in the cache."""
+        from vllm import SamplingParams
+
+        parameters = SamplingParams(**sampling(self.end_tokens, max_new_tokens))
+        order = sorted(range(len(prompts)), key=lambda i: prompts[i])
+        for start in range(0, len(order), PROMPTS_PER_CALL):
+            indices = order[start : start + PROMPTS_PER_CALL]
+            outputs = self.llm.generate(
+                [{"prompt_token_ids": prompts[i]} for i in indices], parameters, use_tqdm=False
+            )
+            for index, output in zip(indices, outputs, strict=True):
+                reply = output.outputs[0]
+                tokens = [token for token in reply.token_ids if token not in self.end_tokens]
+                if reply.finish_reason not in ("stop", "length"):
+                    raise StudyError(f"vllm ended a reply with {reply.finish_reason!r}; run again")
+                yield Generated(
+                    index, decode(self.tokenizer, tokens), len(tokens), reply.finish_reason
+                )
