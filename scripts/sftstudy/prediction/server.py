@@ -30,7 +30,6 @@ def served(command: str, values: dict[str, Any]) -> Iterator[str]:
     """
     port = _free_port()
     words = _fill(command, values | {"port": port})
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         process = subprocess.Popen(words, preexec_fn=_end_with_parent)
     except OSError as error:
@@ -45,7 +44,6 @@ def served(command: str, values: dict[str, Any]) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _fill(command: str, values: dict[str, Any]) -> list[str]:
