@@ -7,7 +7,7 @@ SNAKEMAKE := $(BIN)/snakemake
 PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help demo status test test-fast test-deploy lint format config-docs table-docs lock \
+.PHONY: help demo status explain test test-fast test-deploy lint format config-docs table-docs lock \
 	check-envs check-slurm bench bench-stats
 
 help:  ## Show this list
@@ -26,6 +26,9 @@ demo: .venv/.installed  ## Run the embedded smoke study, from raw data to the re
 
 status: .venv/.installed  ## Show what is done, running, failed and missing (CONFIG=config/....yaml)
 	@$(BIN)/python scripts/status.py --configfile $(CONFIG)
+
+explain: .venv/.installed  ## Show where a file comes from, back to its sources (FILE=results/...)
+	@$(BIN)/python scripts/explain.py $(FILE)
 
 test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
 	$(PYTEST) -m "not deploy"

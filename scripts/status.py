@@ -48,12 +48,14 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=Path(), help="where Snakemake runs")
     arguments = parser.parse_args()
 
-    from sftstudy.status import rows, table
+    from sftstudy.status import attention, rows, table
     from sftstudy.study import Study
 
     names = " + ".join(map(str, arguments.configfile))
     study = Study(configuration(arguments.configfile, arguments.config), names)
     print(table(list(rows(study, arguments.directory))))
+    if problems := attention(study, arguments.directory):
+        print(problems)
 
 
 if __name__ == "__main__":

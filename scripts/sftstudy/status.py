@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from sftstudy.files import read_json
+from sftstudy.lineage import Lineage
 from sftstudy.study import Study
 
 State = Literal["failed", "running", "missing", "done"]
@@ -31,6 +32,7 @@ STATES: tuple[State, ...] = ("failed", "running", "missing", "done")  # the firs
 REPORTED: tuple[State, ...] = ("done", "running", "failed", "missing")
 BAR_WIDTH = 40
 NOTE_WIDTH = 60
+PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,25 @@ def table(found: list[Row]) -> str:
         for line in cells
     ]
     return "\n".join([text[0], "  ".join("-" * w for w in widths[:-1]), *text[1:], "", bar(found)])
+
+
+def attention(study: Study, folder: Path) -> str:
+    """Return the files that are edited or stale, one a line; empty where there is none."""
+    outputs = [
+        output.as_posix()
+        for student in study.students
+        for variant in study.variants(student)
+        for job in jobs(study, student, variant, Path(study.root))
+        for output in job.outputs
+    ]
+    problems = Lineage(folder / study.root, folder).problems(outputs)
+    if not problems:
+        return ""
+    lines = [f"  {problem.file}: {problem.reason}" for problem in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
+    head = f"{len(problems):,} files are not what their jobs made of what is there now"
+    return "\n".join([f"{head} (make explain FILE=...):", *lines])
 
 
 def bar(found: list[Row]) -> str:

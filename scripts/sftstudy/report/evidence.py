@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sftstudy.files import read_json
+from sftstudy.ledger import shown
+from sftstudy.lineage import Lineage, commit_line
+from sftstudy.provenance import code_state
 from sftstudy.tables.results import Results
 
 Row = dict[str, Any]
@@ -95,6 +98,22 @@ def training_seconds(results: Results) -> dict[str, dict[str, float | None]]:
         before = found[student].get(trial, 0.0)
         found[student][trial] = None if None in (seconds, before) else before + seconds
     return found
+
+
+def lineage(results: Results) -> Row:
+    """Return which files are not what their jobs made, and with which code all was made."""
+    found = Lineage(results.folder)
+    metrics = [shown(results.metrics(cell)) for cell in results.cells()]
+    recommendations = [
+        shown(results.folder / "recommendations" / f"{student}.json")
+        for student in results.students
+    ]
+    made = (found.made(name) for name in metrics)
+    return {
+        "problems": found.problems([*metrics, *recommendations]),
+        "code": code_state(),
+        "commits": Counter(commit_line(record["code"]) for _, record in filter(None, made)),
+    }
 
 
 def missing_variants(missing: list[Row]) -> list[Row]:

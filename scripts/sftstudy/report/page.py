@@ -39,6 +39,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         cards=evidence.data_cards(results),
         sources=evidence.sources(results),
         training=training,
+        lineage=evidence.lineage(results),
         clock="CPU time" if set(training["devices"]) == {"cpu"} else "GPU time",
         missing=tables["missing"],
         missing_variants=evidence.missing_variants(tables["missing"]),

@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from sftstudy.lineage import commit_line
 from sftstudy.report.numbers import hours, number, p_value, percent, points
 from sftstudy.report.text import cut, visible
 
@@ -28,6 +29,7 @@ def _environment() -> Any:
     )
     environment.filters |= {
         "visible": lambda value: visible(str(value)),
+        "commit": commit_line,
         "cut": cut,
         "percent": percent,
         "points": points,
