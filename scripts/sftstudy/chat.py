@@ -19,7 +19,9 @@ def load_tokenizer(student_dir: Path, chat_template_kwargs: dict[str, Any]) -> A
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(student_dir, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            student_dir, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise StudyError(
             f"{student_dir}: no usable tokenizer ({error}); fetch the student again"

@@ -48,7 +48,7 @@ def read_text(path: Path, enter: bool = True) -> str:
 def read_json(path: Path, enter: bool = True) -> Any:
     """Return the parsed JSON document; a cut or malformed file is a `StudyError` with its line."""
     try:
-        return json.loads(read_text(path, enter))
+        return _parsed(read_text(path, enter), str(path))
     except json.JSONDecodeError as error:
         raise StudyError(
             f"{path}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}); "
@@ -60,7 +60,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Return one object per non-empty line.
 
     A byte-order mark and CRLF line ends are accepted. A line that is not a JSON object, or holds a
-    NUL byte, is a `StudyError` that names file and line.
+    NUL byte, or what JSON or UTF-8 do not have, is a `StudyError` that names file and line.
     """
     rows = []
     # Not str.splitlines: it would also break at U+2028 and U+0085, which JSON strings may contain.
@@ -71,7 +71,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         if "\0" in line:
             raise StudyError(f"{path}, line {number}: contains a NUL byte; the file is damaged")
         try:
-            row = json.loads(line)
+            row = _parsed(line, f"{path}, line {number}")
         except json.JSONDecodeError as error:
             raise StudyError(
                 f"{path}, line {number}: not valid JSON ({error.msg} at column {error.colno}); "
@@ -83,6 +83,40 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             )
         rows.append(row)
     return rows
+
+
+def _parsed(text: str, where: str) -> Any:
+    """Return a JSON document; `StudyError` for what Python's parser takes or chokes on.
+
+    That is: NaN and infinity, one key twice in an object, half a surrogate pair (which no UTF-8
+    file can hold), a depth or a number of digits that is an attack and no data.
+    """
+
+    def refuse(constant: str) -> None:
+        raise StudyError(f"{where}: holds {constant}, which is no JSON; write null or a number")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(pairs)
+        if len(document) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise StudyError(f"{where}: the key {twice!r} occurs twice in one object; keep one")
+        return document
+
+    try:
+        document = json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise StudyError(
+            f"{where}: holds half a surrogate pair (\\ud800 to \\udfff), which is no character; "
+            "the text was cut inside a character: mend or leave out the row"
+        ) from None
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        raise StudyError(f"{where}: cannot be read as JSON ({error}); leave out the row") from None
+    return document
 
 
 @contextmanager

@@ -34,9 +34,15 @@ def load_model(folder: Path, dtype: str, attention: str) -> "PreTrainedModel":
         attention: name of transformers' attention implementation.
 
     Raises:
-        StudyError: weights are missing, unexpected or of another shape. transformers only warns
-            of this and goes on with random weights.
+        StudyError: there are no safetensors (pickled weights can run code when they are loaded),
+            or weights are missing, unexpected or of another shape: transformers only warns of this
+            and goes on with random weights.
     """
+    if not any(folder.glob("*.safetensors")):
+        raise StudyError(
+            f"{folder}: no *.safetensors file; pickled weights are refused, because loading them "
+            "can run code: save the model where you trust it with `save_pretrained`"
+        )
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging

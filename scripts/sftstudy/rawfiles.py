@@ -101,9 +101,11 @@ def require_text(where: str, record: dict[str, Any], column: str) -> str:
 def require_unique_ids(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Raise `StudyError` when two rows share their ``id``."""
     seen: set[str] = set()
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         if row["id"] in seen:
-            raise StudyError(f"{path}: id {row['id']!r} occurs twice; ids must be unique")
+            raise StudyError(
+                f"{path}, row {number}: id {row['id']!r} occurs twice; ids must be unique"
+            )
         seen.add(row["id"])
 
 

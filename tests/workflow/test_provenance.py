@@ -52,7 +52,7 @@ def test_a_metrics_file_is_explained_down_to_its_sources(
     text = "\n".join(explain(METRICS))
     for program in ("score", "predict", "train", "lengths", "recipe", "prepare"):
         assert f"made by  {program}, " in text
-    assert "source   smoke: banking77, seed 1" in text and "| learning_rate: 0.001" in text
+    assert "source   smoke: banking77, seed 1" in text and "learning_rate: 0.001" in text
     assert "CHANGED" not in text and "EDITED" not in text and "STALE" not in text
 
 

@@ -9,7 +9,7 @@ import yaml
 from sftstudy.errors import StudyError
 from sftstudy.files import read_text, sha256_file, write_text
 from sftstudy.sources import hub, student
-from sftstudy.sources.source import Section, Source, is_hidden
+from sftstudy.sources.source import Section, Source, is_hidden, without_code
 
 KIND = {"datasets": "dataset", "students": "model"}
 _HEADER = """\
@@ -102,4 +102,4 @@ def _choose(where: str, section: Section, source: Source, names: list[str]) -> l
         names = chosen
     if section == "students":
         return student.choose(where, names)
-    return sorted(name for name in names if not is_hidden(name))
+    return sorted(without_code(where, [name for name in names if not is_hidden(name)]))

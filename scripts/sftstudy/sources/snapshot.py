@@ -9,7 +9,7 @@ from typing import Any
 from sftstudy.errors import StudyError
 from sftstudy.files import atomic_path, sha256_file, write_json
 from sftstudy.sources import hub, lock, student
-from sftstudy.sources.source import Section, Source, local_files
+from sftstudy.sources.source import Section, Source, local_files, without_code
 
 DESCRIPTION = "SOURCE.json"
 # What link(2) answers where hard links cannot be made; anything else (a full disk) is an error.
@@ -62,6 +62,8 @@ def _copy_local(section: Section, source: Source, output: Path) -> None:
     if section == "students":
         names = student.choose(str(folder), names)
         student.check(str(folder), folder, names)
+    else:
+        names = without_code(str(folder), names)
     with atomic_path(output) as temporary:
         for name in names:
             _prepare(temporary / name)

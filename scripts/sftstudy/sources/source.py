@@ -1,5 +1,6 @@
 """What a configuration says about where a dataset or student comes from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from sftstudy.errors import StudyError
 
 Section = Literal["datasets", "students"]
+_RUNS = (".py", ".pyc", ".ipynb", ".sh", ".so", ".pkl", ".pickle", ".pt", ".pth", ".bin", ".npy")
 _KEYS = {"hub", "revision", "files", "path"}
 
 
@@ -50,6 +52,21 @@ def local_files(source: Source) -> list[str]:
     if not names:
         raise StudyError(f"{folder}: the folder holds no files")
     return sorted(names)
+
+
+def without_code(where: str, names: Sequence[str]) -> list[str]:
+    """Return a dataset's files without those that run when they are loaded, which nobody may.
+
+    Loading scripts are left out, as are pickles. Raises `StudyError` when no data is left.
+    """
+    data = [name for name in names if not name.endswith(_RUNS)]
+    if not data:
+        raise StudyError(
+            f"{where}: holds only files that would have to be run or unpickled to give data "
+            f"({', '.join(sorted(names)[:3])}), which is refused; use a revision with data files "
+            "(on the hub often refs/convert/parquet) or a local copy of the data as 'path'"
+        )
+    return data
 
 
 def is_hidden(name: str) -> bool:
