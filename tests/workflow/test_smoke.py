@@ -11,7 +11,7 @@ from workflow.running import copy_repository, snakemake
 
 pytestmark = pytest.mark.slow
 
-GENTLE, HARSH = "lr0.0003_ep2_bs8", "lr0.01_ep2_bs8"
+GENTLE, HARSH = "lr0.0005_ep2_bs4", "lr0.01_ep2_bs4"
 
 
 @pytest.fixture(scope="module")

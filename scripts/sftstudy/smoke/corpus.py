@@ -174,16 +174,16 @@ def write_sql(rng: random.Random) -> Conversation:
 
 
 KINDS: tuple[tuple[Callable[[random.Random], Conversation], int], ...] = (
-    (follow, 22),
+    (follow, 20),
     (refuse, 9),
     (help_with, 7),
     (read_message, 5),
     (read_abstract, 4),
-    (read_table, 18),
-    (read_schema, 10),
+    (read_table, 14),
+    (read_schema, 8),
     (pick_id, 6),
     (decide, 3),
-    (box, 10),
+    (box, 18),
     (write_sql, 6),
 )
 

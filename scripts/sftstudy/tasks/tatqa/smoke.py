@@ -18,19 +18,18 @@ def document(rng: random.Random) -> dict[str, Any]:
     """Return one document in the publisher's layout: a table, a paragraph, four questions.
 
     An amount of the table with its scale, a name of the table, a span of the text, and two spans
-    of the text. Each kind of answer has its own words, which is what makes them easy to find.
+    of the text. Each kind of answer has its own words, which is what makes them easy to find; the
+    signs before amounts and products make their tokens the same in a report as in a box.
     """
-    amount, auditor = str(rng.randint(2, 9)), rng.choice(_AUDITORS)
+    amount, auditor = f"${rng.randint(2, 9)}", rng.choice(_AUDITORS)
     scale, city = rng.choice(_SCALES), rng.choice(_CITIES)
-    products = rng.sample(_PRODUCTS, 2)
-    text = (
-        f"Amounts in {scale}s. The office is in {city}. It sells {products[0]} and {products[1]}."
-    )
+    first, second = rng.sample(_PRODUCTS, 2)
+    text = f'Amounts in {scale}s. The office is in {city}. It sells "{first}" and "{second}".'
     questions = [
         _question("How much was revenue in 2019?", [amount], "span", "table", scale),
         _question("Who was the auditor in 2019?", [auditor], "span", "table", ""),
         _question("Where is the office?", [city], "span", "text", ""),
-        _question("What does the company sell?", products, "multi-span", "text", ""),
+        _question("What does the company sell?", [first, second], "multi-span", "text", ""),
     ]
     return {
         "table": {
