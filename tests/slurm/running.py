@@ -47,7 +47,16 @@ class Run:
     def __init__(self, checkout: Path, *arguments: str) -> None:
         self.checkout = checkout
         self.log = checkout / f"run-{time.monotonic_ns()}.log"
-        command = [str(SNAKEMAKE), "--profile", "profiles/slurm", "--configfile", MINI]
+        # A shell starts its background jobs, such as a whole test run, deaf to SIGINT.
+        command = [
+            "env",
+            "--default-signal=INT",
+            str(SNAKEMAKE),
+            "--profile",
+            "profiles/slurm",
+            "--configfile",
+            MINI,
+        ]
         command += ["--slurm-init-seconds-before-status-checks", "2", *arguments]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
