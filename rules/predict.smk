@@ -29,6 +29,8 @@ rule predict_select:
         slurm_extra=site.signal,
         serve=study.config["serve"] or "",
         requests=study.config["requests"],
+        device=study.config["device"],
+        batch_size=study.config["batch_size"] or 0,
     params:
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=lambda w: [study.max_new_tokens(w.task)],
@@ -38,7 +40,8 @@ rule predict_select:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
-        " --threads {threads} --output {output}"
+        " --threads {threads} --device {resources.device} --batch-size {resources.batch_size}"
+        " --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 

@@ -47,6 +47,7 @@ rule train:
         slurm_extra=site.signal,
         launcher=lambda w: study.launcher(w.student),
         tracking=study.config["tracking"],
+        device=study.config["device"],
     params:
         scratch=f"{study.root}/scratch",
         tracking=f"{study.root}/tracking",
@@ -56,5 +57,5 @@ rule train:
         "{resources.launcher} scripts/train.py --recipe {input.recipe} --train {input.train}"
         " --lengths {input.lengths} --base {input.base} --scratch {params.scratch}"
         " --tracking {resources.tracking} --tracking-dir {params.tracking}"
-        " --threads {threads} --output {output}"
+        " --threads {threads} --device {resources.device} --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -5,10 +5,9 @@ it stopped: replies are kept in a journal beside the outputs.
 """
 
 import json
-import os
 from pathlib import Path
 
-from sftstudy.cli import Parser, run
+from sftstudy.cli import DEVICES, Parser, compute, run
 
 
 def main() -> None:
@@ -25,21 +24,22 @@ def main() -> None:
         help="JSON object with attention, chat_template_kwargs, dtype, max_length and, unless it "
         "is hf, engine (vllm or openai)",
     )
+    parser.add_argument(
+        "--batch-size", type=int, default=0, help="hf: most prompts at a time (default: what fits)"
+    )
     parser.add_argument("--gpus", type=int, default=0, help="GPUs of this job (default: 0)")
     parser.add_argument("--serve", help="openai: command that starts a server")
     parser.add_argument(
         "--requests", type=int, default=16, help="openai: most requests at a time (default: 16)"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSONL to write")
     arguments = parser.parse_args()
     if not len(arguments.data) == len(arguments.max_new_tokens) == len(arguments.output):
         parser.error("--data, --max-new-tokens and --output must be equally many")
 
-    # Before torch is imported: results on CPU depend on the number of threads.
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    compute(arguments.threads, arguments.device)
     from sftstudy.cluster.owner import owned
     from sftstudy.prediction.engine import Machine
     from sftstudy.prediction.suite import EvalSet, predict
@@ -47,7 +47,10 @@ def main() -> None:
     evalsets = zip(arguments.data, arguments.max_new_tokens, arguments.output, strict=True)
     first = arguments.output[0]
     machine = Machine(
-        gpus=arguments.gpus, serve=arguments.serve or None, requests=arguments.requests
+        gpus=arguments.gpus,
+        batch_size=arguments.batch_size or None,
+        serve=arguments.serve or None,
+        requests=arguments.requests,
     )
     with owned(first.parent / ".journal" / f"{first.stem}.owner"):
         predict(

@@ -4,11 +4,10 @@ Start it with python, or with `accelerate launch` for more than one process. A k
 on from its last saved state when the same command is given again.
 """
 
-import os
 import sys
 from pathlib import Path
 
-from sftstudy.cli import Parser, run
+from sftstudy.cli import DEVICES, Parser, compute, run
 from sftstudy.training.tracking import TRACKERS, prepare
 
 
@@ -20,6 +19,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="checkpoint to start from")
     parser.add_argument("--scratch", type=Path, required=True, help="folder for saved states")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
     parser.add_argument("--tracking", choices=TRACKERS, default="none", help="default: none")
     parser.add_argument(
         "--tracking-dir", type=Path, default="tracking", help="for its files (default: ./tracking)"
@@ -27,10 +27,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
     arguments = parser.parse_args()
 
-    # Before torch is imported: results on CPU depend on the number of threads.
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    compute(arguments.threads, arguments.device)
     prepare(arguments.tracking, arguments.tracking_dir)
     from sftstudy.training.trial import train
 

@@ -12,6 +12,8 @@ from types import FrameType
 from sftstudy.errors import StudyError
 from sftstudy.ledger import LEDGER
 
+DEVICES = ("auto", "cuda", "mps", "cpu")
+DEVICE = "SFTSTUDY_DEVICE"  # environment variable that takes a program's choice to where it counts
 TERMINATED = 128 + signal.SIGTERM  # the exit status that a shell gives a program that it ended
 
 
@@ -77,6 +79,17 @@ def _clean_end_on_sigterm() -> Iterator[None]:
 def _leave(*_: int | FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the cleaning up short
     sys.exit(TERMINATED)
+
+
+def compute(threads: int, device: str) -> None:
+    """Say what this process computes with; to be called before torch is imported.
+
+    Results on CPU depend on the number of threads.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ[DEVICE] = device
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def prefer_own_environment() -> None:

@@ -1,8 +1,10 @@
 """Loading a checkpoint folder: safetensors only, every weight accounted for, no foreign code."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sftstudy.cli import DEVICE
 from sftstudy.errors import StudyError
 from sftstudy.files import folder_sha256
 
@@ -17,12 +19,23 @@ def fingerprint(checkpoint: Path) -> str:
 
 
 def pick_device() -> "torch.device":
-    """Return the accelerator of this process, or the CPU where there is none."""
+    """Return the device that programs were given (option ``--device``, see `sftstudy.cli.compute`),
+    by default the accelerator of this process, or the CPU where there is none.
+
+    Raises `StudyError` when the device that was asked for is not there.
+    """
     import torch
 
-    if torch.accelerator.is_available():
-        return torch.accelerator.current_accelerator()
-    return torch.device("cpu")
+    wanted = os.environ.get(DEVICE, "auto")
+    found = torch.device("cpu")
+    if torch.accelerator.is_available() and wanted != "cpu":
+        found = torch.accelerator.current_accelerator()
+    if wanted not in ("auto", found.type):
+        raise StudyError(
+            f"device: {wanted}: torch finds only {found.type} here; run this job where there is "
+            "such a device, or set device=auto"
+        )
+    return found
 
 
 def load_model(folder: Path, dtype: str, attention: str) -> "PreTrainedModel":

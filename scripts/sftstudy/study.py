@@ -46,13 +46,27 @@ class Study:
 
     def __init__(self, config: dict[str, Any], file: str) -> None:
         self.config = validate(config, file)
-        limit = self.config["limit"]
-        self.root = self.config["results"] + (f"/limit-{limit}" if limit else "")
+        self.root = "/".join(filter(None, [self.config["results"], self._settings()]))
         self.students: list[str] = self.config["students"]
         self.tasks: list[str] = self.config["tasks"]
         self.controls: list[str] = self.config["controls"]
         self.catalog: dict[str, Any] = self.config["catalog"]
         self.judge: str | None = self.config["judge"]
+        for facts in self.catalog["students"].values():
+            self._override(facts)
+
+    def _settings(self) -> str:
+        """Return the folder below ``results`` of a study whose command line changes its results."""
+        keys = ("limit", "dtype", "max_length")
+        return "_".join(f"{key}-{self.config[key]}" for key in keys if self.config[key] is not None)
+
+    def _override(self, student: dict[str, Any]) -> None:
+        """Write what holds for all students into the block of one."""
+        student |= {
+            key: self.config[key] for key in ("dtype", "max_length") if self.config[key] is not None
+        }
+        if self.config["device"] in ("cpu", "mps"):
+            student |= {"gpus": 0, "accelerate": None}
 
     # -- the grid ---------------------------------------------------------------------------
 

@@ -155,3 +155,16 @@ def test_killed_prediction_goes_on_where_it_stopped(checkpoint: Path, tmp_path: 
     assert 60 <= known < 600
     files = [tmp_path / name / "evalset.jsonl" for name in ("whole", "killed")]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_device_that_is_not_there_is_an_error(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    wanted = "mps" if torch.cuda.is_available() else "cuda"
+    monkeypatch.setenv("SFTSTUDY_DEVICE", wanted)
+    with pytest.raises(StudyError, match=f"device: {wanted}: torch finds only"):
+        predict(checkpoint, tmp_path, ROWS[:1])
+    monkeypatch.setenv("SFTSTUDY_DEVICE", "cpu")
+    assert predict(checkpoint, tmp_path, ROWS[:1]) == plain(checkpoint)[:1]

@@ -82,6 +82,33 @@ def test_order_of_keys_does_not_matter(config: dict) -> None:
     assert recipes(Study(config, "x")) == before
 
 
+def test_settings_that_change_results_have_folders_of_their_own(config: dict) -> None:
+    study = Study(config | {"limit": 20, "dtype": "float32", "max_length": 2048}, "x")
+    assert study.root == "results/limit-20_dtype-float32_max_length-2048"
+    student = study.student(study.students[0])
+    assert (student["dtype"], student["max_length"]) == ("float32", 2048)
+    assert study.recipe(study.students[0], *_first_trial(study))["model"]["max_length"] == 2048
+    assert Study(config | {"device": "cpu", "batch_size": 4}, "x").root == "results"
+
+
+def test_a_study_on_the_cpu_asks_for_no_gpu(config: dict) -> None:
+    facts = config["catalog"]["students"][config["students"][0]]
+    facts |= {"gpus": 4, "accelerate": "config/accelerate/fsdp.yaml"}
+    name = config["students"][0]
+    assert Study(config, "x").launcher(name).endswith("--num_processes 4")
+    for device in ("cpu", "mps"):
+        study = Study(config | {"device": device}, "x")
+        assert study.launcher(name) == "python"
+        assert (study.student(name)["gpus"], study.predict_gpus(name)) == (0, 0)
+        recipe = study.recipe(name, *_first_trial(study))
+        assert recipe == Study(config, "x").recipe(name, *_first_trial(study))
+
+
+def _first_trial(study: Study) -> tuple[str, str]:
+    task = study.tasks[0]
+    return task, next(iter(study.trials(study.students[0], task)))
+
+
 def test_limited_and_unlimited_studies_have_different_roots(config: dict) -> None:
     roots = {Study(config | {"limit": limit}, "x").root for limit in (None, 20, 21)}
     assert roots == {"results", "results/limit-20", "results/limit-21"}

@@ -80,6 +80,18 @@ def test_students_tasks_and_limit_from_the_command_line(fresh: Path) -> None:
     assert "--limit=20" in done.stdout
 
 
+def test_overrides_from_the_command_line(fresh: Path) -> None:
+    """What the seed's users gave as --model.device_map, torch_dtype_str, model_max_length,
+    generation.batch_size and num_samples."""
+    settings = ("device=cpu", "dtype=float32", "max_length=2048", "batch_size=4", "limit=20")
+    done = snakemake(fresh, "--dry-run", "--printshellcmds", "--config", *settings, profile="local")
+    assert "results/limit-20_dtype-float32_max_length-2048/checkpoints" in done.stdout
+    assert "results/checkpoints" not in done.stdout
+    assert "accelerate launch" not in done.stdout
+    assert "--device cpu --batch-size 4" in done.stdout
+    assert '"dtype": "float32", "max_length": 2048' in done.stdout
+
+
 def test_a_profile_runs_the_study_that_it_is_given(fresh: Path) -> None:
     assert plan(fresh, "--configfile", "config/smoke.yaml", profile="local").rules["train"] == 8
 

@@ -124,6 +124,14 @@ def test_where_a_server_is_and_code_of_another_engine_rerun_nothing(edited: Edit
     assert plan(edited.checkout, *STUDY).rules == {}
 
 
+def test_overrides_come_and_go_without_touching_other_results(mini: Path) -> None:
+    """Snakemake keeps what it knows of a job by its outputs: nothing has been run here."""
+    whole = plan(mini, *STUDY, "--config", "dtype=bfloat16").rules
+    assert whole["train"] == 2 and whole["build_smoke_student"] == 1
+    assert plan(mini, *STUDY, "--config", "device=cpu", "batch_size=4").rules == {}
+    assert plan(mini, *STUDY).rules == {}
+
+
 def test_edited_control_scorer_scores_the_control(edited: Editor) -> None:
     edited.append("scripts/sftstudy/tasks/ifeval/score.py", "# an edit")
     assert plan(edited.checkout, *STUDY).rules == {"score_control": 3, "recommend": 1, **SUMMARY}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
+from sftstudy.models import pick_device
 from sftstudy.prefix_sharing.batching import step_batches
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ def sft_arguments(
     much of an optimizer step is one batch as the recipe's padded batches had room for; `examples`
     (``input_ids``, ``labels``) tell how much that is.
     """
-    import torch
     from trl import SFTConfig
 
     values = dict(recipe["training"])
@@ -57,7 +57,7 @@ def sft_arguments(
         dataset_kwargs={"skip_prepare_dataset": True},
         bf16=dtype == "bfloat16",
         fp16=dtype == "float16",
-        use_cpu=not torch.accelerator.is_available(),
+        use_cpu=pick_device().type == "cpu",
         max_length=None,  # nothing is cut: rows that are too long were an error before this
         packing=False,
         save_strategy="no",  # saving is by time and on SIGTERM, see resume.Resumable
