@@ -7,8 +7,8 @@ SNAKEMAKE := $(BIN)/snakemake
 PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help demo status explain test test-fast test-deploy lint format config-docs table-docs lock \
-	check-envs check-slurm bench bench-stats
+.PHONY: help demo status explain forecast cost test test-fast test-deploy lint format \
+	config-docs table-docs lock check-envs check-slurm bench bench-stats
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ status: .venv/.installed  ## Show what is done, running, failed and missing (CON
 
 explain: .venv/.installed  ## Show where a file comes from, back to its sources (FILE=results/...)
 	@$(BIN)/python scripts/explain.py $(FILE)
+
+forecast: .venv/.installed  ## Show jobs, GPU hours and disk of a study before it starts (CONFIG=...)
+	@$(BIN)/python scripts/forecast.py --configfile $(CONFIG)
+
+cost: .venv/.installed  ## Show GPU seconds, tokens and MFU of the jobs so far (CONFIG=...)
+	@$(BIN)/python scripts/cost.py --configfile $(CONFIG)
 
 test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
 	$(PYTEST) -m "not deploy"

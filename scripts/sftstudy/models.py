@@ -1,5 +1,7 @@
 """Loading a checkpoint folder: safetensors only, every weight accounted for, no foreign code."""
 
+import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 def fingerprint(checkpoint: Path) -> str:
     """Return a hash of a checkpoint's content: weights, configuration, tokenizer, template."""
     return folder_sha256(checkpoint)
+
+
+def parameter_count(checkpoint: Path) -> int:
+    """Return how many weights the safetensors of a checkpoint hold; only their headers are read."""
+    total = 0
+    for file in sorted(checkpoint.glob("*.safetensors")):
+        with file.open("rb") as handle:
+            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+        header.pop("__metadata__", None)
+        total += sum(math.prod(tensor["shape"]) for tensor in header.values())
+    return total
 
 
 def pick_device() -> "torch.device":

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sftstudy.cli import DEVICE
 from sftstudy.files import folder_sha256, read_json, sha256_file, write_json
 from sftstudy.imports import ROOT
 from sftstudy.ledger import LEDGER, shown
@@ -170,7 +171,9 @@ def hardware() -> dict[str, Any]:
     """Return the machine, its CPU, the number of its cores, and its accelerator."""
     torch = sys.modules.get("torch")
     device = "cpu"
-    if torch is not None and torch.cuda.is_available():
+    if os.environ.get(DEVICE) == "cpu":
+        pass  # there may be an accelerator, but it was not to be used
+    elif torch is not None and torch.cuda.is_available():
         device = torch.cuda.get_device_name()
     elif torch is not None and torch.accelerator.is_available():
         device = str(torch.accelerator.current_accelerator())

@@ -1,6 +1,7 @@
 """Predicting a suite: several eval sets with one checkpoint, loaded once and only if needed."""
 
 import importlib
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from sftstudy.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_json, write_jsonl
 from sftstudy.ledger import LEDGER
-from sftstudy.models import fingerprint
+from sftstudy.models import fingerprint, parameter_count
 from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Journal
 
@@ -42,8 +43,9 @@ def predict(
     journal = Journal(evalsets[0].output.parent / ".journal", evalsets[0].output.stem)
     weights = fingerprint(checkpoint)
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
-    used, replied = [], []
+    used, replied, generated = [], [], []
     with ExitStack() as stack:
+        began = time.monotonic()
         engine: Engine | None = None
         for evalset in evalsets:
             rows = read_jsonl(evalset.data)
@@ -58,6 +60,7 @@ def predict(
                 engine = stack.enter_context(opened)
             if open_rows:
                 _answer(engine, journal, evalset, {keys[i]: prompts[i] for i in open_rows})
+                generated += [journal.get(key) for key in {keys[i] for i in open_rows}]
             used += keys
             replies = [journal.get(key) for key in keys]
             write_jsonl(
@@ -70,6 +73,18 @@ def predict(
     journal.compact(used)
     counts = ("prompt_tokens", "completion_tokens")
     LEDGER.note(replies=len(replied), **{key: sum(r[key] for r in replied) for key in counts})
+    if generated:
+        tokens = sum(reply[key] for reply in generated for key in counts)
+        seconds = time.monotonic() - began
+        LEDGER.note(
+            engine=generation.get("engine", DEFAULT_ENGINE),
+            dtype=generation["dtype"],
+            generated_replies=len(generated),
+            generated_tokens=tokens,
+            gpu_seconds=round(seconds * max(1, machine.gpus), 3),
+            # Two operations per token and weight; what prefixes share counts as if it were not.
+            flops=2.0 * tokens * parameter_count(checkpoint),
+        )
 
 
 def _tokenised(

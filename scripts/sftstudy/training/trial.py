@@ -125,7 +125,11 @@ def _train(
         "gpu_seconds": round(resumable.train_seconds * world, 3),
         "log_history": loss_curve(trainer.state.log_history),
     }
-    LEDGER.note(**{key: facts[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")})
+    LEDGER.note(
+        dtype=recipe["model"]["dtype"],
+        flops=facts["train_flops"],
+        **{key: facts[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")},
+    )
     check()
     _save(trainer, recipe, base, output, facts)
     if trainer.is_world_process_zero():

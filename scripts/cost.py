@@ -1,0 +1,24 @@
+"""Print what the trainings and predictions of a study have cost so far: GPU seconds, tokens, MFU.
+
+Give it the configuration as you give it to Snakemake; it reads the records of jobs only.
+"""
+
+import argparse
+
+from sftstudy.cli import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    from sftstudy.commandline import add_study_options, study_of
+
+    add_study_options(parser)
+    arguments = parser.parse_args()
+
+    from sftstudy.cost import costs, table
+
+    print(table(list(costs(arguments.directory / study_of(arguments).root))))
+
+
+if __name__ == "__main__":
+    run(main)

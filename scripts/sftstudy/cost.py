@@ -1,0 +1,142 @@
+"""What jobs have cost: seconds of GPUs, tokens, tokens per second and model FLOPs utilisation.
+
+Measured figures differ from run to run, so they stand in no result of the study, only in the
+records of jobs (`sftstudy.provenance`), which this module reads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sftstudy.files import read_json
+
+# Peak of dense matrix products in bfloat16 or float16, FLOP/s. From NVIDIA's data sheets, whose
+# larger numbers "with sparsity" are halved; the part of a device's name comes first that names it
+# most closely.
+PEAK_FLOPS = {
+    "B200": 2.25e15,
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "A10G": 70e12,
+    "A10": 125e12,
+    "L4": 121e12,
+    "V100": 125e12,
+    "T4": 65e12,
+}
+_HALF = ("bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job measured. `job` is named as its log is; `variant` is ``base`` or
+    ``{task}/{trial}``; `flops` are those of the model, what sharing prefixes saved included."""
+
+    kind: str  # "train" or "predict"
+    student: str
+    variant: str
+    suite: str  # of a prediction, else ""
+    device: str
+    dtype: str
+    gpu_seconds: float
+    tokens: int
+    flops: float
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens per second of one GPU; None if nothing was computed."""
+        return self.tokens / self.gpu_seconds if self.gpu_seconds else None
+
+    @property
+    def mfu(self) -> float | None:
+        """Model FLOPs utilisation, a share of the device's peak; None where that is unknown.
+
+        Chowdhery et al. 2022 (PaLM), appendix B, without attention. Shared prefixes count as often
+        as samples hold them: with prefix sharing it can exceed what the device computed.
+        """
+        peak = peak_flops(self.device, self.dtype)
+        return self.flops / self.gpu_seconds / peak if peak and self.gpu_seconds else None
+
+
+def peak_flops(device: str, dtype: str) -> float | None:
+    """Return the peak FLOP/s of a device by its name, None where it is not known."""
+    if dtype not in _HALF:
+        return None
+    words = device.replace("-", " ").split()
+    for name, peak in PEAK_FLOPS.items():
+        if set(name.split()) <= set(words):
+            return peak
+    return None
+
+
+def costs(root: Path) -> Iterator[Cost]:
+    """Yield what the trainings and predictions of a results folder have cost."""
+    records = root / "provenance"
+    for file in sorted(records.glob("checkpoints/*/*/*.json")):
+        record = read_json(file)
+        if record["program"] == "train" and "gpu_seconds" in record["facts"]:
+            student, task, trial = file.relative_to(records / "checkpoints").parts
+            variant = f"{task}/{trial.removesuffix('.json')}"
+            yield _cost("train", student, variant, "", record)
+    for file in sorted(records.glob("predictions/*/**/*.json")):
+        record = read_json(file)
+        if "gpu_seconds" in record["facts"]:
+            student, *variant, suite = file.relative_to(records / "predictions").parts
+            suite = suite.removesuffix(".json").rpartition(".")[2]
+            yield _cost("predict", student, "/".join(variant), suite, record)
+
+
+def _cost(kind: str, student: str, variant: str, suite: str, record: dict[str, Any]) -> Cost:
+    facts = record["facts"]
+    return Cost(
+        kind,
+        student,
+        variant,
+        suite,
+        device=record["hardware"]["device"],
+        dtype=facts["dtype"],
+        gpu_seconds=facts["gpu_seconds"],
+        tokens=facts["tokens"] if kind == "train" else facts["generated_tokens"],
+        flops=facts["flops"],
+    )
+
+
+def table(found: list[Cost]) -> str:
+    """Return one line per job, and the sums."""
+    rows = [("job", "device", "GPU s", "tokens", "tokens/s", "MFU")]
+    rows += [
+        (
+            " ".join(filter(None, [cost.kind, cost.student, cost.variant, cost.suite])),
+            cost.device,
+            f"{cost.gpu_seconds:.1f}",
+            f"{cost.tokens:,}",
+            "-" if cost.tokens_per_second is None else f"{cost.tokens_per_second:,.0f}",
+            "unknown" if cost.mfu is None else f"{cost.mfu:.1%}",
+        )
+        for cost in found
+    ]
+    lines = aligned(rows)
+    for kind in ("train", "predict"):
+        chosen = [cost for cost in found if cost.kind == kind]
+        hours = sum(cost.gpu_seconds for cost in chosen) / 3600
+        tokens = sum(cost.tokens for cost in chosen)
+        lines.append(f"{kind}: {len(chosen)} jobs, {hours:.2f} GPU hours, {tokens:,} tokens")
+    if any(cost.device == "cpu" for cost in found):
+        lines.append("Jobs on the CPU count each of their processes as one GPU.")
+    return "\n".join(lines)
+
+
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines, the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,135 @@
+"""What a study will need: counted from its configuration, timed by limits and by past runs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from sftstudy.cost import Cost, aligned, costs
+from sftstudy.study import Study
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+STATE_BYTES = 12  # per parameter of a saved training state: float32 weights and AdamW's two moments
+MEASURED = 1 - 1e-9  # share of the jobs from which on nothing of a sum rests on limits
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One student. Hours are of GPUs, or of processes where the student computes on the CPU.
+
+    `expected_hours` takes what past jobs measured where there is any, for the share `measured` of
+    the jobs, and the limit for the others. `disk` and `state` are bytes of all checkpoints and of
+    one running training's saved state, None where the student's size is not known.
+    """
+
+    student: str
+    trainings: int
+    predictions: int
+    limit_hours: float
+    expected_hours: float
+    measured: float
+    disk: int | None
+    state: int | None
+
+
+def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator[Forecast]:
+    """Yield one forecast per student; `folder` is where Snakemake runs."""
+    known = [cost for root in (folder / study.root, *past) for cost in costs(root)]
+    for student in study.students:
+        facts = study.student(student)
+        trials = [(task, trial) for task in study.tasks for trial in study.trials(student, task)]
+        suites = ["select", "controls", "confirm"] * len(study.variants(student))
+        mine = [cost for cost in known if cost.student == student]
+        hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
+        hours += [_prediction_hours(suite, mine) for suite in suites]
+        limits = [facts["hours"] * max(1, facts["gpus"])] * len(trials)
+        limits += [facts["hours"] * max(1, study.predict_gpus(student))] * len(suites)
+        size = facts["size"]["parameters"] if "size" in facts else None
+        checkpoint = None if size is None else size * BYTES[facts["dtype"]]
+        yield Forecast(
+            student,
+            trainings=len(trials),
+            predictions=len(suites),
+            limit_hours=sum(limits),
+            expected_hours=sum(
+                limit if measured is None else measured
+                for measured, limit in zip(hours, limits, strict=True)
+            ),
+            measured=sum(measured is not None for measured in hours) / len(hours),
+            disk=None if checkpoint is None else checkpoint * (1 + len(trials)),
+            state=None if size is None else size * STATE_BYTES,
+        )
+
+
+def _training_hours(
+    study: Study, student: str, task: str, trial: str, known: list[Cost]
+) -> float | None:
+    """Return the mean of the student's trainings on the task, scaled by epochs; None if there are
+    none. Batch sizes are not told apart."""
+    per_epoch = [
+        cost.gpu_seconds / _epochs(study, student, *cost.variant.split("/"))
+        for cost in known
+        if cost.kind == "train"
+        and cost.variant.startswith(f"{task}/")
+        and cost.variant.partition("/")[2] in study.trials(student, task)
+    ]
+    return fmean(per_epoch) * _epochs(study, student, task, trial) / 3600 if per_epoch else None
+
+
+def _epochs(study: Study, student: str, task: str, trial: str) -> float:
+    return float(study.recipe(student, task, trial)["training"]["num_train_epochs"])
+
+
+def _prediction_hours(suite: str, known: list[Cost]) -> float | None:
+    """Return the mean of the student's predictions of the suite; None if there are none."""
+    seconds = [c.gpu_seconds for c in known if c.kind == "predict" and c.suite == suite]
+    return fmean(seconds) / 3600 if seconds else None
+
+
+def table(study: Study, found: list[Forecast]) -> str:
+    """Return one line per student, the sums, and what they rest on."""
+    rows = [("student", "train", "predict", "GPU h at most", "expected", "measured", "disk")]
+    rows += [_row(forecast) for forecast in found]
+    sums = Forecast(
+        "total",
+        trainings=sum(f.trainings for f in found),
+        predictions=sum(f.predictions for f in found),
+        limit_hours=sum(f.limit_hours for f in found),
+        expected_hours=sum(f.expected_hours for f in found),
+        measured=fmean(f.measured for f in found),
+        disk=sum(f.disk or 0 for f in found),
+        state=max((f.state or 0 for f in found), default=0),
+    )
+    lines = aligned([*rows, _row(sums)])
+    lines += [
+        "",
+        f"{study.root}: train and predict are jobs; measured is the share of them for which past "
+        "jobs of the",
+        "same student were found, and expected takes their mean time (per epoch, per suite) and "
+        "else the limit",
+        "`hours`. Students without GPUs count hours of processes. disk is the base and all "
+        "checkpoints in the",
+        "student's dtype, if all are kept; each running training also holds saved states of up to "
+        f"{_bytes(sums.state)},",
+        "twice while one replaces another.",
+    ]
+    unknown = [f.student for f in found if f.disk is None]
+    if unknown:
+        lines.append(f"Not in disk, for want of `size` in the catalog: {', '.join(unknown)}.")
+    return "\n".join(lines)
+
+
+def _row(f: Forecast) -> tuple[str, ...]:
+    return (
+        f.student,
+        str(f.trainings),
+        str(f.predictions),
+        f"{f.limit_hours:,.1f}",
+        f"{f.expected_hours:,.1f}" if f.measured else "-",
+        "all" if f.measured > MEASURED else f"{f.measured:.0%}",
+        "unknown" if f.disk is None else _bytes(f.disk),
+    )
+
+
+def _bytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e9:,.1f} GB"
