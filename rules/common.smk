@@ -11,7 +11,7 @@ from sftstudy.cluster.site import read_site
 from sftstudy.figures.names import figures
 from sftstudy.imports import code, template_files
 from sftstudy.sources import lock
-from sftstudy.study import Study, as_json, one_of
+from sftstudy.study import TRIAL, Study, as_json, one_of
 from sftstudy.tables.schema import NAMES
 from sftstudy.tasks import module_files
 
@@ -40,6 +40,6 @@ wildcard_constraints:
     task=one_of(study.tasks),
     control=one_of(study.controls),
     dataset=one_of(study.tasks + study.controls),
-    trial="[^/]+",
-    variant=rf"base|{one_of(study.tasks)}/[^/]+",
+    trial=TRIAL,
+    variant=rf"base|{one_of(study.tasks)}/{TRIAL}",
     split="val|test",

@@ -7,6 +7,7 @@ import copy
 import difflib
 import functools
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sftstudy.errors import StudyError
 
 SCHEMA_FILE = Path("config/schema.yaml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FREE_TEXT = ("chat_template_kwargs", "serve")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
@@ -42,6 +44,7 @@ def validate(config: dict[str, Any], file: str) -> dict[str, Any]:
     from jsonschema.exceptions import best_match
 
     config = copy.deepcopy(config)
+    _refuse_control_characters(config, "", file)
     for block in _hyperparameter_blocks(config):
         _read_yaml_surprises(block)
     error = best_match(Draft202012Validator(schema()).iter_errors(config))
@@ -51,6 +54,26 @@ def validate(config: dict[str, Any], file: str) -> dict[str, Any]:
     _check_names(config, file)
     _check_space_values(config, file)
     return config
+
+
+def _refuse_control_characters(value: Any, key: str, file: str) -> None:
+    """Raise `StudyError` for a line end, NUL or the like in any name, path or pattern.
+
+    What a student's chat template is given may hold them, and so may a server's command.
+    """
+    if isinstance(value, dict):
+        for name, child in value.items():
+            _refuse_control_characters(str(name), key or "the top level", file)
+            if name not in _FREE_TEXT:
+                _refuse_control_characters(child, f"{key}.{name}".lstrip("."), file)
+    elif isinstance(value, list):
+        for child in value:
+            _refuse_control_characters(child, key, file)
+    elif isinstance(value, str) and any(unicodedata.category(c) == "Cc" for c in value):
+        raise StudyError(
+            f"{file}: {key}: found {value!r}; control characters, line ends among them, are not "
+            "allowed"
+        )
 
 
 def _hyperparameter_blocks(config: dict[str, Any]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE / "{library}"))  # the scripts/ of the workflow
+sys.path.append(str(HERE / {library!r}))  # the scripts/ of the workflow
 
 from sftstudy import lm_eval_hooks  # noqa: E402
 
@@ -28,7 +28,7 @@ process_results = lm_eval_hooks.process_results
 
 def documents(task, **options):
     """Return the test split of a task; lm-eval passes metadata as options."""
-    return lm_eval_hooks.documents(task, HERE / "{data}" / task / "test.jsonl", {databases!r})
+    return lm_eval_hooks.documents(task, HERE / {data!r} / task / "test.jsonl", {databases!r})
 '''
 
 

@@ -8,10 +8,12 @@ its output changes.
 import itertools
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 from sftstudy.config import validate
+from sftstudy.errors import StudyError
 
 _ABBREVIATIONS = {
     "learning_rate": "lr",
@@ -19,6 +21,10 @@ _ABBREVIATIONS = {
     "per_device_train_batch_size": "bs",
     "gradient_accumulation_steps": "ga",
 }
+
+
+# What names of trials are made of; a target that is typed in may hold nothing else either.
+TRIAL = "[A-Za-z0-9._+-]+"
 
 
 def trial_id(values: dict[str, Any]) -> str:
@@ -143,11 +149,16 @@ class Study:
     def mirror_files(self, dataset: str) -> list[str]:
         """Return the files of a dataset's local mirror, if that is its source."""
         folder = self.source(dataset).get("path")
-        return (
-            sorted(str(file) for file in Path(folder).rglob("*") if file.is_file())
-            if folder
-            else []
-        )
+        if not folder:
+            return []
+        files = sorted(str(file) for file in Path(folder).rglob("*") if file.is_file())
+        for file in files:
+            if "{" in file or "}" in file:
+                raise StudyError(
+                    f"{file}: Snakemake takes the braces for a wildcard; rename the file, or take "
+                    f"it out of the folder of {dataset}"
+                )
+        return files
 
     def prepare_options(self, dataset: str) -> list[str]:
         """Return how a dataset is split, as options of ``scripts/prepare.py``."""
@@ -179,7 +190,7 @@ class Study:
         if facts["accelerate"] is None:
             return "python"
         return (
-            f"accelerate launch --config_file {facts['accelerate']}"
+            f"accelerate launch --config_file {shlex.quote(facts['accelerate'])}"
             f" --num_processes {max(1, facts['gpus'])}"
         )
 
