@@ -1,17 +1,27 @@
 """A student that is made in a second: random weights, the tokenizer of `tiny_tokenizer`."""
 
 from pathlib import Path
+from typing import Any
 
 from sftstudy.files import write_json
 from tiny_tokenizer import CHATML, save_tokenizer
 
 
-def save_student(folder: Path, template: str | None = CHATML) -> Path:
-    """Save a Qwen3-style model of 0.1 million parameters with its tokenizer; return the folder."""
+def save_student(folder: Path, template: str | None = CHATML, model: Any = None) -> Path:
+    """Save a model with its tokenizer; return the folder.
+
+    Without `model` it is a Qwen3-style one of 0.1 million parameters.
+    """
+    save_tokenizer(folder, template)
+    (model or _qwen3()).save_pretrained(folder)
+    write_json(folder / "SOURCE.json", {"kind": "test"})
+    return folder
+
+
+def _qwen3() -> Any:
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    save_tokenizer(folder, template)
     torch.manual_seed(0)
     config = Qwen3Config(
         vocab_size=300,
@@ -25,6 +35,4 @@ def save_student(folder: Path, template: str | None = CHATML) -> Path:
         tie_word_embeddings=False,
         initializer_range=0.2,  # so that it has opinions
     )
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    write_json(folder / "SOURCE.json", {"kind": "test"})
-    return folder
+    return Qwen3ForCausalLM(config)

@@ -72,9 +72,8 @@ def _required(node: dict[str, Any], key: str) -> str:
 def _allowed(child: dict[str, Any]) -> str:
     if "$ref" in child:
         name = child["$ref"].rsplit("/", 1)[1]
-        return {"overrides": "fields of `training`", "space": "lists of values by field"}.get(
-            name, f"see {name}"
-        )
+        spaces = dict.fromkeys(("space", "lora_space"), "lists of values by field")
+        return ({"overrides": "fields of `training`"} | spaces).get(name, f"see {name}")
     if "enum" in child:
         return ", ".join(f"`{value}`" for value in child["enum"])
     if "oneOf" in child:

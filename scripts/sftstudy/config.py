@@ -17,6 +17,7 @@ from sftstudy import tasks
 from sftstudy.errors import StudyError
 
 SCHEMA_FILE = Path("config/schema.yaml")
+SPACES = ("space", "lora_space")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FREE_TEXT = ("chat_template_kwargs", "serve")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -77,12 +78,12 @@ def _refuse_control_characters(value: Any, key: str, file: str) -> None:
 
 
 def _hyperparameter_blocks(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return every ``space`` and ``training`` mapping of a configuration not yet validated."""
+    """Return every space and ``training`` mapping of a configuration not yet validated."""
     found, stack = [], [config]
     while stack:
         for key, value in stack.pop().items():
             if isinstance(value, dict):
-                found += [value] if key in ("space", "training") else []
+                found += [value] if key in (*SPACES, "training") else []
                 stack.append(value)
     return found
 
@@ -214,11 +215,16 @@ def _check_space_values(config: dict[str, Any], file: str) -> None:
     """Hold each value of each search space to the schema of the training field it sets."""
     from jsonschema import Draft202012Validator
 
-    spaces = {"space": config["space"]}
+    blocks = {"": config}
     for name, student in config["catalog"]["students"].items():
-        spaces[f"catalog.students.{name}.space"] = student.get("space", {})
+        blocks[f"catalog.students.{name}."] = student
         for task, pair in student["tasks"].items():
-            spaces[f"catalog.students.{name}.tasks.{task}.space"] = pair.get("space", {})
+            blocks[f"catalog.students.{name}.tasks.{task}."] = pair
+    spaces = {
+        f"{where}{key}": block.get(key, {}) for where, block in blocks.items() for key in SPACES
+    }
+    if not any(key in config for key in SPACES):
+        raise StudyError(f"{file}: no search space: give 'space', 'lora_space' or both")
     fields = schema()["$defs"]["training"]["properties"]
     for key, space in spaces.items():
         for axis, values in space.items():

@@ -20,7 +20,11 @@ _ABBREVIATIONS = {
     "num_train_epochs": "ep",
     "per_device_train_batch_size": "bs",
     "gradient_accumulation_steps": "ga",
+    "lora_r": "lora",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
 }
+_LORA_FIELDS = ("lora_r", "lora_alpha", "lora_dropout")
 
 
 # What names of trials are made of; a target that is typed in may hold nothing else either.
@@ -28,9 +32,11 @@ TRIAL = "[A-Za-z0-9._+-]+"
 
 
 def trial_id(values: dict[str, Any]) -> str:
-    """Return the name of a trial, for example ``lr1e-05_ep3_bs4``."""
+    """Return the name of a trial: ``lr1e-05_ep3_bs4``, or with LoRA ``lora16_lr0.0002_ep3_bs4``."""
     parts = []
     for axis, value in values.items():
+        if axis == "method":
+            continue  # the rank says it
         text = value if isinstance(value, str) else f"{value:g}"
         name = _ABBREVIATIONS.get(axis, f"{axis}-")
         parts.append(f"{name}{text}")
@@ -45,6 +51,13 @@ def as_json(value: Any, sort_keys: bool = True) -> str:
 def one_of(names: list[str]) -> str:
     """Return a regular expression that matches exactly these names (none: nothing at all)."""
     return f"(?:{'|'.join(map(re.escape, names))})" if names else "(?!)"
+
+
+def _combinations(space: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return every combination of the axes' values; none where there is no axis."""
+    if not space:
+        return []
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
 
 
 class Study:
@@ -77,13 +90,24 @@ class Study:
     # -- the grid ---------------------------------------------------------------------------
 
     def trials(self, student: str, task: str) -> dict[str, dict[str, Any]]:
-        """Return the trials of a (student, task) pair: id -> value of each axis."""
-        facts = self.catalog["students"][student]
-        space = self.config["space"] | facts.get("space", {})
-        space |= facts["tasks"].get(task, {}).get("space", {})
-        combinations = itertools.product(*space.values())
-        grid = [dict(zip(space, values, strict=True)) for values in combinations]
+        """Return the trials of a (student, task) pair: id -> value of each axis.
+
+        First those of `space`, which train all weights, then those of `lora_space`. The latter name
+        their method and their rank, whether it is an axis or not.
+        """
+        grid = _combinations(self._overridden("space", student, task))
+        rank = self._overridden("training", student, task)["lora_r"]
+        grid += [
+            {"method": "lora", "lora_r": rank} | values
+            for values in _combinations(self._overridden("lora_space", student, task))
+        ]
         return {trial_id(values): values for values in grid}
+
+    def _overridden(self, block: str, student: str, task: str) -> dict[str, Any]:
+        """Return a block of the configuration with what student and pair replace in it."""
+        facts = self.catalog["students"][student]
+        layers = (self.config, facts, facts["tasks"].get(task, {}))
+        return {key: value for layer in layers for key, value in layer.get(block, {}).items()}
 
     def variants(self, student: str) -> list[str]:
         """Return ``base`` and every ``{task}/{trial}`` of a student."""
@@ -170,9 +194,9 @@ class Study:
     def recipe(self, student: str, task: str, trial: str) -> dict[str, Any]:
         """Return every value that training one trial uses, resolved, nothing implicit."""
         facts = self.student(student)
-        training = self.config["training"] | facts.get("training", {})
-        training |= facts["tasks"].get(task, {}).get("training", {})
-        training |= self.trials(student, task)[trial]
+        training = self._overridden("training", student, task) | self.trials(student, task)[trial]
+        if "method" not in training:  # all weights are trained
+            training = {k: v for k, v in training.items() if k not in _LORA_FIELDS}
         return {
             "student": student,
             "task": task,
@@ -258,7 +282,7 @@ class Study:
             "tasks": self.tasks,
             "controls": self.controls,
             "trials": {name: self._trial_ids(name) for name in self.students},
-            "space": self.config["space"],
+            **{key: self.config[key] for key in ("space", "lora_space") if key in self.config},
             "gates": self._gates(),
             "limit": self.config["limit"],
             "seed": self.config["seed"],

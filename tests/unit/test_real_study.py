@@ -41,6 +41,8 @@ STARTING_POINTS = {
     "SmolLM2-1.7B-Instruct": (7e-5, 2, 32),
     "Qwen3-8B": (2e-5, 3, 64),
 }
+NOT_TRL = {"warmup_ratio", "prefix_sharing", "group_batches"}  # checked by their own tests
+NOT_TRL |= {"method", "lora_r", "lora_alpha", "lora_dropout"}
 ROW = {
     "id": "r1",
     "prompt": [{"role": "user", "content": "Which intent is it?\nQuery: my card is late\n"}],
@@ -88,13 +90,13 @@ def test_the_catalog_holds_every_student_and_the_full_study_takes_them_all() -> 
 @pytest.mark.parametrize("files", [SEED, FULL])
 def test_every_recipe_is_accepted_by_trl(files: tuple[str, ...], tmp_path: Path) -> None:
     found = recipes(study(files))
-    assert len(found) == {SEED: 5 * 4 * 12, FULL: 9 * 4 * 3}[files]
+    assert len(found) == {SEED: 5 * 4 * 12, FULL: 9 * 4 * (3 + 3)}[files]
     for recipe in found:
         recipe["model"]["dtype"] = "float32"  # SFTConfig refuses bf16 without a GPU
         arguments = sft_arguments(recipe, tmp_path, None, [])
         expected = {"warmup_steps": recipe["training"]["warmup_ratio"]}
         for key, value in (recipe["training"] | expected).items():
-            if key not in ("warmup_ratio", "prefix_sharing", "group_batches"):
+            if key not in NOT_TRL:
                 assert getattr(arguments, key) == value, (recipe["trial"], key)
         assert arguments.max_length is None and arguments.packing is False
 
@@ -103,7 +105,10 @@ def test_starting_points_are_the_middle_of_the_full_study() -> None:
     found = study(FULL)
     for student, (rate, epochs, batch) in STARTING_POINTS.items():
         trials = [found.recipe(student, "tatqa", t) for t in found.trials(student, "tatqa")]
-        full = [recipe["training"] for recipe in trials]
+        full = [r["training"] for r in trials if "method" not in r["training"]]
+        lora = [r["training"] for r in trials if r["training"].get("method") == "lora"]
+        assert sorted({t["learning_rate"] for t in lora})[1] == pytest.approx(10 * rate)
+        assert {t["num_train_epochs"] for t in lora} == {epochs}
         assert sorted({t["learning_rate"] for t in full})[1] == rate
         assert {t["num_train_epochs"] for t in full} == {epochs}
         assert {

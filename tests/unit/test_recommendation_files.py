@@ -20,8 +20,13 @@ parser = TrlParser((ScriptArguments, SFTConfig, ModelConfig, DatasetMixtureConfi
 script, training, model, data = parser.parse_args_and_config(
     ["--config", sys.argv[1], "--use_cpu", "true"], fail_with_unknown_args=True
 )
+from trl import get_peft_config
+peft = get_peft_config(model)
+lora = peft and {"r": peft.r, "alpha": peft.lora_alpha, "dropout": peft.lora_dropout,
+                 "modules": peft.target_modules, "bias": peft.bias}
 print(json.dumps({
-    "model": model.model_name_or_path, "data": script.dataset_name, "dtype": model.dtype,
+    "lora": lora, "model": model.model_name_or_path,
+    "data": script.dataset_name, "dtype": model.dtype,
     "learning_rate": training.learning_rate, "epochs": training.num_train_epochs,
     "batch": training.per_device_train_batch_size, "scheduler": str(training.lr_scheduler_type),
     "warmup": training.get_warmup_steps(1000), "bf16": training.bf16, "optim": str(training.optim),
@@ -68,9 +73,7 @@ def test_the_program_writes_every_file(written):
     assert GOOD in (written / "recommendations/tiny.md").read_text()
 
 
-@pytest.mark.slow  # TRL alone takes ten seconds to import
-def test_trl_accepts_the_file_by_its_own_parser(written):
-    file = written / "recommendations/tiny.trl.yaml"
+def parsed_by_trl(file: Path) -> dict:
     result = subprocess.run(
         [sys.executable, "-c", TRL_PARSER, str(file)],
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
@@ -79,8 +82,14 @@ def test_trl_accepts_the_file_by_its_own_parser(written):
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    assert json.loads(result.stdout.splitlines()[-1]) == {
-        "model": "org/tiny", "data": str(written / "data/banking77"), "dtype": "float32",
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow  # TRL alone takes ten seconds to import
+def test_trl_accepts_the_file_by_its_own_parser(written):
+    assert parsed_by_trl(written / "recommendations/tiny.trl.yaml") == {
+        "lora": None, "model": "org/tiny",
+        "data": str(written / "data/banking77"), "dtype": "float32",
         "learning_rate": 1e-5, "epochs": 3, "batch": 4, "scheduler": "SchedulerType.COSINE",
         "warmup": 30, "bf16": True, "optim": "OptimizerNames.ADAMW_TORCH_FUSED",
         "max_length": 512, "completion_only": True, "decay": 0.01, "beta2": 0.999,
@@ -102,6 +111,40 @@ def test_oumi_and_axolotl_files_carry_the_same_values(written):
     assert oumi["model"]["model_name"] == axolotl["base_model"] == "org/tiny"
     assert training["mixed_precision_dtype"] == "BF16" and axolotl["bf16"] is True
     assert axolotl["sdp_attention"] is True
+
+
+@pytest.fixture
+def lora_files() -> dict[str, str]:
+    study = MadeUpStudy()
+    for variant, document in study.provenance.items():
+        if variant.endswith(GOOD):
+            lora = {"method": "lora", "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
+            document["recipe"]["training"] |= lora
+    document = study.recommend()
+    assert document["chosen"] == GOOD
+    return recipe_files(document, "data")
+
+
+def test_lora_is_expressed_in_the_words_of_each_tool(lora_files):
+    values = {"lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
+    trl, oumi, axolotl = (yaml.safe_load(lora_files[t]) for t in ("trl", "oumi", "axolotl"))
+    assert trl["use_peft"] is True and trl["lora_target_modules"] == ["all-linear"]
+    assert axolotl["adapter"] == "lora" and axolotl["lora_target_linear"] is True
+    assert oumi["training"]["use_peft"] is True and len(oumi["peft"]["lora_target_modules"]) == 7
+    for part in (trl, oumi["peft"], axolotl):
+        assert {key: part[key] for key in values} == values
+    unsaid = [
+        line for text in lora_files.values() for line in text.splitlines() if "key of" in line
+    ]
+    assert not any("lora" in line or "method" in line for line in unsaid)
+
+
+@pytest.mark.slow
+def test_trl_builds_the_adapter_that_the_study_trained(lora_files, tmp_path):
+    (tmp_path / "lora.yaml").write_text(lora_files["trl"])
+    found = parsed_by_trl(tmp_path / "lora.yaml")["lora"]
+    expected = {"r": 16, "alpha": 32, "dropout": 0.05, "modules": "all-linear", "bias": "none"}
+    assert found == expected
 
 
 def test_what_a_tool_has_no_key_for_is_said(written):

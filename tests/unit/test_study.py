@@ -35,6 +35,44 @@ def test_trial_ids() -> None:
     assert trial_id({"lr_scheduler_type": "linear"}) == "lr_scheduler_type-linear"
 
 
+def test_lora_trials_stand_beside_the_others_and_change_none_of_them(config: dict) -> None:
+    before = recipes(Study(copy.deepcopy(config), "x"))
+    config["lora_space"] = {"learning_rate": [1e-4, 2e-4], "num_train_epochs": [2]}
+    study = Study(config, "x")
+    after = recipes(study)
+    assert {key: after[key] for key in before} == before
+    added = {trial for _, _, trial in after.keys() - before.keys()}
+    assert added == {"lora16_lr0.0001_ep2", "lora16_lr0.0002_ep2"}
+    training = study.recipe("gemma-3-4b-it", "tatqa", "lora16_lr0.0002_ep2")["training"]
+    lora = {"method": "lora", "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
+    assert {key: training[key] for key in lora} == lora
+    assert training["learning_rate"] == 2e-4 and training["gradient_accumulation_steps"] == 4
+    full = study.recipe("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")["training"]
+    assert not set(lora) & set(full)
+
+
+def test_lora_axes_and_overrides(config: dict) -> None:
+    config["lora_space"] = {"lora_r": [8, 64], "lora_alpha": [16], "learning_rate": [1e-4]}
+    facts = config["catalog"]["students"]["Llama-3.2-1B-Instruct"]
+    facts["lora_space"] = {"learning_rate": [3e-4]}
+    facts["tasks"] = {"tatqa": {"lora_space": {"lora_r": [4]}}}
+    del config["space"]
+    study = Study(config, "x")
+    names = [f"lora{rank}_alpha16_lr0.0001" for rank in (8, 64)]
+    assert list(study.trials("gemma-3-4b-it", "tatqa")) == names
+    assert list(study.trials("Llama-3.2-1B-Instruct", "tatqa")) == ["lora4_alpha16_lr0.0003"]
+    recipe = study.recipe("Llama-3.2-1B-Instruct", "tatqa", "lora4_alpha16_lr0.0003")["training"]
+    assert (recipe["lora_r"], recipe["lora_alpha"], recipe["learning_rate"]) == (4, 16, 3e-4)
+
+
+def test_the_rank_of_all_lora_trials_can_be_set_for_a_student(config: dict) -> None:
+    config["lora_space"] = {"learning_rate": [1e-4]}
+    config["catalog"]["students"]["gemma-3-4b-it"]["training"] = {"lora_r": 32}
+    study = Study(config, "x")
+    assert "lora32_lr0.0001" in study.trials("gemma-3-4b-it", "tatqa")
+    assert "lora16_lr0.0001" in study.trials("Llama-3.2-1B-Instruct", "tatqa")
+
+
 def test_overrides_of_student_and_pair(config: dict) -> None:
     facts = config["catalog"]["students"]["Llama-3.2-1B-Instruct"]
     facts["space"] = {"learning_rate": [1e-6]}

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,52 +14,15 @@ import psutil
 import pytest
 import yaml
 
-from programs import SCRIPTS, call, run, start
+from programs import SCRIPTS, call, run
 from repository import ROOT
 from sftstudy.config import schema
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, sha256_file, write_json, write_jsonl
-from sftstudy.study import Study
 from sftstudy.training.tracking import TRACKERS
 from tiny_student import save_student
 from tiny_tokenizer import make_tokenizer
-
-ROWS = [
-    {
-        "id": f"r{n}",
-        "group": f"g{n // 3}",
-        "prompt": [{"role": "user", "content": f"Add one to a number.\nDocument {n // 3}\n{n}"}],
-        "completion": [{"role": "assistant", "content": str(n + 1)}],
-        "reference": {},
-    }
-    for n in range(60)
-]
-
-
-def recipe(**training: Any) -> dict[str, Any]:
-    """Return the recipe that the smoke configuration gives, with some values replaced."""
-    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
-    study = Study(config, "smoke.yaml")
-    found = study.recipe("smoke", "tatqa", next(iter(study.trials("smoke", "tatqa"))))
-    found["training"] |= {"per_device_train_batch_size": 4, "num_train_epochs": 2} | training
-    return found
-
-
-class Job:
-    """The files of one training job, and the command that runs it."""
-
-    def __init__(self, folder: Path, **training: Any) -> None:
-        self.output, self.scratch = folder / "out" / "trial", folder / "scratch"
-        base = save_student(folder / "base")
-        write_jsonl(folder / "train.jsonl", ROWS)
-        write_json(folder / "lengths.json", {"dropped": {}})
-        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe(**training)))
-        self.arguments = ["--recipe", folder / "recipe.yaml", "--train", folder / "train.jsonl"]
-        self.arguments += ["--lengths", folder / "lengths.json", "--base", base]
-        self.arguments += ["--scratch", self.scratch, "--output", self.output]
-
-    def weights(self) -> str:
-        return sha256_file(self.output / "model.safetensors")
+from training_job import ROWS, Job, interrupt, recipe
 
 
 def test_tokens_and_labels_are_those_of_trl() -> None:
@@ -206,10 +168,10 @@ def test_interrupted_training_ends_in_the_same_weights(
     (tmp_path / "killed").mkdir()
     whole, killed = Job(tmp_path / "whole"), Job(tmp_path / "killed")
     assert run("train.py", *whole.arguments)[0] == 0
-    status = _interrupt(killed, signal.SIGTERM)
+    status = interrupt(killed, signal.SIGTERM)
     assert status == 143 and not killed.output.exists()
     if sent is signal.SIGKILL:
-        _interrupt(killed, signal.SIGKILL)
+        interrupt(killed, signal.SIGKILL)
         (state,) = (path.parent for path in killed.scratch.glob("*/*/complete.json"))
         torn = state.parent / "checkpoint-29"
         torn.mkdir()
@@ -218,19 +180,6 @@ def test_interrupted_training_ends_in_the_same_weights(
     assert status == 0, output
     assert "resuming from checkpoint-" in output
     assert killed.weights() == whole.weights()
-
-
-def _interrupt(job: Job, sent: signal.Signals) -> int:
-    """Start the job, send a signal after its first logged step, and return its exit status."""
-    process = start("train.py", *job.arguments, PYTHONUNBUFFERED="1")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        line = process.stdout.readline()
-        if line.startswith(("step ", "resuming")):
-            process.send_signal(sent)
-            break
-    process.stdout.read()
-    return process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -337,7 +286,7 @@ def test_of_the_saved_states_the_newest_complete_one_is_left(
 @pytest.mark.slow
 def test_other_data_does_not_resume(tmp_path: Path) -> None:
     job = Job(tmp_path)
-    assert _interrupt(job, signal.SIGTERM) == 143
+    assert interrupt(job, signal.SIGTERM) == 143
     write_jsonl(tmp_path / "train.jsonl", ROWS[:-1])
     status, output = run("train.py", *job.arguments)
     assert status == 0 and "resuming" not in output

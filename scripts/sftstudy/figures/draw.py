@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from sftstudy.figures import names
 from sftstudy.figures.style import BLUE, COLOURS, INK, MARKERS, VERMILLION, panels, save, style
 from sftstudy.report.numbers import number, points
-from sftstudy.tables.schema import AXES
+from sftstudy.tables.schema import AXES, varying
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -185,9 +185,9 @@ def _trials(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
 
 def _layout(trials: list[Row]) -> tuple[str, list[tuple]]:
     """Return the hyperparameter of the x axis, and the settings of the others, one per series."""
-    varying = [name for name in AXES if len({row[name] for row in trials}) > 1]
-    axis = varying[0] if varying else "learning_rate"
-    others = [name for name in varying if name != axis]
+    names = varying(trials)
+    axis = names[0] if names else "learning_rate"
+    others = [name for name in names if name != axis]
     return axis, list(dict.fromkeys(tuple((n, row[n]) for n in others) for row in trials))
 
 
@@ -220,7 +220,7 @@ def _trial_panel(
             [100 * (score["value"] - score["low"]) for _, score in series_points],
             [100 * (score["high"] - score["value"]) for _, score in series_points],
         ]
-        label = ", ".join(f"{AXES[name]} {number(value)}" for name, value in setting)
+        label = ", ".join(f"{AXES[n]} {number(value)}" for n, value in setting if value is not None)
         panel.errorbar(
             x, y, error, fmt=MARKERS[index % len(MARKERS)], color=COLOURS[index % len(COLOURS)],
             markersize=4.5, elinewidth=1, label=label or "trials",

@@ -46,7 +46,13 @@ _EXPRESSED = {
     "dtype",
     "attention",
     "prefix_sharing",
+    "method",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
 }
+# The linear layers of Llama, Qwen3 and Gemma 3 but the output layer; oumi has no word for them all.
+_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _MESSAGES = "jq -c '{messages: (.prompt + .completion)}' train.jsonl > train.messages.jsonl"
 _USAGE = {
     "trl": (
@@ -127,6 +133,13 @@ def _training(recipe: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _lora(recipe: dict[str, Any], **flags: Any) -> dict[str, Any]:
+    """Return `flags` and the adapter's three values for a LoRA recipe, nothing for another."""
+    if recipe.get("method") != "lora":
+        return {}
+    return flags | {key: recipe[key] for key in ("lora_r", "lora_alpha", "lora_dropout")}
+
+
 def _present(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
@@ -145,6 +158,7 @@ def _trl(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[s
             gradient_checkpointing=recipe.get("gradient_checkpointing"),
             max_length=recipe.get("max_length"),
         ),
+        **_lora(recipe, use_peft=True, lora_target_modules=["all-linear"]),
         "bf16": recipe.get("dtype") == "bfloat16",
         "fp16": recipe.get("dtype") == "float16",
         "save_strategy": "no",
@@ -153,6 +167,7 @@ def _trl(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[s
 
 
 def _oumi(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[str, Any]:
+    peft = _lora(recipe, lora_target_modules=_LINEAR)
     return {
         "model": {
             "model_name": source,
@@ -179,11 +194,13 @@ def _oumi(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[
                 warmup_ratio=recipe.get("warmup_ratio"),
                 enable_gradient_checkpointing=recipe.get("gradient_checkpointing"),
             ),
+            **({"use_peft": True} if peft else {}),
             "mixed_precision_dtype": _AUTOCAST.get(recipe.get("dtype", ""), "NONE"),
             "save_steps": 0,
             "save_final_model": True,
             "output_dir": f"output/{student}",
         },
+        **({"peft": peft} if peft else {}),
     }
 
 
@@ -220,5 +237,6 @@ def _axolotl(recipe: dict[str, Any], source: str, student: str, data: str) -> di
         "bf16": recipe.get("dtype") == "bfloat16",
         "fp16": recipe.get("dtype") == "float16",
         **({attention: True} if attention else {}),
+        **_lora(recipe, adapter="lora", lora_target_linear=True),
         "output_dir": f"output/{student}",
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 from sftstudy.report.numbers import number
 from sftstudy.tables.results import Results, shown_trial
-from sftstudy.tables.schema import AXES
+from sftstudy.tables.schema import AXES, varying
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -69,8 +69,8 @@ def settings(tables: Tables, student: str, trial: str | None) -> list[tuple[str,
     chosen = next((row for row in rows if row["trial"] == trial), None)
     if chosen is None:
         return []
-    varying = [name for name in AXES if len({row[name] for row in rows}) > 1]
-    return [(AXES[name], number(chosen[name])) for name in varying or list(AXES)[:3]]
+    names = varying(rows) or list(AXES)[:3]
+    return [(AXES[name], number(chosen[name])) for name in names if chosen[name] is not None]
 
 
 def _view(

@@ -105,7 +105,7 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
         identity = {"student": student, "task": task, "trial": trial}
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
         provenance = read_json(path) if path.exists() else {}
-        recipe = provenance["recipe"]["training"] if provenance else {}
+        recipe = {"method": "full"} | provenance["recipe"]["training"] if provenance else {}
         row = identity | {name: recipe.get(name) for name in AXES}
         cost = ("train_flops", "tokens", "steps", "device")
         row |= {name: provenance.get(name) for name in cost}

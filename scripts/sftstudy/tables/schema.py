@@ -3,6 +3,9 @@
 ``docs/tables.md`` is made from it: ``PYTHONPATH=scripts python -m sftstudy.tables.schema``.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 # The hyperparameters that a search space may vary, and what people call them.
 AXES = {
     "learning_rate": "learning rate",
@@ -12,7 +15,18 @@ AXES = {
     "lr_scheduler_type": "schedule",
     "warmup_ratio": "warm-up ratio",
     "weight_decay": "weight decay",
+    "method": "method",
+    "lora_r": "LoRA rank",
+    "lora_alpha": "LoRA alpha",
+    "lora_dropout": "LoRA dropout",
 }
+
+
+def varying(trials: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the axes in which rows of the table `trials` differ; a missing value differs not."""
+    rows = list(trials)
+    return [name for name in AXES if len({row[name] for row in rows} - {None}) > 1]
+
 
 _CELL = {
     "student": "Name of the student.",
@@ -41,6 +55,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "task": "Task trained on.",
         "trial": "Trial id.",
         **{name: f"`{name}` of the recipe." for name in AXES},
+        "method": "`full` (all weights were trained) or `lora`.",
         "metric": "Primary metric of the task.",
         "value": "Its value on the val split.",
         **_INTERVAL,

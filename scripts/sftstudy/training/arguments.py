@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from sftstudy.prefix_sharing.collator import PrefixSharingCollator
 
+_NOT_TRL = ("method", "lora_r", "lora_alpha", "lora_dropout")  # these make the model
+
 
 def sft_arguments(
     recipe: dict[str, Any],
@@ -28,7 +30,7 @@ def sft_arguments(
     """
     from trl import SFTConfig
 
-    values = dict(recipe["training"])
+    values = {k: v for k, v in recipe["training"].items() if k not in _NOT_TRL}
     values.pop("prefix_sharing")
     documents = values.pop("group_batches") == "document"
     values["warmup_steps"] = values.pop("warmup_ratio")  # below 1 transformers reads a share

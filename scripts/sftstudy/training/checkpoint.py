@@ -10,7 +10,13 @@ from typing import Any
 
 from sftstudy.files import sha256_file, write_json, write_text
 
-_PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "tokenizers", "safetensors")
+_PACKAGES = (
+    "torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors"
+)  # fmt: skip
+_METHODS = {
+    "full": "Supervised fine-tuning",
+    "lora": "LoRA fine-tuning (the adapter is in `adapter/`, the weights here are merged with it)",
+}
 _OWN = ("SOURCE.json", "README.md", "config.json", "provenance.json")
 
 
@@ -37,8 +43,11 @@ def cast_weights(folder: Path, dtype: str) -> None:
 
 
 def weights_sha256(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each safetensors file of a folder."""
-    return {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))}
+    """Return the SHA-256 of each safetensors file of a folder, an adapter's included."""
+    return {
+        file.relative_to(folder).as_posix(): sha256_file(file)
+        for file in sorted(folder.rglob("*.safetensors"))
+    }
 
 
 def finish(folder: Path, recipe: dict[str, Any], facts: dict[str, Any]) -> None:
@@ -56,8 +65,8 @@ def finish(folder: Path, recipe: dict[str, Any], facts: dict[str, Any]) -> None:
     write_text(folder / "README.md", _model_card(recipe, facts))
     umask = os.umask(0)
     os.umask(umask)
-    for file in folder.iterdir():  # transformers writes weights with mode 0600
-        file.chmod(0o666 & ~umask)
+    for path in folder.rglob("*"):  # transformers writes weights with mode 0600
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
 
 
 def _model_card(recipe: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -75,8 +84,9 @@ def _model_card(recipe: dict[str, Any], facts: dict[str, Any]) -> str:
         ModelCard(
             f"---\n{data.to_yaml()}\n---\n\n"
             f"# {recipe['student']} fine-tuned on {recipe['task']}, {recipe['trial']}\n\n"
-            f"Supervised fine-tuning of {base} on {facts['rows']} rows of {recipe['task']} "
-            f"({facts['steps']} optimizer steps). Evaluation is in the study's metrics files.\n\n"
+            f"{_METHODS[recipe['training'].get('method', 'full')]} of {base} on "
+            f"{facts['rows']} rows of {recipe['task']} ({facts['steps']} optimizer steps). "
+            "Evaluation is in the study's metrics files.\n\n"
             f"| hyperparameter | value |\n|---|---|\n{table}\n"
         )
     )

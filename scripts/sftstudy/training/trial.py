@@ -16,6 +16,16 @@ from sftstudy.training.checkpoint import cast_weights, copy_companions, finish
 from sftstudy.training.flops import count_parameters, training_flops
 from sftstudy.training.rows import samples, training_rows
 from sftstudy.training.tracking import attach
+from sftstudy.training.trainable import (
+    ADAPTER,
+    add_adapter,
+    freeze_unreached,
+    gathered,
+    is_lora,
+    merged,
+    save_adapter,
+    weights_dtype,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -157,10 +167,11 @@ def _build_trainer(
         order = document_order([row["group"] for row in rows], batch, training["seed"])
         rows = [rows[i] for i in order]
     examples = samples(rows, tokenizer, facts["chat_template_kwargs"], facts["max_length"], file)
-    # Weights are kept in float32 while training: AdamW's updates at these learning rates are
-    # smaller than bfloat16 can add to a weight. Half types compute under autocast.
-    model = load_model(base, dtype="float32", attention=facts["attention"])
-    collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training["prefix_sharing"])
+    model = load_model(base, dtype=weights_dtype(recipe), attention=facts["attention"])
+    freeze_unreached(model)
+    collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training)
+    if is_lora(recipe):
+        model = add_adapter(model, training)
     trainer = WatchedTrainer(
         model=model,
         args=sft_arguments(recipe, scratch, collator, examples),
@@ -175,13 +186,16 @@ def _build_trainer(
 
 
 def _share_prefixes(
-    model: "PreTrainedModel", pad_token_id: int, wanted: str
+    model: "PreTrainedModel", pad_token_id: int, training: dict[str, Any]
 ) -> tuple["PrefixSharingCollator | None", str]:
     from sftstudy.prefix_sharing.collator import enable
 
-    if wanted == "off":
+    if training["prefix_sharing"] == "off":
         return None, "padded"
-    collator, reason = enable(model, pad_token_id)
+    if training.get("lora_dropout"):
+        collator, reason = None, "lora_dropout draws its noise for every sample anew"
+    else:
+        collator, reason = enable(model, pad_token_id)
     if collator is None:
         print(f"prefix sharing is off: {reason}", flush=True)
         return None, f"padded: {reason}"
@@ -203,17 +217,17 @@ def _save(
     facts: dict[str, Any],
 ) -> None:
     """Write the checkpoint beside its place and rename it there; all processes take part."""
-    if trainer.args.world_size > 1:
-        gathered = Path(trainer.args.output_dir) / "gathered"
-        trainer.save_model(str(gathered))  # a collective operation under FSDP
-        if not trainer.is_world_process_zero():
-            return
+    lora, dtype = is_lora(recipe), recipe["model"]["dtype"]
+    weights = gathered(trainer, adapter_only=lora)
+    if not trainer.is_world_process_zero():
+        return
     with atomic_path(output) as folder:
-        if trainer.args.world_size > 1:
-            gathered.rename(folder)
+        if lora:
+            save_adapter(trainer.model, folder / ADAPTER, facts["base"], weights)
+            merged(base, folder / ADAPTER, recipe["model"]["attention"]).save_pretrained(folder)
         else:
-            trainer.model.save_pretrained(folder)
+            trainer.model.save_pretrained(folder, state_dict=weights)
         copy_companions(base, folder)
-        if recipe["model"]["dtype"] != "float32":
-            cast_weights(folder, recipe["model"]["dtype"])
+        if dtype != "float32":
+            cast_weights(folder, dtype)
         finish(folder, recipe, facts)

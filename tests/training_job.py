@@ -1,0 +1,65 @@
+"""One training job: its files, the command that runs it, and how it is interrupted."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from programs import start
+from repository import ROOT
+from sftstudy.files import sha256_file, write_json, write_jsonl
+from sftstudy.study import Study
+from tiny_student import save_student
+
+ROWS = [
+    {
+        "id": f"r{n}",
+        "group": f"g{n // 3}",
+        "prompt": [{"role": "user", "content": f"Add one to a number.\nDocument {n // 3}\n{n}"}],
+        "completion": [{"role": "assistant", "content": str(n + 1)}],
+        "reference": {},
+    }
+    for n in range(60)
+]
+
+
+def recipe(**training: Any) -> dict[str, Any]:
+    """Return the recipe that the smoke configuration gives, with some values replaced."""
+    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
+    study = Study(config, "smoke.yaml")
+    found = study.recipe("smoke", "tatqa", next(iter(study.trials("smoke", "tatqa"))))
+    found["training"] |= {"per_device_train_batch_size": 4, "num_train_epochs": 2} | training
+    return found
+
+
+class Job:
+    """The files of one training job, and the command that runs it."""
+
+    def __init__(self, folder: Path, model: Any = None, **training: Any) -> None:
+        """Write the files; `model` is the student (default: that of `tiny_student`)."""
+        self.output, self.scratch = folder / "out" / "trial", folder / "scratch"
+        self.base = base = save_student(folder / "base", model=model)
+        write_jsonl(folder / "train.jsonl", ROWS)
+        write_json(folder / "lengths.json", {"dropped": {}})
+        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe(**training)))
+        self.arguments = ["--recipe", folder / "recipe.yaml", "--train", folder / "train.jsonl"]
+        self.arguments += ["--lengths", folder / "lengths.json", "--base", base]
+        self.arguments += ["--scratch", self.scratch, "--output", self.output]
+
+    def weights(self) -> str:
+        return sha256_file(self.output / "model.safetensors")
+
+
+def interrupt(job: Job, sent: signal.Signals) -> int:
+    """Start the job, send a signal after its first logged step, and return its exit status."""
+    process = start("train.py", *job.arguments, PYTHONUNBUFFERED="1")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        line = process.stdout.readline()
+        if line.startswith(("step ", "resuming")):
+            process.send_signal(sent)
+            break
+    process.stdout.read()
+    return process.wait(timeout=60)
