@@ -47,6 +47,15 @@ def freeze_unreached(model: "PreTrainedModel") -> None:
         parameter.requires_grad_(id(parameter) in reached)
 
 
+def name_layers_that_exist(model: "PreTrainedModel") -> None:
+    """Keep only classes of this model in its list of layers that FSDP splits one by one.
+
+    Gemma 3 lists a layer of the text half of SigLIP, which it does not have; accelerate refuses it.
+    """
+    present = {type(module).__name__ for module in model.modules()}
+    model._no_split_modules = sorted(present & set(model._no_split_modules))
+
+
 def add_adapter(model: "PreTrainedModel", training: dict[str, Any]) -> "PeftModel":
     """Return the model with a LoRA adapter on every linear layer that text reaches.
 
@@ -99,7 +108,9 @@ def gathered(trainer: "SFTTrainer", adapter_only: bool) -> "dict[str, Tensor] | 
     options = StateDictOptions(
         full_state_dict=True, cpu_offload=True, ignore_frozen_params=adapter_only
     )
-    return get_model_state_dict(trainer.model, options=options)
+    state = get_model_state_dict(trainer.model, options=options)
+    tied = trainer.model.all_tied_weights_keys  # second names of a weight, which files do not hold
+    return {name: weight for name, weight in state.items() if name not in tied}
 
 
 def save_adapter(

@@ -23,6 +23,7 @@ from sftstudy.training.trainable import (
     gathered,
     is_lora,
     merged,
+    name_layers_that_exist,
     save_adapter,
     weights_dtype,
 )
@@ -169,6 +170,7 @@ def _build_trainer(
     examples = samples(rows, tokenizer, facts["chat_template_kwargs"], facts["max_length"], file)
     model = load_model(base, dtype=weights_dtype(recipe), attention=facts["attention"])
     freeze_unreached(model)
+    name_layers_that_exist(model)
     collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training)
     if is_lora(recipe):
         model = add_adapter(model, training)
