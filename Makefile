@@ -8,10 +8,10 @@ PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
 .PHONY: help demo status explain forecast cost test test-fast test-deploy lint format \
-	config-docs table-docs lock check-envs check-slurm bench bench-stats
+	config-docs table-docs lock check-envs check-slurm bench bench-stats bench-hardware
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -78,3 +78,6 @@ bench: .venv/.installed  ## Measure prefix sharing
 
 bench-stats: .venv/.installed  ## Simulate studies with known truth
 	$(BIN)/python benchmarks/bench_stats.py
+
+bench-hardware: .venv/.installed  ## Train and predict with 0.6 billion random parameters on a GPU
+	$(BIN)/python benchmarks/bench_hardware.py

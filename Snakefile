@@ -21,6 +21,7 @@ include: "rules/predict.smk"
 include: "rules/judge.smk"
 include: "rules/score.smk"
 include: "rules/recommend.smk"
+include: "rules/retain.smk"
 include: "rules/report.smk"
 include: "rules/exports.smk"
 include: "rules/cluster.smk"
@@ -30,3 +31,4 @@ rule all:
     default_target: True
     input:
         "<results>/report/index.html",
+        study.retained_files(),

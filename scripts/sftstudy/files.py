@@ -17,7 +17,9 @@ from sftstudy.errors import StudyError
 from sftstudy.ledger import LEDGER
 
 # Files of a folder that say where it came from and are no part of what it holds.
-_ABOUT = frozenset({"README.md", "SOURCE.json", "provenance.json", ".snakemake_timestamp"})
+# In place of weights that were removed: their hashes, see `sftstudy.retention`.
+REMOVED = "WEIGHTS_REMOVED.json"
+_ABOUT = frozenset({"README.md", "SOURCE.json", "provenance.json", ".snakemake_timestamp", REMOVED})
 
 _TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:tmp|old)")
 
@@ -200,7 +202,8 @@ _LARGE_HASHES: dict[tuple[int, int, int, int], str] = {}
 def folder_sha256(folder: Path, known: Mapping[str, str] | None = None) -> str:
     """Return a hash of what a folder holds: names and contents, without what describes it.
 
-    `known` gives hashes of files (paths in the folder) that need not be read.
+    `known` gives hashes of files (paths in the folder) that need not be read. Weights that were
+    removed to save space count as if they were there.
     """
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     hashes = dict(known or {})
@@ -210,7 +213,16 @@ def folder_sha256(folder: Path, known: Mapping[str, str] | None = None) -> str:
         if file.name not in _ABOUT
         for name in [file.relative_to(folder).as_posix()]
     }
-    return sha256_json(content)
+    return sha256_json(removed_weights(folder) | content)
+
+
+def removed_weights(folder: Path) -> dict[str, str]:
+    """Return name and hash of the weights that were removed from a checkpoint to save space."""
+    marker = folder / REMOVED
+    if not marker.is_file():
+        return {}
+    hashes = read_json(marker, enter=False)["weights_sha256"]
+    return {name: sha256 for name, sha256 in hashes.items() if not (folder / name).exists()}
 
 
 def sha256_json(document: Any) -> str:

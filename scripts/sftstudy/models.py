@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sftstudy.cli import DEVICE
 from sftstudy.errors import StudyError
-from sftstudy.files import folder_sha256
+from sftstudy.files import folder_sha256, removed_weights
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +51,16 @@ def pick_device() -> "torch.device":
     return found
 
 
+def require_weights(folder: Path) -> None:
+    """Raise `StudyError` if the weights of a checkpoint were removed to save space (`keep`)."""
+    if removed_weights(folder):
+        raise StudyError(
+            f"{folder}: its weights were removed to save space (`keep` in the configuration), and "
+            f"this job needs them. Train it again with: snakemake --force {folder} (and the "
+            "--profile and --configfile of this run); `keep: all` keeps all"
+        )
+
+
 def load_model(folder: Path, dtype: str, attention: str) -> "PreTrainedModel":
     """Return the causal language model of a checkpoint folder, on the CPU.
 
@@ -64,6 +74,7 @@ def load_model(folder: Path, dtype: str, attention: str) -> "PreTrainedModel":
             or weights are missing, unexpected or of another shape: transformers only warns of this
             and goes on with random weights.
     """
+    require_weights(folder)
     if not any(folder.glob("*.safetensors")):
         raise StudyError(
             f"{folder}: no *.safetensors file; pickled weights are refused, because loading them "

@@ -66,6 +66,7 @@ def write() -> None:
         "code": code_state(),
         "packages": packages(),
         "hardware": hardware(),
+        "memory": memory(),
         "started": datetime.fromtimestamp(LEDGER.started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - LEDGER.started, 3),
         "cpu_seconds": round(sum(u.ru_utime + u.ru_stime for u in usage), 3),
@@ -184,6 +185,20 @@ def hardware() -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "device": device,
+    }
+
+
+def memory() -> dict[str, int | None]:
+    """Return the most bytes that this process held of main memory, and on its CUDA device."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    torch = sys.modules.get("torch")
+    on_device = None
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        on_device = torch.cuda.max_memory_allocated()
+    # Kilobytes on Linux, bytes on macOS.
+    return {
+        "peak_bytes": peak * (1 if sys.platform == "darwin" else 1024),
+        "device_peak_bytes": on_device,
     }
 
 

@@ -264,6 +264,12 @@ class Study:
             for evalset in self.evalsets(variant)
         ]
 
+    def retained_files(self) -> list[str]:
+        """Return the targets that remove weights which need not stay, one per student."""
+        if self.config["keep"] == "all":
+            return []
+        return [f"<results>/retained/{student}.json" for student in self.students]
+
     def metrics_files(self, student: str) -> list[str]:
         """Return the metrics of every variant on every one of its eval sets."""
         return [

@@ -1,18 +1,22 @@
 """What jobs have cost, and what a study will need: from records and the configuration."""
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 import yaml
 
+from programs import run
 from repository import ROOT
 from sftstudy.cost import Cost, costs, peak_flops
 from sftstudy.cost import table as cost_table
-from sftstudy.files import write_json
+from sftstudy.files import read_json, write_json, write_jsonl
 from sftstudy.forecast import forecasts
 from sftstudy.forecast import table as forecast_table
+from sftstudy.models import parameter_count
 from sftstudy.study import Study
+from tiny_student import save_student
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,36 @@ def test_costs_are_read_from_records(measured: Path, study: Study) -> None:
     text = cost_table(found)
     assert "1,000  10.0%" in text and "2,000  10.0%" in text
     assert "predict: 3 jobs, 3.00 GPU hours, 21,600,000 tokens" in text
+
+
+def test_prediction_records_what_it_generated_and_not_what_it_knew(tmp_path: Path) -> None:
+    checkpoint = save_student(tmp_path / "checkpoint")
+    parameters = parameter_count(checkpoint)
+    generation = {"chat_template_kwargs": {}, "dtype": "float32", "attention": "sdpa"}
+
+    def predict(*contents: str) -> dict:
+        rows = [{"id": c, "prompt": [{"role": "user", "content": c}]} for c in contents]
+        write_jsonl(tmp_path / "data.jsonl", rows)
+        record = tmp_path / "provenance" / "predictions" / "s" / "t" / "x" / "t.select.json"
+        arguments = [
+            *("--checkpoint", checkpoint, "--data", tmp_path / "data.jsonl"),
+            *("--max-new-tokens", 4, "--generation", json.dumps(generation | {"max_length": 99})),
+            *("--output", tmp_path / "out" / "t.val.jsonl", "--record", record),
+        ]
+        code, output = run("predict.py", *arguments)
+        assert code == 0, output
+        return read_json(record)
+
+    facts = predict("one", "two")["facts"]
+    tokens = facts["prompt_tokens"] + facts["completion_tokens"]
+    assert (facts["generated_replies"], facts["generated_tokens"]) == (2, tokens)
+    assert facts["flops"] == 2.0 * tokens * parameters
+    [cost] = costs(tmp_path)
+    assert (cost.variant, cost.suite, cost.tokens, cost.device) == ("t/x", "select", tokens, "cpu")
+    assert cost.gpu_seconds > 0
+    assert predict("one", "two", "three")["facts"]["generated_replies"] == 1
+    assert "gpu_seconds" not in predict("one")["facts"]
+    assert list(costs(tmp_path)) == []
 
 
 def test_forecast_without_past_rests_on_limits(tmp_path: Path, study: Study) -> None:

@@ -8,6 +8,8 @@ import ast
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ import pytest
 
 from faulty_proxy import cut, faulty_proxy, status
 from programs import run, start
+from repository import ROOT
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_json, write_jsonl
 from sftstudy.prediction.engine import Machine
@@ -281,6 +284,34 @@ def test_job_starts_and_stops_its_own_server(
     assert texts(replies) == texts(expected)
     with pytest.raises(ProcessLookupError):
         os.kill(int(began.read_text()), 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_server_ends_with_a_job_that_is_killed(tmp_path: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import http.server, sys\n"
+        "class Health(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self): self.send_response(200); self.end_headers()\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Health).serve_forever()\n"
+    )
+    job = (
+        "import os, signal, sys\n"
+        "from sftstudy.prediction.server import served\n"
+        "with served(sys.argv[1], {}) as url:\n"
+        "    print(url, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", job, f"{sys.executable} {server} {{port}}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGKILL
+    port = int(done.stdout.strip().removesuffix("/v1").rpartition(":")[2])
+    deadline = time.monotonic() + 20
+    with pytest.raises(ConnectionRefusedError):
+        while time.monotonic() < deadline:
+            socket.create_connection(("127.0.0.1", port)).close()
+            time.sleep(0.1)
 
 
 def test_server_that_does_not_start_is_an_error(checkpoint: Path, tmp_path: Path) -> None:

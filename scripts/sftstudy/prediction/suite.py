@@ -11,7 +11,7 @@ from sftstudy.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_json, write_jsonl
 from sftstudy.ledger import LEDGER
-from sftstudy.models import fingerprint, parameter_count
+from sftstudy.models import fingerprint, parameter_count, require_weights
 from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Journal
 
@@ -56,6 +56,7 @@ def predict(
             open_rows = [i for i, key in enumerate(keys) if journal.get(key) is None]
             _check_lengths(rows, prompts, open_rows, evalset, generation["max_length"])
             if open_rows and engine is None:
+                require_weights(checkpoint)
                 opened = _module(generation).opened(checkpoint, tokenizer, generation, machine)
                 engine = stack.enter_context(opened)
             if open_rows:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from sftstudy.chat import load_tokenizer
 from sftstudy.cluster.owner import Owner, owned_by_leader
 from sftstudy.errors import StudyError
-from sftstudy.files import atomic_path, read_json, read_text, sha256_file, sha256_json
+from sftstudy.files import (
+    atomic_path,
+    read_json,
+    read_text,
+    removed_weights,
+    sha256_file,
+    sha256_json,
+)
 from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint, load_model
 from sftstudy.prefix_sharing.batching import document_order
@@ -73,7 +80,8 @@ def train(
 
     def finished() -> bool:
         file = output / "provenance.json"
-        return file.is_file() and read_json(file).get("identity") == identity
+        known = file.is_file() and read_json(file).get("identity") == identity
+        return known and not removed_weights(output)
 
     with owned_by_leader(scratch.with_suffix(".owner"), finished) as owner:
         if finished():

@@ -1,0 +1,75 @@
+"""Removing weights that need not stay.
+
+A checkpoint's folder stays, with its configuration, tokenizer, model card, provenance and adapter;
+its large safetensors go, and a marker with their hashes comes in their place. So the folder is an
+input and output of Snakemake's jobs as before, its fingerprint is the same, known replies come from
+their journals, and what computes with the weights says that they are gone.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from sftstudy.errors import StudyError
+from sftstudy.files import REMOVED, read_json, removed_weights, write_json
+
+Keep = Literal["feasible", "recommended"]
+
+
+def kept_trials(recommendation: dict[str, Any], keep: Keep) -> set[str]:
+    """Return the trials that keep their weights, on all tasks.
+
+    Not yet decided ones are no reason to remove anything. Where nothing is feasible,
+    ``recommended`` keeps the least violating trial, which the report shows in its place.
+    """
+    if keep == "feasible":
+        return {
+            configuration["trial"]
+            for configuration in recommendation["configurations"]
+            if configuration["status"] != "infeasible"
+        }
+    chosen = recommendation["chosen"] or (recommendation["least_violating"] or {}).get("trial")
+    return {chosen} if chosen else set()
+
+
+def retain(checkpoints: Path, variants: Iterable[str], kept: set[str]) -> dict[str, int]:
+    """Remove the weights of the variants (``{task}/{trial}``) whose trial is not kept.
+
+    Returns the bytes that each of these held. Raises `StudyError`, before anything is removed, if
+    a checkpoint that is to be kept has lost its weights before, or does not know its own hashes.
+    """
+    chosen = {v: v.partition("/")[2] in kept for v in variants}
+    lost = [v for v, stays in chosen.items() if stays and removed_weights(checkpoints / v)]
+    if lost:
+        folders = " ".join(str(checkpoints / variant) for variant in lost)
+        raise StudyError(
+            f"to be kept now, but their weights were removed before: {', '.join(lost)}; train them "
+            f"again with: snakemake --force {folders} (and the --profile and --configfile of this "
+            "run)"
+        )
+    removable = {v: _removable(checkpoints / v) for v, stays in chosen.items() if not stays}
+    return {variant: _remove(checkpoints / variant, removable[variant]) for variant in removable}
+
+
+def _removable(folder: Path) -> dict[str, str]:
+    """Return name and hash of the weights of a checkpoint that are there to be removed."""
+    hashes = read_json(folder / "provenance.json")["weights_sha256"]
+    names = {file.name for file in folder.glob("*.safetensors")}
+    if unknown := sorted(names - set(hashes)):
+        raise StudyError(
+            f"{folder / unknown[0]}: not in the weights_sha256 of provenance.json; nothing was "
+            "removed: move the file away, or set keep: all"
+        )
+    return {name: hashes[name] for name in sorted(names)}
+
+
+def _remove(folder: Path, weights: dict[str, str]) -> int:
+    marker = folder / REMOVED
+    before = read_json(marker) if marker.is_file() else {"bytes": 0, "weights_sha256": {}}
+    size = sum((folder / name).stat().st_size for name in weights)
+    if weights:  # the marker first: killed in between, the folder is still what it was
+        hashes = before["weights_sha256"] | weights
+        write_json(marker, {"bytes": max(before["bytes"], size), "weights_sha256": hashes})
+    for name in weights:
+        (folder / name).unlink()
+    return max(before["bytes"], size)

@@ -1,0 +1,94 @@
+"""Weights that need not stay: which go, and what is said where they are missed."""
+
+from pathlib import Path
+
+import pytest
+
+from sftstudy.errors import StudyError
+from sftstudy.files import REMOVED, folder_sha256, sha256_file, write_json, write_jsonl
+from sftstudy.models import require_weights
+from sftstudy.retention import kept_trials, retain
+from tiny_student import save_student
+
+DOCUMENT = {
+    "chosen": "b",
+    "least_violating": None,
+    "configurations": [
+        {"trial": "a", "status": "feasible"},
+        {"trial": "b", "status": "feasible"},
+        {"trial": "c", "status": "infeasible"},
+        {"trial": "d", "status": "incomplete"},
+    ],
+}
+
+
+def test_which_trials_are_kept() -> None:
+    assert kept_trials(DOCUMENT, "feasible") == {"a", "b", "d"}
+    assert kept_trials(DOCUMENT, "recommended") == {"b"}
+    nothing = DOCUMENT | {"chosen": None, "least_violating": {"trial": "c"}}
+    assert kept_trials(nothing, "recommended") == {"c"}
+    assert kept_trials(nothing | {"least_violating": None}, "recommended") == set()
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Path:
+    for variant in ("t/a", "t/b", "u/a"):
+        folder = save_student(tmp_path / variant)
+        hashes = {"model.safetensors": sha256_file(folder / "model.safetensors")}
+        write_json(folder / "provenance.json", {"weights_sha256": hashes})
+        (folder / "adapter").mkdir()
+        (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"small")
+    return tmp_path
+
+
+def test_weights_go_and_all_else_stays(checkpoints: Path) -> None:
+    folder = checkpoints / "t" / "b"
+    files = {file.name for file in folder.rglob("*")}
+    size = (folder / "model.safetensors").stat().st_size
+    before = folder_sha256(folder)
+    assert retain(checkpoints, ["t/a", "t/b", "u/a"], {"a"}) == {"t/b": size}
+    assert {file.name for file in folder.rglob("*")} == files - {"model.safetensors"} | {REMOVED}
+    assert (checkpoints / "t" / "a" / "model.safetensors").exists()
+    assert folder_sha256(folder) == before
+    # Once more: nothing is left to do, and the same is said.
+    assert retain(checkpoints, ["t/a", "t/b", "u/a"], {"a"}) == {"t/b": size}
+    (folder / "config.json").write_text("{}")
+    assert folder_sha256(folder) != before
+
+
+def test_kept_checkpoint_that_lost_its_weights_is_an_error(checkpoints: Path) -> None:
+    retain(checkpoints, ["t/a", "t/b"], {"a"})
+    with pytest.raises(StudyError, match=r"removed before: t/b; train them again with: snakemake"):
+        retain(checkpoints, ["t/a", "t/b"], {"b"})
+    assert (checkpoints / "t" / "a" / "model.safetensors").exists()
+
+
+def test_weights_of_unknown_origin_are_not_removed(checkpoints: Path) -> None:
+    (checkpoints / "u" / "a" / "other.safetensors").write_bytes(b"")
+    with pytest.raises(StudyError, match=r"other\.safetensors: not in the weights_sha256"):
+        retain(checkpoints, ["t/b", "u/a"], set())
+    assert (checkpoints / "t" / "b" / "model.safetensors").exists()
+
+
+def test_known_replies_need_no_weights_and_new_ones_say_what_to_do(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sftstudy.prediction.suite import EvalSet, predict
+
+    folder = checkpoints / "t" / "a"
+    generation = {"chat_template_kwargs": {}, "dtype": "float32", "attention": "sdpa"}
+    generation["max_length"] = 100
+
+    def reply(*contents: str) -> None:
+        rows = [{"id": c, "prompt": [{"role": "user", "content": c}]} for c in contents]
+        write_jsonl(tmp_path / "data.jsonl", rows)
+        predict(folder, [EvalSet(tmp_path / "data.jsonl", 3, tmp_path / "out.jsonl")], generation)
+
+    reply("one", "two")
+    retain(checkpoints, ["t/a"], set())
+    reply("two")
+    assert "1 replies, 1 known before" in capsys.readouterr().out
+    with pytest.raises(StudyError, match=r"weights were removed.*snakemake --force .*t/a "):
+        reply("two", "three")
+    with pytest.raises(StudyError, match="weights were removed"):
+        require_weights(folder)
