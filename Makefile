@@ -7,8 +7,8 @@ SNAKEMAKE := $(BIN)/snakemake
 PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help demo status explain forecast cost test test-fast test-deploy lint format \
-	config-docs table-docs lock check-envs check-slurm bench bench-stats bench-hardware
+.PHONY: help demo status explain forecast cost test test-fast test-deploy chaos lint \
+	format config-docs table-docs lock check-envs check-slurm bench bench-stats bench-hardware
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-fast: .venv/.installed lint  ## Run the quick tests (under three minutes)
 
 test-deploy: .venv/.installed  ## Run the tests that build conda environments and start a Slurm
 	$(PYTEST) -m deploy
+
+chaos: .venv/.installed  ## Kill a study 30 times at random moments and compare (a quarter of an hour)
+	PYTHONPATH=scripts:tests $(BIN)/python -m workflow.chaos
 
 lint: .venv/.installed  ## Check style and the workflow's rules
 	$(BIN)/ruff check .

@@ -1,0 +1,25 @@
+"""A study that is killed a few times ends like one that was not; `make chaos` kills it 30 times."""
+
+from pathlib import Path
+
+import pytest
+
+from workflow.chaos import Chaos, Kill, contents, prepared
+
+pytestmark = pytest.mark.slow
+
+KILLS = [
+    Kill("build_smoke_student", "group", 3.0, skip=0, at_work=False),
+    Kill("train", "job", 0.2, skip=0, at_work=True),
+    Kill("train", "snakemake", 0.0, skip=0, at_work=True),
+    Kill("predict", "group", 0.0, skip=1, at_work=True),
+    Kill("score", "job", 0.1, skip=2, at_work=False),
+    Kill("report", "group", 0.5, skip=0, at_work=False),
+]
+
+
+def test_killed_study_ends_like_an_undisturbed_one(mini: Path, tmp_path: Path) -> None:
+    chaos = Chaos(prepared(tmp_path), contents(mini))
+    late = chaos.round(KILLS)
+    assert chaos.done.total() >= 5, f"came too late: {late}"
+    assert chaos.continued >= 1, "no killed job went on from what it had saved"
