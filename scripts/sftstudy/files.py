@@ -21,6 +21,10 @@ from sftstudy.ledger import LEDGER
 REMOVED = "WEIGHTS_REMOVED.json"
 _ABOUT = frozenset({"README.md", "SOURCE.json", "provenance.json", ".snakemake_timestamp", REMOVED})
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What safetensors and torch.save say of it, which raise no OSError; torch names no reason at all.
+_SIGNS_OF_FULL = ("(os error 28)", "(os error 122)", "(os error 27)", "inline_container.cc")
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:tmp|old)")
 
 
@@ -130,26 +134,41 @@ def atomic_paths(*paths: Path) -> Iterator[list[Path]]:
     they could remove it is removed first.
     """
     temporaries = [_beside(path, "tmp") for path in paths]
+    with writing(*paths):
+        try:
+            for folder in dict.fromkeys(path.parent for path in paths):
+                folder.mkdir(parents=True, exist_ok=True)
+                _sweep(folder)
+            yield temporaries
+            for temporary in temporaries:
+                sync(temporary)
+            for temporary, path in zip(temporaries, paths, strict=True):
+                _replace(temporary, path)
+                LEDGER.wrote(path)
+        finally:
+            for temporary in temporaries:
+                _remove(temporary)
+
+
+@contextmanager
+def writing(*paths: Path) -> Iterator[None]:
+    """Turn a full disk, and a folder that may not be written to, into a readable `StudyError`."""
+    where = ", ".join(map(str, paths))
     try:
-        for folder in dict.fromkeys(path.parent for path in paths):
-            folder.mkdir(parents=True, exist_ok=True)
-            _sweep(folder)
-        yield temporaries
-        for temporary in temporaries:
-            sync(temporary)
-        for temporary, path in zip(temporaries, paths, strict=True):
-            _replace(temporary, path)
-            LEDGER.wrote(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number in _FULL or any(sign in str(error) for sign in _SIGNS_OF_FULL):
             raise StudyError(
-                f"{', '.join(map(str, paths))}: the disk is full ({error.strerror}); "
+                f"{where}: the disk is full ({error}); "
                 "free some space and run again: finished files are kept"
             ) from error
+        if number in _FORBIDDEN:
+            raise StudyError(
+                f"{where}: may not be written ({error}); make the folder writable, or name "
+                "another one under 'results' in the configuration"
+            ) from error
         raise
-    finally:
-        for temporary in temporaries:
-            _remove(temporary)
 
 
 @contextmanager

@@ -57,6 +57,9 @@ MEASURED = {"train_seconds", "gpu_seconds"}
 TIMES = re.compile(rb'data-value="[0-9.]+"|\b[0-9][0-9.,]* (?:s|min|h)\b')
 
 
+UNDECLARED = ("logs", "provenance", "scratch")  # folders of the results
+
+
 @dataclass(frozen=True)
 class Kill:
     """When and what: `victim` at `seconds` after the start of the `skip`-th job of a stage.
@@ -105,7 +108,7 @@ def contents(checkout: Path) -> dict[str, str]:
     for file in sorted((checkout / RESULTS).rglob("*")):
         name = file.relative_to(checkout / RESULTS)
         hidden = any(part.startswith(".") for part in name.parts)
-        if hidden or name.parts[0] in ("logs", "scratch") or not file.is_file():
+        if hidden or name.parts[0] in UNDECLARED or not file.is_file():
             continue
         try:
             found[str(name)] = _content(file)

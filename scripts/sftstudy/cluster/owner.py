@@ -23,6 +23,7 @@ from typing import Any
 
 from sftstudy.cluster.queue import is_running, own_job
 from sftstudy.errors import StudyError
+from sftstudy.files import writing
 
 BEAT_SECONDS = 5.0
 # Longer than a network file system keeps what it knows of a file.
@@ -54,26 +55,27 @@ class Owner:
             )
 
     def _claim(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        while not self._create():
-            other = _read(self.file)
-            if other is None:
-                continue  # released just now
-            if self._lives(other):
-                self._wait(other)
-            else:
-                self._replace(other)
+        with writing(self.file):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            while not self._create():
+                other = _read(self.file)
+                if other is None:
+                    continue  # released just now
+                if self._lives(other):
+                    self._wait(other)
+                else:
+                    self._replace(other)
 
     def _create(self) -> bool:
         """Make the file with its content in one step, or return False if there is one."""
         draft = self.file.with_name(f".{self.file.name}.{self._me['token']}")
-        draft.write_text(json.dumps(self._me), encoding="utf-8")
         try:
+            draft.write_text(json.dumps(self._me), encoding="utf-8")
             os.link(draft, self.file)
         except FileExistsError:
             return False
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
         return True
 
     def _lives(self, other: dict[str, Any]) -> bool:

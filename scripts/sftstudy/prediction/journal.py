@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_jsonl
+from sftstudy.files import write_jsonl, writing
 
 
 class Journal:
@@ -31,7 +31,7 @@ class Journal:
 
     def add(self, key: str, reply: dict[str, Any]) -> None:
         """Append a reply. It is flushed to the system, so that a killed job has not lost it."""
-        with self.file.open("a", encoding="utf-8") as handle:
+        with writing(self.file), self.file.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"key": key} | reply, ensure_ascii=False) + "\n")
         self._replies[key] = reply
 

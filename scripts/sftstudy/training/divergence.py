@@ -4,12 +4,14 @@ transformers by default replaces such a loss by the mean of those before it and 
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 from trl import SFTTrainer
 
 from sftstudy.errors import StudyError
+from sftstudy.files import writing
 
 
 class WatchedTrainer(SFTTrainer):
@@ -23,6 +25,10 @@ class WatchedTrainer(SFTTrainer):
         if not torch.isfinite(loss):
             raise self._diverged(f"the loss is {loss.item()}", self.state.global_step + 1)
         return loss
+
+    def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
+        with writing(Path(self.args.output_dir)):
+            super()._save_checkpoint(*arguments, **named)
 
     def require_finite_weights(self) -> None:
         """Raise `StudyError` if a weight is NaN or infinite: a last loss may still be finite."""
