@@ -63,3 +63,8 @@ def interrupt(job: Job, sent: signal.Signals) -> int:
             break
     process.stdout.read()
     return process.wait(timeout=60)
+
+
+def steps_saved(job: Job) -> list[int]:
+    """Return the steps after which the saved states that are there were saved."""
+    return [int(folder.name.rpartition("-")[2]) for folder in job.scratch.glob("*/checkpoint-*")]

@@ -156,6 +156,8 @@ def writing(*paths: Path) -> Iterator[None]:
     where = ", ".join(map(str, paths))
     try:
         yield
+    except StudyError:
+        raise
     except Exception as error:
         number = getattr(error, "errno", None)
         if number in _FULL or any(sign in str(error) for sign in _SIGNS_OF_FULL):

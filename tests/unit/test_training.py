@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from sftstudy.files import read_json, sha256_file, write_json, write_jsonl
 from sftstudy.training.tracking import TRACKERS
 from tiny_student import save_student
 from tiny_tokenizer import make_tokenizer
-from training_job import ROWS, Job, interrupt, recipe
+from training_job import ROWS, Job, interrupt, recipe, steps_saved
 
 
 def test_tokens_and_labels_are_those_of_trl() -> None:
@@ -88,12 +87,54 @@ def test_a_step_that_cannot_be_shared_is_an_error() -> None:
 
 
 def test_dropped_rows_are_not_trained_on(tmp_path: Path) -> None:
-    from sftstudy.training.rows import training_rows
+    from sftstudy.training.rows import training_data
 
     write_jsonl(tmp_path / "train.jsonl", ROWS)
     write_json(tmp_path / "lengths.json", {"dropped": {"train": ["r3"], "val": ["r4"]}})
-    rows = training_rows(tmp_path / "train.jsonl", tmp_path / "lengths.json")
+    rows = training_data(tmp_path / "train.jsonl", tmp_path / "lengths.json").rows
     assert {row["id"] for row in ROWS} - {row["id"] for row in rows} == {"r3"}
+
+
+def test_data_that_is_edited_while_it_is_read_is_not_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sftstudy.training import rows
+
+    file = tmp_path / "train.jsonl"
+    write_jsonl(file, ROWS)
+    write_json(tmp_path / "lengths.json", {"dropped": {}})
+    read = rows.read_jsonl
+
+    def read_while_edited(path: Path) -> list[dict[str, Any]]:
+        found = read(path)
+        write_jsonl(path, ROWS[1:])
+        return found
+
+    monkeypatch.setattr(rows, "read_jsonl", read_while_edited)
+    with pytest.raises(StudyError, match=r"train\.jsonl: was changed while it was being read"):
+        rows.training_data(file, tmp_path / "lengths.json")
+    monkeypatch.undo()
+    data = rows.training_data(file, tmp_path / "lengths.json")
+    assert (data.rows, data.sha256) == (ROWS[1:], sha256_file(file))
+
+
+@pytest.mark.slow
+def test_a_student_that_is_replaced_while_it_is_read_is_not_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sftstudy.training import trial
+
+    job = Job(tmp_path)
+    load = trial.load_model
+
+    def load_while_replaced(base: Path, **options: Any) -> Any:
+        (base / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+        return load(base, **options)
+
+    monkeypatch.setattr(trial, "load_model", load_while_replaced)
+    status, output = call(capsys, monkeypatch, "train.py", *job.arguments)
+    assert status == 1 and "base: was changed while it was being read" in output
+    assert not job.output.exists()
 
 
 def test_missing_weights_are_an_error(tmp_path: Path) -> None:
@@ -180,22 +221,6 @@ def test_interrupted_training_ends_in_the_same_weights(
     assert status == 0, output
     assert "resuming from checkpoint-" in output
     assert killed.weights() == whole.weights()
-
-
-@pytest.fixture
-def saves_after_each_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Train in this process, and save as often as possible."""
-    from sftstudy.training import resume
-
-    monkeypatch.setattr(resume, "SAVE_SECONDS", 0.0)
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-def steps_saved(job: Job) -> list[int]:
-    """Return the steps after which the saved states that are there were saved."""
-    return [int(folder.name.rpartition("-")[2]) for folder in job.scratch.glob("*/checkpoint-*")]
 
 
 @pytest.mark.slow

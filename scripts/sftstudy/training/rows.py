@@ -1,11 +1,12 @@
 """The rows of a training split as the tokens that are trained on."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.chat import conversation_ids
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, read_jsonl
+from sftstudy.files import read_json, read_jsonl, sha256_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -13,13 +14,29 @@ if TYPE_CHECKING:
 IGNORED = -100  # the label of a token without loss, as in torch's cross entropy
 
 
-def training_rows(train_file: Path, lengths_file: Path) -> list[dict[str, Any]]:
-    """Return the rows to train on: the split without those that `lengths` dropped as too long."""
-    dropped = set(read_json(lengths_file).get("dropped", {}).get("train", []))
-    rows = [row for row in read_jsonl(train_file) if row["id"] not in dropped]
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows to train on, the SHA-256 of their file, the ids that `lengths` dropped from it."""
+
+    rows: list[dict[str, Any]]
+    sha256: str
+    dropped: list[str]
+
+
+def training_data(train_file: Path, lengths_file: Path) -> TrainingData:
+    """Return the split without the rows that `lengths` dropped as too long.
+
+    Raises `StudyError` if nothing is left, or if the file is edited at this moment: the hash that
+    provenance states must be that of the rows that were trained on.
+    """
+    dropped = read_json(lengths_file).get("dropped", {}).get("train", [])
+    left_out, sha256 = set(dropped), sha256_file(train_file)
+    rows = [row for row in read_jsonl(train_file) if row["id"] not in left_out]
+    if sha256_file(train_file) != sha256:
+        raise StudyError(f"{train_file}: was changed while it was being read; run again")
     if not rows:
         raise StudyError(f"{train_file}: no rows to train on ({len(dropped)} dropped as too long)")
-    return rows
+    return TrainingData(rows, sha256, dropped)
 
 
 def samples(

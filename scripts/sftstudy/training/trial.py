@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING, Any
 from sftstudy.chat import load_tokenizer
 from sftstudy.cluster.owner import Owner, owned_by_leader
 from sftstudy.errors import StudyError
-from sftstudy.files import (
-    atomic_path,
-    read_json,
-    read_text,
-    removed_weights,
-    sha256_file,
-    sha256_json,
-)
+from sftstudy.files import atomic_path, read_json, read_text, removed_weights, sha256_json
 from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint, load_model
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.training.arguments import sft_arguments
 from sftstudy.training.checkpoint import cast_weights, copy_companions, finish
 from sftstudy.training.flops import count_parameters, training_flops
-from sftstudy.training.rows import samples, training_rows
+from sftstudy.training.rows import samples, training_data
 from sftstudy.training.tracking import attach
 from sftstudy.training.trainable import (
     ADAPTER,
@@ -71,12 +64,10 @@ def train(
     training runs already, by another job, its end is waited for and its result taken.
     """
     recipe = read_recipe(recipe_file)
-    data_sha256, base_sha256 = sha256_file(train_file), fingerprint(base)
-    identity = sha256_json(
-        [recipe, data_sha256, base_sha256, read_json(lengths_file).get("dropped")]
-    )
+    data, base_sha256 = training_data(train_file, lengths_file), fingerprint(base)
+    identity = sha256_json([recipe, data.sha256, base_sha256, data.dropped])
     scratch = scratch_root / identity[:16]
-    sources = {"identity": identity, "base_sha256": base_sha256, "data_sha256": data_sha256}
+    sources = {"identity": identity, "base_sha256": base_sha256, "data_sha256": data.sha256}
 
     def finished() -> bool:
         file = output / "provenance.json"
@@ -87,8 +78,9 @@ def train(
         if finished():
             print(f"{output} is complete already", flush=True)
             return 0
-        rows = training_rows(train_file, lengths_file)
-        return _train(recipe, rows, train_file, base, scratch, output, sources, owner, tracking)
+        return _train(
+            recipe, data.rows, train_file, base, scratch, output, sources, owner, tracking
+        )
 
 
 def _train(
@@ -109,6 +101,8 @@ def _train(
 
     trainer, tokens_per_epoch, layout = _build_trainer(recipe, rows, train_file, base, scratch)
     size = count_parameters(trainer.model)  # before several processes split it
+    if fingerprint(base) != sources["base_sha256"]:
+        raise StudyError(f"{base}: was changed while it was being read; run again")
 
     def check() -> None:
         owner.check()

@@ -1,0 +1,88 @@
+"""What machines do to a run of Snakemake: clocks that jump, folders of others, two runs at once."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workflow.chaos import contents
+from workflow.running import MINI, SNAKEMAKE, plan, snakemake
+
+pytestmark = pytest.mark.slow
+
+STUDY = ("--configfile", MINI)
+CELL = "results/mini/metrics/smoke/base/ifeval.json"
+YEAR_2096 = 4e9
+
+
+@pytest.fixture
+def checkout(mini: Path, tmp_path: Path) -> Path:
+    """A copy of the finished mini study that a test may spoil."""
+    return shutil.copytree(mini, tmp_path / "checkout", symlinks=True)
+
+
+@pytest.mark.parametrize("seconds", [1e9, YEAR_2096])
+def test_files_of_another_time_rerun_nothing(checkout: Path, seconds: float) -> None:
+    """Snakemake compares the contents of files, whatever their time says."""
+    for folder in ("scripts", "results/mini/data", "results/mini/metrics"):
+        for file in (checkout / folder).rglob("*.[jp]*"):
+            os.utime(file, (seconds, seconds))
+    assert plan(checkout, *STUDY).rules == {}
+
+
+def test_inputs_from_the_future_do_not_fail_a_job(checkout: Path) -> None:
+    """A program, a data file and a folder: Snakemake would call the output older and remove it."""
+    cell = (checkout / CELL).read_bytes()
+    predictions = checkout / "results/mini/predictions/smoke/base/ifeval.jsonl"
+    inputs = [checkout / "scripts/score.py", predictions]
+    inputs += [checkout / "results/mini/checkpoints/smoke/base/.snakemake_timestamp"]
+    predictions.unlink()
+    for file in inputs:
+        if file != predictions:
+            os.utime(file, (YEAR_2096, YEAR_2096))
+    done = snakemake(checkout, *STUDY, "--", CELL)
+    assert "inputs were from the future" in done.stderr
+    assert all(file.stat().st_mtime <= time.time() for file in inputs)
+    assert (checkout / CELL).read_bytes() == cell
+    assert plan(checkout, *STUDY, "--", CELL).rules == {}
+
+
+@pytest.fixture
+def read_only(checkout: Path) -> Iterator[Path]:
+    """The results of a finished study, mounted read-only: root may write wherever it wants."""
+    results = checkout / "results/mini"
+    for command in (["--bind", results, results], ["-o", "remount,ro,bind", results]):
+        done = subprocess.run(["mount", *command], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"cannot mount a folder read-only: {done.stderr.strip()}")
+    yield checkout
+    subprocess.run(["umount", results], check=True)
+
+
+def test_read_only_results(read_only: Path) -> None:
+    """They can be looked at; what would write says so, and nothing is lost."""
+    before = contents(read_only)
+    assert "Nothing to be done" in snakemake(read_only, *STUDY).stderr
+    done = snakemake(read_only, "--forcerun", "collate", *STUDY, check=False)
+    assert done.returncode == 1 and "Write-protected output files" in done.stderr
+    assert contents(read_only) == before
+
+
+def test_two_runs_at_once(checkout: Path) -> None:
+    """The second names the folder and what to do; the first is not disturbed."""
+    command = [str(SNAKEMAKE), "--profile", "profiles/smoke", *STUDY, "--forcerun", "collate"]
+    first = subprocess.Popen(
+        command, cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    locks = checkout / ".snakemake" / "locks"
+    while not any(locks.glob("*")) and first.poll() is None:
+        time.sleep(0.05)
+    second = snakemake(checkout, *STUDY, "--forcerun", "collate", check=False)
+    assert second.returncode == 1
+    assert "cannot be locked" in second.stderr and str(checkout) in second.stderr
+    assert first.wait() == 0
+    assert plan(checkout, *STUDY).rules == {}
