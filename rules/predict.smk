@@ -20,6 +20,8 @@ rule predict_select:
         "../envs/predict.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
     resources:
+        # Not {threads}, which shrinks with --cores: results on CPU depend on this number.
+        torch_threads=lambda w: study.student(w.student)["cpus"],
         gpu=lambda w: study.predict_gpus(w.student),
         mem_mb=lambda w, attempt: site.mem_mb(study.student(w.student), attempt),
         runtime=lambda w, attempt: site.minutes(study.student(w.student), attempt),
@@ -40,8 +42,8 @@ rule predict_select:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
-        " --threads {threads} --device {resources.device} --batch-size {resources.batch_size}"
-        " --output {output}"
+        " --threads {resources.torch_threads} --device {resources.device}"
+        " --batch-size {resources.batch_size} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 

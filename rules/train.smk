@@ -38,6 +38,8 @@ rule train:
         "../envs/train.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
     resources:
+        # Not {threads}, which shrinks with --cores: results on CPU depend on this number.
+        torch_threads=lambda w: study.student(w.student)["cpus"],
         gpu=lambda w: study.student(w.student)["gpus"],
         mem_mb=lambda w, attempt: site.mem_mb(study.student(w.student), attempt),
         runtime=lambda w, attempt: site.minutes(study.student(w.student), attempt),
@@ -57,5 +59,5 @@ rule train:
         "{resources.launcher} scripts/train.py --recipe {input.recipe} --train {input.train}"
         " --lengths {input.lengths} --base {input.base} --scratch {params.scratch}"
         " --tracking {resources.tracking} --tracking-dir {params.tracking}"
-        " --threads {threads} --device {resources.device} --output {output}"
+        " --threads {resources.torch_threads} --device {resources.device} --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Train the smoke student from scratch and save it as a Hugging Face checkpoint."""
 
-import os
 from pathlib import Path
 
-from sftstudy.cli import Parser, run
+from sftstudy.cli import Parser, compute, run
 
 
 def main() -> None:
@@ -16,8 +15,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     args = parser.parse_args()
-    # Before torch is imported: more threads make tiny models slower and change the sums' order.
-    os.environ["OMP_NUM_THREADS"] = "1"
+    compute(threads=1, device="cpu")  # more threads make tiny models slower
 
     from sftstudy.smoke.student import Recipe, build
 

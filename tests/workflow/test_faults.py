@@ -28,8 +28,8 @@ def checkout(mini: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("seconds", [1e9, YEAR_2096])
 def test_files_of_another_time_rerun_nothing(checkout: Path, seconds: float) -> None:
     """Snakemake compares the contents of files, whatever their time says."""
-    for folder in ("scripts", "results/mini/data", "results/mini/metrics"):
-        for file in (checkout / folder).rglob("*.[jp]*"):
+    for folder in ("scripts", "results/mini/recipes", "results/mini/metrics"):
+        for file in (checkout / folder).rglob("*.*"):
             os.utime(file, (seconds, seconds))
     assert plan(checkout, *STUDY).rules == {}
 
