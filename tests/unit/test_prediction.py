@@ -99,6 +99,21 @@ def test_end_tokens_of_the_generation_config_end_a_reply(checkpoint: Path, tmp_p
     assert (after["text"], after["finish_reason"]) == ("", "stop")
 
 
+def test_a_model_that_never_stops_is_cut_at_the_limit(checkpoint: Path, tmp_path: Path) -> None:
+    """Its end token is one that it cannot say; each reply ends where the task says, and says so."""
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoTokenizer
+
+    other = save_student(tmp_path / "checkpoint")
+    end = AutoTokenizer.from_pretrained(other).eos_token_id
+    tensors = load_file(other / "model.safetensors")
+    tensors["lm_head.weight"][end] = 0.0
+    tensors["lm_head.weight"][:5] = 10 * tensors["lm_head.weight"][5:10]
+    save_file(tensors, other / "model.safetensors", {"format": "pt"})
+    replies = predict(other, tmp_path, ROWS)
+    assert {(r["finish_reason"], r["completion_tokens"]) for r in replies} == {("length", 8)}
+
+
 def test_known_replies_are_not_generated_again(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

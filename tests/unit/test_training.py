@@ -137,6 +137,18 @@ def test_a_student_that_is_replaced_while_it_is_read_is_not_trained(
     assert not job.output.exists()
 
 
+def test_unexpected_weights_are_an_error(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from sftstudy.models import load_model
+
+    file = save_student(tmp_path) / "model.safetensors"
+    save_file(load_file(file) | {"model.stray.weight": torch.ones(2)}, file, {"format": "pt"})
+    with pytest.raises(StudyError, match=r"1 unexpected keys .*stray"):
+        load_model(tmp_path, "float32", "sdpa")
+
+
 def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 

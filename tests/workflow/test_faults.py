@@ -51,6 +51,17 @@ def test_inputs_from_the_future_do_not_fail_a_job(checkout: Path) -> None:
     assert plan(checkout, *STUDY, "--", CELL).rules == {}
 
 
+def test_a_folder_with_a_later_time_is_cleared_by_touch(checkout: Path) -> None:
+    """Folders are compared by time: this one would have everything trained again."""
+    before = contents(checkout)
+    stamp = checkout / "results/mini/checkpoints/smoke/base/.snakemake_timestamp"
+    os.utime(stamp, (YEAR_2096, YEAR_2096))
+    assert plan(checkout, *STUDY).rules["train"] == 2
+    snakemake(checkout, "--touch", *STUDY)
+    assert plan(checkout, *STUDY).rules == {}
+    assert contents(checkout) == before
+
+
 @pytest.fixture
 def read_only(checkout: Path) -> Iterator[Path]:
     """The results of a finished study, mounted read-only: root may write wherever it wants."""
