@@ -240,6 +240,10 @@ class Study:
         elsewhere = self.engine(student) == "openai" and self.config["serve"] is None
         return 0 if elsewhere or not facts["gpus"] else facts["predict_gpus"]
 
+    def predict_facts(self, student: str) -> dict[str, Any]:
+        """Return the facts of a student as a prediction job asks for resources."""
+        return self.student(student) | {"gpus": self.predict_gpus(student)}
+
     def max_new_tokens(self, name: str) -> int:
         """Return the most tokens of a reply to a task or control."""
         block = self.catalog["tasks"].get(name) or self.catalog["controls"][name]

@@ -142,6 +142,18 @@ def test_a_study_on_the_cpu_asks_for_no_gpu(config: dict) -> None:
         assert recipe == Study(config, "x").recipe(name, *_first_trial(study))
 
 
+def test_gpus_of_a_prediction_job(config: dict) -> None:
+    name = config["students"][0]
+    config["catalog"]["students"][name] |= {"gpus": 4, "predict_gpus": 2}
+    assert Study(config, "x").predict_facts(name)["gpus"] == 2
+    served = config | {"engine": "openai", "serve": "vllm serve {checkpoint} --port {port}"}
+    assert Study(served, "x").predict_facts(name)["gpus"] == 2
+    # A server that runs elsewhere has GPUs of its own.
+    assert Study(config | {"engine": "openai"}, "x").predict_facts(name)["gpus"] == 0
+    config["catalog"]["students"][name]["engine"] = "hf"
+    assert Study(config | {"engine": "openai"}, "x").predict_facts(name)["gpus"] == 2
+
+
 def _first_trial(study: Study) -> tuple[str, str]:
     task = study.tasks[0]
     return task, next(iter(study.trials(study.students[0], task)))

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,10 @@ def test_weights_are_removed_once_and_not_missed(mini: Path, tmp_path: Path) -> 
     assert not list(checkpoints.glob("*/lr0.001/*.safetensors"))
     assert (checkpoints / "base" / "model.safetensors").exists()
     assert plan(checkout, *study).rules == {}
+    command = [sys.executable, "scripts/status.py", "--configfile", MINI]
+    status = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+    assert "2 trials: 2 done" in status.stdout
+    assert "not what their jobs made" not in status.stdout
 
     # Other replies need the weights: the job says so, and how to have them back.
     file.write_text(file.read_text().replace("max_new_tokens: 12", "max_new_tokens: 11"))
