@@ -37,7 +37,7 @@ SNAKEMAKE_ALONE = "snakemake"  # in place of a program: at some moment, whatever
 STAGES = {
     SNAKEMAKE_ALONE: 4.0,
     "make_smoke_dataset": 0.5,
-    "build_smoke_student": 10.0,
+    "build_smoke_student": 3.0,
     "plan": 0.2,
     "prepare": 0.5,
     "recipe": 0.2,
