@@ -24,7 +24,7 @@ include: "rules/recommend.smk"
 include: "rules/retain.smk"
 include: "rules/report.smk"
 include: "rules/exports.smk"
-include: "rules/cluster.smk"
+include: "rules/hooks.smk"
 
 
 rule all:

@@ -1,8 +1,8 @@
-# What happens around a run with profiles/slurm: before the first job, and after a dry run.
+# What happens around a run: before the first job, and after a dry run.
 
 import atexit
 
-from sftstudy.cluster import hooks
+from sftstudy import hooks
 
 
 onstart:
