@@ -52,6 +52,24 @@ class Job:
         return sha256_file(self.output / "model.safetensors")
 
 
+def train_here(job: Job) -> Job:
+    """Run a training in this process, where imports are paid once; return it."""
+    import torch
+
+    from sftstudy.training import trial
+
+    torch.set_num_threads(1)  # for tiny models two are slower
+    values = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
+    names = ("--recipe", "--train", "--lengths", "--base", "--scratch", "--output")
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        status = trial.train(*(values[name] for name in names))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert status == 0
+    return job
+
+
 def interrupt(job: Job, sent: signal.Signals) -> int:
     """Start the job, send a signal after its first logged step, and return its exit status."""
     process = start("train.py", *job.arguments, PYTHONUNBUFFERED="1")

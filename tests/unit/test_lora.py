@@ -10,35 +10,14 @@ import pytest
 from programs import run
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, sha256_file
-from training_job import Job, interrupt
+from training_job import Job, interrupt, train_here
 
 LORA = {"method": "lora", "lora_r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "learning_rate": 5e-3}
 
 
 def train(folder: Path, **training: Any) -> Job:
-    """Run a training in this process, where imports are paid once."""
-    import torch
-
-    from sftstudy.training import trial
-
-    torch.set_num_threads(1)  # for tiny models two are slower
     folder.mkdir(exist_ok=True)
-    job = Job(folder, **(LORA | training))
-    files = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        status = trial.train(
-            files["--recipe"],
-            files["--train"],
-            files["--lengths"],
-            files["--base"],
-            job.scratch,
-            job.output,
-        )
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert status == 0
-    return job
+    return train_here(Job(folder, **(LORA | training)))
 
 
 def tensors(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sftstudy.errors import StudyError
 from sftstudy.models import pick_device
 from sftstudy.prefix_sharing.batching import step_batches
+from sftstudy.training.out_of_memory import smaller
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -21,12 +22,14 @@ def sft_arguments(
     scratch: Path,
     collator: "PrefixSharingCollator | None",
     examples: list[dict[str, list[int]]],
+    halvings: int = 0,
 ) -> "SFTConfig":
     """Return the configuration of this process.
 
     The effective batch is the recipe's, whatever the number of processes. With a `collator`, as
     much of an optimizer step is one batch as the recipe's padded batches had room for; `examples`
-    (``input_ids``, ``labels``) tell how much that is.
+    (``input_ids``, ``labels``) tell how much that is. `halvings` says how often the memory did not
+    suffice for that.
     """
     from trl import SFTConfig
 
@@ -48,6 +51,7 @@ def sft_arguments(
             sequential=documents,
             seed=values["seed"],
         )
+    per_device, accumulation = smaller(per_device, accumulation, halvings)
     values["per_device_train_batch_size"] = per_device
     values["gradient_accumulation_steps"] = accumulation
     dtype = recipe["model"]["dtype"]

@@ -1,5 +1,6 @@
 """Training one trial with TRL's SFTTrainer."""
 
+import gc
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sftstudy.files import atomic_path, read_json, read_text, removed_weights, s
 from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint, load_model
 from sftstudy.prefix_sharing.batching import document_order
+from sftstudy.training import out_of_memory
 from sftstudy.training.arguments import sft_arguments
 from sftstudy.training.checkpoint import cast_weights, copy_companions, finish
 from sftstudy.training.flops import count_parameters, training_flops
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from sftstudy.prefix_sharing.collator import PrefixSharingCollator
     from sftstudy.training.divergence import WatchedTrainer
 
+OUT_OF_MEMORY = 75  # EX_TEMPFAIL: one of several processes; the next attempt has smaller batches
 INTERRUPTED = 143  # 128 + SIGTERM, the exit status of a training that saved its state and stopped
 
 
@@ -57,7 +60,7 @@ def train(
     output: Path,
     tracking: str = "none",
 ) -> int:
-    """Train one trial; return 0 when the checkpoint is complete, else `INTERRUPTED`.
+    """Train one trial; return 0 when the checkpoint is complete, else why not, as exit status.
 
     A training that was killed goes on from its newest saved state when it is started again with
     the same recipe, data and base; its result is the one that it would have had. If the same
@@ -78,9 +81,13 @@ def train(
         if finished():
             print(f"{output} is complete already", flush=True)
             return 0
-        return _train(
-            recipe, data.rows, train_file, base, scratch, output, sources, owner, tracking
-        )
+        status = None
+        while status is None:
+            gc.collect()  # the trainer that ran out of memory holds itself
+            status = _train(
+                recipe, data.rows, train_file, base, scratch, output, sources, owner, tracking
+            )
+        return status
 
 
 def _train(
@@ -93,13 +100,20 @@ def _train(
     sources: dict[str, str],
     owner: Owner,
     tracking: str,
-) -> int:
+) -> int | None:
+    """Return the exit status, or None to be called again with smaller batches."""
     import shutil
+
+    import torch
 
     from sftstudy.training.divergence import loss_curve
     from sftstudy.training.resume import Resumable, newest_complete, remove_other_states
 
-    trainer, tokens_per_epoch, layout = _build_trainer(recipe, rows, train_file, base, scratch)
+    too_large = out_of_memory.events(scratch)
+    trainer, tokens_per_epoch, layout = _build_trainer(
+        recipe, rows, train_file, base, scratch, halvings=len(too_large)
+    )
+    batch = trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps
     size = count_parameters(trainer.model)  # before several processes split it
     if fingerprint(base) != sources["base_sha256"]:
         raise StudyError(f"{base}: was changed while it was being read; run again")
@@ -116,7 +130,12 @@ def _train(
         remove_other_states(scratch, kept=state)
     if state:
         print(f"resuming from {state.name} after {spent:.0f} s of training", flush=True)
-    trainer.train(resume_from_checkpoint=str(state) if state else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(state) if state else None)
+    except torch.OutOfMemoryError as error:
+        step = trainer.state.global_step + 1
+        out_of_memory.record(scratch, trainer.trial, step, batch, error)
+        return None if trainer.args.world_size == 1 else OUT_OF_MEMORY
     if resumable.terminated and trainer.state.global_step < trainer.state.max_steps:
         print("stopped by SIGTERM; the state is saved, the same command goes on", flush=True)
         return INTERRUPTED
@@ -132,6 +151,9 @@ def _train(
         "trainable_parameters": size.trainable,
         "train_flops": training_flops(size, tokens),
         "batches": layout,
+        "per_device_train_batch_size": batch[0],
+        "gradient_accumulation_steps": batch[1],
+        "out_of_memory": too_large,
         "processes": world,
         "device": _device_name(trainer),
         "train_seconds": round(resumable.train_seconds, 3),
@@ -151,7 +173,12 @@ def _train(
 
 
 def _build_trainer(
-    recipe: dict[str, Any], rows: list[dict[str, Any]], file: Path, base: Path, scratch: Path
+    recipe: dict[str, Any],
+    rows: list[dict[str, Any]],
+    file: Path,
+    base: Path,
+    scratch: Path,
+    halvings: int,
 ) -> tuple["WatchedTrainer", int, str]:
     """Return TRL's trainer, the tokens of one epoch, and how batches are laid out."""
     from datasets import Dataset
@@ -178,7 +205,7 @@ def _build_trainer(
         model = add_adapter(model, training)
     trainer = WatchedTrainer(
         model=model,
-        args=sft_arguments(recipe, scratch, collator, examples),
+        args=sft_arguments(recipe, scratch, collator, examples, halvings),
         train_dataset=Dataset.from_list(examples),
         data_collator=collator,
         processing_class=tokenizer,
