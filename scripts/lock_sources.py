@@ -22,10 +22,11 @@ def main() -> None:
     document = lock.read(args.output)
     for section in lock.KIND:
         for name, described in sorted(args.sources.get(section, {}).items()):
+            if "hub" not in described:
+                continue
             source = parse(name, described)
-            if source.hub:
-                document[section][name] = lock.lock_source(section, name, source)
-                print(f"{section}.{name}: {source.hub} at {document[section][name]['commit']}")
+            document[section][name] = lock.lock_source(section, name, source)
+            print(f"{section}.{name}: {source.hub} at {document[section][name]['commit']}")
     lock.write(args.output, document)
 
 
