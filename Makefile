@@ -8,7 +8,8 @@ PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
 .PHONY: help demo status explain forecast cost test test-fast test-deploy chaos lint \
-	format config-docs table-docs lock check-envs check-slurm bench bench-stats bench-hardware
+	format config-docs table-docs lock check-envs check-slurm bench bench-grid \
+	bench-stats bench-hardware
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +79,9 @@ bench: .venv/.installed  ## Measure prefix sharing
 	$(BIN)/python benchmarks/bench_prefix_training.py
 	$(BIN)/python benchmarks/bench_prefix_generation.py
 	$(BIN)/python benchmarks/bench_group_batches.py
+
+bench-grid: .venv/.installed  ## Measure Snakemake and the summaries on 5,000 and 20,000 cells
+	$(BIN)/python benchmarks/bench_grid.py
 
 bench-stats: .venv/.installed  ## Simulate studies with known truth
 	$(BIN)/python benchmarks/bench_stats.py

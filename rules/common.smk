@@ -9,7 +9,7 @@ from pathlib import Path
 from sftstudy.cli import prefer_own_environment
 from sftstudy.cluster.site import read_site
 from sftstudy.figures.names import figures
-from sftstudy.imports import code, template_files
+from sftstudy.imports import code_version, template_files
 from sftstudy.sources import lock
 from sftstudy.study import TRIAL, Study, as_json, one_of
 from sftstudy.tables.schema import NAMES

@@ -6,7 +6,6 @@
 rule prepare:
     input:
         raw="<results>/raw/{task}",
-        code=lambda w: code("scripts/prepare.py", module_files(w.task, "data")),
     output:
         train="<results>/data/{task}/train.jsonl",
         val="<results>/data/{task}/val.jsonl",
@@ -17,6 +16,7 @@ rule prepare:
     conda:
         "../envs/fetch.yaml"
     params:
+        code=lambda w: code_version("scripts/prepare.py", module_files(w.task, "data")),
         options=lambda w: study.prepare_options(w.task),
     message:
         "Making the splits of {wildcards.task}"
@@ -29,7 +29,6 @@ rule prepare:
 rule prepare_control:
     input:
         raw="<results>/raw/{control}",
-        code=lambda w: code("scripts/prepare.py", module_files(w.control, "data")),
     output:
         test="<results>/data/{control}/test.jsonl",
     log:
@@ -38,6 +37,7 @@ rule prepare_control:
     conda:
         "../envs/fetch.yaml"
     params:
+        code=lambda w: code_version("scripts/prepare.py", module_files(w.control, "data")),
         options=lambda w: study.prepare_options(w.control),
     message:
         "Making the prompts of {wildcards.control}"
@@ -52,7 +52,6 @@ rule lengths:
     input:
         splits=expand("<results>/data/{{task}}/{split}.jsonl", split=["train", "val", "test"]),
         student="<results>/checkpoints/{student}/base",
-        code=code("scripts/lengths.py"),
     output:
         "<results>/data/{task}/lengths/{student}.json",
     log:
@@ -61,6 +60,7 @@ rule lengths:
     conda:
         "../envs/fetch.yaml"
     params:
+        code=code_version("scripts/lengths.py"),
         max_length=lambda w: study.student(w.student)["max_length"],
         chat_template_kwargs=lambda w: as_json(study.student(w.student)["chat_template_kwargs"]),
         drop="--drop-overlong" if study.config["drop_overlong"] else "",
@@ -79,7 +79,6 @@ rule card:
         splits=expand("<results>/data/{{task}}/{split}.jsonl", split=["train", "val", "test"]),
         lengths=expand("<results>/data/{{task}}/lengths/{student}.json", student=study.students),
         raw="<results>/raw/{task}",
-        code=code("scripts/card.py"),
     output:
         "<results>/data/{task}/card.json",
     log:
@@ -87,6 +86,8 @@ rule card:
         record="<records>/data/{task}/card.json",
     conda:
         "../envs/fetch.yaml"
+    params:
+        code=code_version("scripts/card.py"),
     message:
         "Describing the data of {wildcards.task}"
     shell:

@@ -8,7 +8,6 @@ rule model_cards:
     input:
         metrics=lambda w: study.metrics_files(w.student),
         checkpoints=lambda w: study.checkpoint_folders(w.student),
-        code=code("scripts/model_cards.py"),
     output:
         directory("<results>/model_cards/{student}"),
     log:
@@ -18,6 +17,7 @@ rule model_cards:
     conda:
         "../envs/fetch.yaml"
     params:
+        code=code_version("scripts/model_cards.py"),
         variants=lambda w: as_json({v: study.evalsets(v) for v in study.variants(w.student)}),
         sources=as_json(study.sources()["datasets"]),
         results=subpath(output[0], ancestor=2),
@@ -34,10 +34,6 @@ rule model_cards:
 rule lm_eval_tasks:
     input:
         data=expand("<results>/data/{task}/test.jsonl", task=study.tasks),
-        code=code(
-            "scripts/lm_eval_tasks.py",
-            [file for task in study.tasks for file in module_files(task, "score")],
-        ),
     output:
         tasks=expand("<results>/lm_eval_tasks/{task}_sft.yaml", task=study.tasks),
         utils="<results>/lm_eval_tasks/utils.py",
@@ -48,6 +44,10 @@ rule lm_eval_tasks:
     conda:
         "../envs/score.yaml"
     params:
+        code=code_version(
+            "scripts/lm_eval_tasks.py",
+            [file for task in study.tasks for file in module_files(task, "score")],
+        ),
         max_new_tokens=as_json({task: study.max_new_tokens(task) for task in study.tasks}),
         options=[option for task in study.tasks for option in study.score_options(task)],
         results=subpath(output.utils, ancestor=2),

@@ -32,8 +32,6 @@ rule fetch_dataset:
 
 
 rule make_smoke_dataset:
-    input:
-        code=lambda w: code(*module_files(w.dataset, "smoke")),
     output:
         directory("<results>/raw/{dataset}"),
     log:
@@ -45,6 +43,7 @@ rule make_smoke_dataset:
     conda:
         "../envs/fetch.yaml"
     params:
+        code=lambda w: code_version(*module_files(w.dataset, "smoke")),
         smoke=lambda w: study.source(w.dataset)["smoke"],
     message:
         "Making the smoke source of {wildcards.dataset}"
@@ -79,8 +78,6 @@ rule fetch_student:
 
 
 rule build_smoke_student:
-    input:
-        code=code("scripts/build_smoke_student.py"),
     output:
         directory("<results>/checkpoints/{student}/base"),
     log:
@@ -95,6 +92,7 @@ rule build_smoke_student:
         mem_mb=2000,
         runtime=30,
     params:
+        code=code_version("scripts/build_smoke_student.py"),
         smoke=lambda w: study.student(w.student)["source"]["smoke"],
     message:
         "Building the smoke student {wildcards.student} from scratch"

@@ -8,7 +8,6 @@ rule ask_judge:
     input:
         data="<results>/data/simple_safety_tests/test.jsonl",
         predictions="<results>/predictions/{student}/{variant}/simple_safety_tests.jsonl",
-        code=code("scripts/ask_judge.py"),
     output:
         "<results>/judgements/{student}/{variant}/questions.jsonl",
     log:
@@ -17,6 +16,8 @@ rule ask_judge:
     localrule: True
     conda:
         "../envs/score.yaml"
+    params:
+        code=code_version("scripts/ask_judge.py"),
     message:
         "Asking the judge about the replies of {wildcards.student} {wildcards.variant}"
     shell:
@@ -29,7 +30,6 @@ use rule predict_select as predict_judge with:
     input:
         checkpoint=f"<results>/checkpoints/{study.judge}/base",
         data="<results>/judgements/{student}/{variant}/questions.jsonl",
-        code=lambda w: code("scripts/predict.py", [study.engine_file(study.judge)]),
     output:
         "<results>/judgements/{student}/{variant}/replies.jsonl",
     log:
@@ -50,5 +50,6 @@ use rule predict_select as predict_judge with:
         device=study.config["device"],
         batch_size=study.config["batch_size"] or 0,
     params:
+        code=lambda w: code_version("scripts/predict.py", [study.engine_file(study.judge)]),
         generation=lambda w: as_json(study.generation(study.judge)),
         max_new_tokens=[8],

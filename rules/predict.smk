@@ -10,7 +10,6 @@ rule predict_select:
     input:
         checkpoint="<results>/checkpoints/{student}/{task}/{trial}",
         data="<results>/data/{task}/val.jsonl",
-        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         "<results>/predictions/{student}/{task}/{trial}/{task}.val.jsonl",
     log:
@@ -34,6 +33,7 @@ rule predict_select:
         device=study.config["device"],
         batch_size=study.config["batch_size"] or 0,
     params:
+        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=lambda w: [study.max_new_tokens(w.task)],
     message:
@@ -51,13 +51,13 @@ use rule predict_select as predict_select_base with:
     input:
         checkpoint="<results>/checkpoints/{student}/base",
         data=expand("<results>/data/{task}/val.jsonl", task=study.tasks),
-        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         expand("<results>/predictions/{{student}}/base/{task}.val.jsonl", task=study.tasks),
     log:
         text="<logs>/predictions/{student}/base/select.log",
         record="<records>/predictions/{student}/base/select.json",
     params:
+        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=[study.max_new_tokens(task) for task in study.tasks],
 
@@ -66,7 +66,6 @@ use rule predict_select as predict_controls with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         data=expand("<results>/data/{control}/test.jsonl", control=study.controls),
-        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{control}.jsonl",
@@ -76,6 +75,7 @@ use rule predict_select as predict_controls with:
         text="<logs>/predictions/{student}/{variant}/controls.log",
         record="<records>/predictions/{student}/{variant}/controls.json",
     params:
+        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=[study.max_new_tokens(control) for control in study.controls],
 
@@ -84,7 +84,6 @@ use rule predict_select as predict_confirm with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         data=expand("<results>/data/{task}/test.jsonl", task=study.tasks),
-        code=lambda w: code("scripts/predict.py", [study.engine_file(w.student)]),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{task}.test.jsonl",
@@ -94,5 +93,6 @@ use rule predict_select as predict_confirm with:
         text="<logs>/predictions/{student}/{variant}/confirm.log",
         record="<records>/predictions/{student}/{variant}/confirm.json",
     params:
+        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
         generation=lambda w: as_json(study.generation(w.student)),
         max_new_tokens=[study.max_new_tokens(task) for task in study.tasks],

@@ -6,7 +6,6 @@ rule recommend:
     input:
         metrics=lambda w: study.metrics_files(w.student),
         checkpoints=lambda w: study.checkpoint_folders(w.student),
-        code=code("scripts/recommend.py"),
     output:
         json="<results>/recommendations/{student}.json",
         markdown="<results>/recommendations/{student}.md",
@@ -22,6 +21,7 @@ rule recommend:
         mem_mb=4000,
         runtime=60,
     params:
+        code=code_version("scripts/recommend.py"),
         plan=lambda w: as_json(study.recommendation_plan(w.student)),
         results=subpath(output.json, ancestor=2),
     message:

@@ -9,7 +9,6 @@ rule retain:
     input:
         recommendation="<results>/recommendations/{student}.json",
         metrics=lambda w: study.metrics_files(w.student),
-        code=code("scripts/retain.py"),
     output:
         "<results>/retained/{student}.json",
     log:
@@ -19,6 +18,7 @@ rule retain:
     conda:
         "../envs/score.yaml"
     params:
+        code=code_version("scripts/retain.py"),
         keep=study.config["keep"],
         variants=lambda w: study.variants(w.student)[1:],
         checkpoints=subpath(output[0], ancestor=2),

@@ -8,7 +8,6 @@ rule score:
     input:
         predictions="<results>/predictions/{student}/{variant}/{task}.{split}.jsonl",
         data="<results>/data/{task}/{split}.jsonl",
-        code=lambda w: code("scripts/score.py", module_files(w.task, "score")),
     output:
         "<results>/metrics/{student}/{variant}/{task}.{split}.json",
     log:
@@ -18,6 +17,7 @@ rule score:
     conda:
         "../envs/score.yaml"
     params:
+        code=lambda w: code_version("scripts/score.py", module_files(w.task, "score")),
         options=lambda w: study.score_options(w.task),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.task}.{wildcards.split}"
@@ -34,7 +34,6 @@ rule score_control:
         predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
         data="<results>/data/{control}/test.jsonl",
         judgements=lambda w: study.judgements(w.control),
-        code=lambda w: code("scripts/score.py", module_files(w.control, "score")),
     output:
         "<results>/metrics/{student}/{variant}/{control}.json",
     log:
@@ -44,6 +43,7 @@ rule score_control:
     conda:
         "../envs/score.yaml"
     params:
+        code=lambda w: code_version("scripts/score.py", module_files(w.control, "score")),
         judgements=lambda w, input: [f"--judgements={file}" for file in input.judgements],
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"

@@ -28,7 +28,6 @@ rule train:
         train="<results>/data/{task}/train.jsonl",
         lengths="<results>/data/{task}/lengths/{student}.json",
         base="<results>/checkpoints/{student}/base",
-        code=code("scripts/train.py"),
     output:
         directory("<results>/checkpoints/{student}/{task}/{trial}"),
     log:
@@ -51,6 +50,7 @@ rule train:
         tracking=study.config["tracking"],
         device=study.config["device"],
     params:
+        code=code_version("scripts/train.py"),
         scratch=f"{study.root}/scratch",
         tracking=f"{study.root}/tracking",
     message:

@@ -1,14 +1,17 @@
 """Which modules of this library a program is made of.
 
-Snakemake does not see what a program imports. Rules therefore declare those files as inputs, and
-this module finds them: it follows import statements (at any depth of a file) without running
-anything, so that the declared inputs are exact by construction.
+Snakemake does not see what a program imports. Rules therefore have a hash of those files among
+their parameters, and this module finds them: it follows import statements (at any depth of a file)
+without running anything, so that a job runs again exactly when code that determines its output has
+changed. As inputs the same files would cost half of Snakemake's time on a large grid.
 """
 
 import ast
 import functools
 from collections.abc import Iterable
 from pathlib import Path
+
+from sftstudy.files import sha256_file, sha256_json
 
 PACKAGE = "sftstudy"
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +50,17 @@ def code(program: str, modules: Iterable[str] = ()) -> list[str]:
             seen.add(path)
             stack += _imported(path)
     return sorted(seen)
+
+
+def code_version(program: str, modules: Iterable[str] = ()) -> str:
+    """Return a hash of what `code` finds, as text that names the program: a job's parameter."""
+    return _code_version(program, tuple(modules))
+
+
+@functools.cache
+def _code_version(program: str, modules: tuple[str, ...]) -> str:
+    content = {file: sha256_file(ROOT / file) for file in code(program, modules)}
+    return f"{program} {sha256_json(content)[:16]}"
 
 
 @functools.cache

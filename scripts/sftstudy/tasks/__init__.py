@@ -8,6 +8,7 @@ They are three files because they are three inputs of the workflow: an edit of `
 not touch what was made by ``data.py``.
 """
 
+import functools
 import importlib
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +35,7 @@ def smoke_module(name: str) -> ModuleType:
     return importlib.import_module(f"sftstudy.tasks.{name}.smoke")
 
 
+@functools.cache  # asked for by every job of a large grid
 def module_files(name: str, part: str) -> list[str]:
     """Return the files behind a part (``data``, ``smoke``, ``score``) of a task, for rules.
 
