@@ -216,9 +216,10 @@ def _trial_panel(
             continue
         x = [position for position, _ in series_points]
         y = [100 * score["value"] for _, score in series_points]
+        # Of a share of 0 or 1 rounding may put an end of the interval a hair's breadth beyond it.
         error = [
-            [100 * (score["value"] - score["low"]) for _, score in series_points],
-            [100 * (score["high"] - score["value"]) for _, score in series_points],
+            [100 * max(0.0, score["value"] - score["low"]) for _, score in series_points],
+            [100 * max(0.0, score["high"] - score["value"]) for _, score in series_points],
         ]
         label = ", ".join(f"{AXES[n]} {number(value)}" for n, value in setting if value is not None)
         panel.errorbar(
