@@ -52,7 +52,6 @@ ATTACKS = (
     "right to left: \u202egnp.exe\u202c \u2067isolated\u2069 end",
     "controls: \x00\x01\x07\x1b[31mred\x1b[0m\x7f\x85 bell",
     "zero\u200bwidth\ufeff and tag \U000e0041\U000e0042 characters",
-    "lone surrogate \ud800 here",
     "Z" + "\u0336\u0321\u0334\u0322" * 200 + " combining marks",
     "long " + "x" * 1_000_000,
     "javascript:alert(1) [link](javascript:alert(1))",
