@@ -35,11 +35,12 @@ def test_files_of_another_time_rerun_nothing(checkout: Path, seconds: float) -> 
 
 
 def test_inputs_from_the_future_do_not_fail_a_job(checkout: Path) -> None:
-    """A program, a data file and a folder: Snakemake would call the output older and remove it."""
+    """A data file and a folder: Snakemake would call the output older and remove it."""
     cell = (checkout / CELL).read_bytes()
     predictions = checkout / "results/mini/predictions/smoke/base/ifeval.jsonl"
-    inputs = [checkout / "scripts/score.py", predictions]
-    inputs += [checkout / "results/mini/checkpoints/smoke/base/.snakemake_timestamp"]
+    data = checkout / "results/mini/data/ifeval/test.jsonl"
+    stamp = checkout / "results/mini/checkpoints/smoke/base/.snakemake_timestamp"
+    inputs = [predictions, data, stamp]
     predictions.unlink()
     for file in inputs:
         if file != predictions:
