@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,26 @@ OTHER = {"logs", "provenance", "scratch"}
 
 
 @pytest.fixture(scope="module")
-def finished(
+def begun(
     cluster: Cluster, repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Run]:
-    checkout = shutil.copytree(repository, tmp_path_factory.mktemp("study") / "checkout")
-    run = Run(checkout)
-    try:
-        run.finish(within=1200)
-    finally:
-        run.kill()
-    return checkout, run
+) -> Iterator[Run]:
+    run = Run(shutil.copytree(repository, tmp_path_factory.mktemp("study") / "checkout"))
+    yield run
+    run.kill()
 
 
 @pytest.fixture(scope="module")
-def alone(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(begun: Run, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study without a cluster, made while the cluster's jobs wait for each other."""
     checkout = shutil.copytree(repository, tmp_path_factory.mktemp("alone") / "checkout")
     snakemake(checkout, "--configfile", MINI)
     return checkout
+
+
+@pytest.fixture(scope="module")
+def finished(begun: Run, alone: Path) -> tuple[Path, Run]:
+    begun.finish(within=1200)
+    return begun.checkout, begun
 
 
 def content(file: Path) -> Any:
