@@ -40,13 +40,13 @@ cost: .venv/.installed  ## Show GPU seconds, tokens and MFU of the jobs so far (
 test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
 	$(PYTEST) -m "not deploy"
 
-test-fast: .venv/.installed lint  ## Run the quick tests (under three minutes)
+test-fast: .venv/.installed lint  ## Run the quick tests (three to five minutes)
 	$(PYTEST) -m "not slow and not deploy" -n 2
 
 test-deploy: .venv/.installed  ## Run the tests that build conda environments and start a Slurm
 	$(PYTEST) -m deploy
 
-chaos: .venv/.installed  ## Kill a study 30 times at random moments and compare (a quarter of an hour)
+chaos: .venv/.installed  ## Kill a study 30 times at random moments and compare (up to 45 minutes)
 	PYTHONPATH=scripts:tests $(BIN)/python -m workflow.chaos
 
 lint: .venv/.installed  ## Check style and the workflow's rules

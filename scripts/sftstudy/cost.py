@@ -33,8 +33,8 @@ _HALF = ("bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Cost:
-    """What one job measured. `job` is named as its log is; `variant` is ``base`` or
-    ``{task}/{trial}``; `flops` are those of the model, what sharing prefixes saved included."""
+    """What one job measured. `variant` is ``base`` or ``{task}/{trial}``; `flops` are those of the
+    model, what sharing prefixes saved included."""
 
     kind: str  # "train" or "predict"
     student: str
