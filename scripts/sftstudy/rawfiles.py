@@ -60,14 +60,16 @@ def csv_header(path: Path) -> list[str]:
     return next(csv.reader(io.StringIO(read_text(path), newline="")), [])
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``("<path>, row <n>", record)`` (rows counted from 1) with only `columns`."""
+def read_parquet(
+    path: Path, columns: Sequence[str] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``("<path>, row <n>", record)`` (rows counted from 1) with only `columns`, or all."""
     import pyarrow.parquet
 
     table = open_parquet(path)
-    _require_columns(path, table.schema_arrow.names, columns)
+    _require_columns(path, table.schema_arrow.names, columns or ())
     try:
-        records = table.read(columns=list(columns)).to_pylist()
+        records = table.read(columns=columns and list(columns)).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         raise StudyError(f"{path}: cannot be decoded ({error}); fetch it again") from None
     for number, record in enumerate(records, start=1):

@@ -114,7 +114,7 @@ class TestRead:
         with pytest.raises(StudyError, match=r"train.jsonl, line 1.*cut off"):
             data.read(tmp_path)
         (tmp_path / "train.parquet").write_bytes(b"PAR1 and no more")
-        with pytest.raises(StudyError, match=r"train.parquet: not a readable Parquet file"):
+        with pytest.raises(StudyError, match=r"train.parquet: not a readable parquet file"):
             data.read(tmp_path)
 
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sftstudy import rawfiles
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, read_jsonl
 
@@ -93,16 +94,7 @@ def _records(path: Path) -> list[Any]:
         if not isinstance(records, list):
             raise StudyError(f"{path}: expected a list of rows, found {type(records).__name__}")
         return records
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_table(path).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise StudyError(
-            f"{path}: not a readable Parquet file ({error}); the file is cut off or damaged: "
-            "fetch the source again"
-        ) from None
+    return [record for _, record in rawfiles.read_parquet(path)]
 
 
 def _row(record: Any, path: Path, index: int) -> Row:
