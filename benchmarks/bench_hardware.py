@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from prefix_workloads import DATA, ROOT, make_tokenizer
 
-from sftstudy.cost import Cost, costs
+from sftstudy.costs.measured import Cost, costs
 from sftstudy.files import read_json, write_text
 from sftstudy.study import Study
 

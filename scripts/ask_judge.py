@@ -13,7 +13,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from sftstudy.files import read_jsonl, write_jsonl
-    from sftstudy.scoring import replies_by_id
+    from sftstudy.scoring.document import replies_by_id
     from sftstudy.tasks.simple_safety_tests.judge import question
 
     rows = read_jsonl(arguments.data)

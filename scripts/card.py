@@ -24,7 +24,7 @@ def main() -> None:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
     splits = {name: read_jsonl(path) for name, path in files.items()}
 
-    from sftstudy import cards  # numpy, only after the inputs were read
+    from sftstudy.data import card  # numpy, only after the inputs were read
 
     lengths = {path.stem: read_json(path) for path in sorted(args.lengths)}
     document = {
@@ -33,10 +33,10 @@ def main() -> None:
         "task_version": data_module(args.task).VERSION,
         "source": read_json(args.raw / "SOURCE.json"),
         "splits": {
-            name: cards.describe_split(rows, sha256_file(files[name]))
+            name: card.describe_split(rows, sha256_file(files[name]))
             for name, rows in splits.items()
         },
-        "leakage": cards.leakage(splits),
+        "leakage": card.leakage(splits),
         "lengths": lengths,
     }
     write_json(args.output, document)

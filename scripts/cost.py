@@ -10,12 +10,12 @@ from sftstudy.cli import run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    from sftstudy.commandline import add_study_options, study_of
+    from sftstudy.study_options import add_study_options, study_of
 
     add_study_options(parser)
     arguments = parser.parse_args()
 
-    from sftstudy.cost import costs, table
+    from sftstudy.costs.measured import costs, table
 
     print(table(list(costs(arguments.directory / study_of(arguments).root))))
 

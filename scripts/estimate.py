@@ -13,13 +13,13 @@ from sftstudy.cli import run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    from sftstudy.commandline import add_study_options, study_of
+    from sftstudy.study_options import add_study_options, study_of
 
     add_study_options(parser)
     parser.add_argument("--tokens", type=int, default=2048, help="of a row (default: 2048)")
     arguments = parser.parse_args()
 
-    from sftstudy.estimates import needs, table
+    from sftstudy.costs.needs import needs, table
 
     study = study_of(arguments)
     print(table(study, list(needs(study, arguments.tokens, arguments.directory))))

@@ -12,7 +12,7 @@ from sftstudy.cli import run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    from sftstudy.commandline import add_study_options, study_of
+    from sftstudy.study_options import add_study_options, study_of
 
     add_study_options(parser)
     parser.add_argument(
@@ -25,7 +25,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    from sftstudy.forecast import forecasts, table
+    from sftstudy.costs.forecast import forecasts, table
 
     study = study_of(arguments)
     print(table(study, list(forecasts(study, arguments.directory, arguments.past))))

@@ -27,8 +27,8 @@ def main() -> None:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
     splits = {name: read_jsonl(path) for name, path in files.items()}
 
-    from sftstudy import lengths  # numpy and transformers, only after the inputs were read
     from sftstudy.chat import load_tokenizer
+    from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read
 
     tokenizer = load_tokenizer(args.student_dir, kwargs)
     summaries, dropped = {}, {}

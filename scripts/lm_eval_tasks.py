@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder for the files")
     arguments = parser.parse_args()
 
-    from sftstudy.lm_eval_files import write
+    from sftstudy.exports.lm_eval_files import write
 
     databases = arguments.databases
     write(

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of cards to make")
     arguments = parser.parse_args()
 
-    from sftstudy.model_cards import write
+    from sftstudy.exports.model_cards import write
 
     with atomic_path(arguments.output) as folder:
         write(

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.cli import Parser, run
+from sftstudy.data.splits import check_rows, limit_rows, split
 from sftstudy.errors import StudyError
 from sftstudy.files import atomic_paths, jsonl
-from sftstudy.splits import check_rows, limit_rows, split
 from sftstudy.tasks import CONTROLS, TASKS, data_module
 
 

@@ -21,7 +21,7 @@ def main() -> None:
 
     from sftstudy.files import write_json
     from sftstudy.ledger import LEDGER
-    from sftstudy.scoring import metrics_document
+    from sftstudy.scoring.document import metrics_document
 
     if arguments.databases:  # gigabytes that every scoring job would have to read
         LEDGER.used(arguments.databases, None)

@@ -66,7 +66,7 @@ def _code_version(program: str, modules: tuple[str, ...]) -> str:
 @functools.cache
 def _imported(path: str) -> tuple[str, ...]:
     found = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"), path)):
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -85,9 +85,22 @@ def _with_packages(names: set[str]) -> set[str]:
 def _module_path(name: str) -> str | None:
     base = Path("scripts", *name.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if (ROOT / path).is_file() and (ROOT / path).stat().st_size:
+        if (ROOT / path).is_file() and _does_something(path.as_posix()):
             return path.as_posix()
     return None
+
+
+def _does_something(path: str) -> bool:
+    """Return whether a module holds more than a docstring, which most packages do not."""
+    return not all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for node in _parsed(path).body
+    )
+
+
+@functools.cache
+def _parsed(path: str) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), path)
 
 
 def template_files(package: str) -> list[str]:

@@ -21,14 +21,19 @@ def fingerprint(checkpoint: Path) -> str:
 
 
 def parameter_count(checkpoint: Path) -> int:
-    """Return how many weights the safetensors of a checkpoint hold; only their headers are read."""
-    total = 0
+    """Return how many values the weights of a checkpoint hold."""
+    return sum(weight_counts(checkpoint).values())
+
+
+def weight_counts(checkpoint: Path) -> dict[str, int]:
+    """Return the number of values of each weight; only the heads of safetensors are read."""
+    counts = {}
     for file in sorted(checkpoint.glob("*.safetensors")):
         with file.open("rb") as handle:
-            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        header.pop("__metadata__", None)
-        total += sum(math.prod(tensor["shape"]) for tensor in header.values())
-    return total
+            head = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+        head.pop("__metadata__", None)
+        counts |= {name: math.prod(tensor["shape"]) for name, tensor in head.items()}
+    return counts
 
 
 def pick_device() -> "torch.device":

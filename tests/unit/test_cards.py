@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from programs import call
-from sftstudy import cards, duplicates
+from sftstudy.data import card, duplicates
+from sftstudy.data.splits import split
 from sftstudy.files import sha256_file, write_json, write_jsonl
-from sftstudy.splits import split
 from sftstudy.tasks import data_module
 
 
@@ -62,7 +62,7 @@ def test_exact_and_near_duplicates_across_splits() -> None:
         make_row("e1", SENTENCE + " thirteen"),  # 10 of 11 3-grams
         make_row("e2", " ".join([*WORDS[:6], "other", *WORDS[7:]])),  # 7 of 13
     ]
-    report = cards.leakage({"train": train, "test": test})["train-test"]
+    report = card.leakage({"train": train, "test": test})["train-test"]
     assert report["exact"] == {"rows": 1, "examples": [["t0", "e0"]]}
     assert report["near"]["examples"] == [["t0", "e1"]]
     assert report["groups"]["groups"] == 0
@@ -75,7 +75,7 @@ def test_rows_of_one_group_are_compared_by_what_differs_in_it() -> None:
         make_row("e0", f"{document} how many people worked there in spring", "d"),
         make_row("e1", f"{document} what was the revenue of the first year please", "d"),
     ]
-    report = cards.leakage({"train": train, "test": test})["train-test"]
+    report = card.leakage({"train": train, "test": test})["train-test"]
     assert report["groups"] == {"groups": 1, "rows": 2, "examples": ["d"]}
     assert report["near"]["examples"] == [["t0", "e1"]]
 
@@ -109,7 +109,7 @@ def test_join_finds_exactly_what_comparing_all_pairs_finds() -> None:
 
 def test_real_banking77_has_known_duplicates(shared_data: Path) -> None:
     published = data_module("banking77").read(shared_data / "banking77")
-    report = cards.leakage(split(published, "stratified", 154, "published", 1, "banking77"))
+    report = card.leakage(split(published, "stratified", 154, "published", 1, "banking77"))
     exact, near, groups = counts(report["train-test"])
     assert exact + counts(report["val-test"])[0] == 25
     assert near > 20
@@ -119,7 +119,7 @@ def test_real_banking77_has_known_duplicates(shared_data: Path) -> None:
 def test_tail_splits_databases_and_grouped_does_not(shared_data: Path) -> None:
     published = data_module("nl2sql").read(shared_data / "nl2sql")
     for strategy, shared in (("tail", True), ("grouped", False)):
-        report = cards.leakage(split(published, strategy, 50, 100, 1, "nl2sql"))
+        report = card.leakage(split(published, strategy, 50, 100, 1, "nl2sql"))
         assert any(part["groups"]["groups"] for part in report.values()) == shared
 
 

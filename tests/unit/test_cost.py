@@ -9,11 +9,11 @@ import yaml
 
 from programs import run
 from repository import ROOT
-from sftstudy.cost import Cost, costs, peak_flops
-from sftstudy.cost import table as cost_table
+from sftstudy.costs.forecast import forecasts
+from sftstudy.costs.forecast import table as forecast_table
+from sftstudy.costs.measured import Cost, costs, peak_flops
+from sftstudy.costs.measured import table as cost_table
 from sftstudy.files import read_json, write_json, write_jsonl
-from sftstudy.forecast import forecasts
-from sftstudy.forecast import table as forecast_table
 from sftstudy.models import parameter_count
 from sftstudy.study import Study
 from tiny_student import save_student

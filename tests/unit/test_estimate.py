@@ -11,12 +11,12 @@ import pytest
 
 from programs import SCRIPTS, run
 from repository import ROOT
-from sftstudy.commandline import configuration
+from sftstudy.costs.memory import GIB, catalog_size, fetched_size, training_memory
+from sftstudy.costs.needs import needs
 from sftstudy.errors import StudyError
-from sftstudy.estimates import needs
 from sftstudy.files import write_jsonl
-from sftstudy.memory import GIB, catalog_size, fetched_size, training_memory
 from sftstudy.study import Study
+from sftstudy.study_options import configuration
 from training_job import ROWS, Job, recipe
 
 SEED, FULL = ("config.yaml",), ("config.yaml", "full.yaml")

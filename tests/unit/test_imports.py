@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT
+from sftstudy import imports
 from sftstudy.imports import PLUMBING, code
 from sftstudy.tasks import CONTROLS, TASKS, module_files
 
@@ -54,8 +55,18 @@ def test_static_walk_finds_what_python_imports(program: str) -> None:
     loaded = {Path(line).relative_to(ROOT).as_posix() for line in lines}
     plumbing = {f"scripts/{name.replace('.', '/')}.py" for name in PLUMBING}
     plumbing |= {f"scripts/{name.replace('.', '/')}/__init__.py" for name in PLUMBING}
-    empty = {file for file in loaded if not (ROOT / file).stat().st_size}
-    assert loaded - plumbing - empty <= set(code(f"scripts/{program}"))
+    packages = {file for file in loaded if file.endswith("/__init__.py")}
+    assert loaded - plumbing - packages <= set(code(f"scripts/{program}"))
+
+
+def test_a_package_of_a_docstring_only_is_no_code_and_one_with_statements_is() -> None:
+    """Describing a package anew must not train anything again."""
+    counted = {
+        init
+        for init in (ROOT / "scripts/sftstudy").rglob("__init__.py")
+        if imports._does_something(init.relative_to(ROOT).as_posix())
+    }
+    assert {init.parent.name for init in counted} == {"tasks"}  # the registry, which is plumbing
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

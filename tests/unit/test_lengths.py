@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from programs import call
-from sftstudy import lengths
+from sftstudy.data import lengths
 from sftstudy.files import write_jsonl
 from tiny_tokenizer import make_tokenizer, save_tokenizer
 

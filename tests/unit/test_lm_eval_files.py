@@ -7,9 +7,9 @@ import yaml
 
 from programs import SCRIPTS
 from sftstudy.errors import StudyError
+from sftstudy.exports.lm_eval_files import whole_sample_metrics, write
+from sftstudy.exports.lm_eval_hooks import documents, process_results
 from sftstudy.files import read_jsonl, write_jsonl
-from sftstudy.lm_eval_files import whole_sample_metrics, write
-from sftstudy.lm_eval_hooks import documents, process_results
 from sftstudy.tasks import TASKS, data_module, score_module, smoke_module
 
 

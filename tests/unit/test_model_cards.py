@@ -7,8 +7,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from sftstudy.errors import StudyError
+from sftstudy.exports.model_cards import write
 from sftstudy.files import write_json
-from sftstudy.model_cards import write
 from sftstudy.training.checkpoint import finish
 
 SOURCES = {"tatqa": {"hub": "next-tat/TAT-QA"}, "ifeval": {"smoke": {"seed": 1}}}

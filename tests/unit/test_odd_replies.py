@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sftstudy.files import write_jsonl
-from sftstudy.scoring import metrics_document
+from sftstudy.scoring.document import metrics_document
 from sftstudy.tasks import CONTROLS, TASKS, data_module, smoke_module
 
 

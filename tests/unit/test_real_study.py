@@ -12,9 +12,9 @@ import yaml
 from families import stand_in
 from repository import ROOT
 from sftstudy import chat
-from sftstudy.commandline import configuration
 from sftstudy.errors import StudyError
 from sftstudy.study import Study
+from sftstudy.study_options import configuration
 from sftstudy.tasks import CONTROLS, TASKS, data_module, smoke_module
 from sftstudy.training.arguments import sft_arguments, share_of_step
 

@@ -6,7 +6,7 @@ import pytest
 
 from sftstudy.errors import StudyError
 from sftstudy.files import write_jsonl
-from sftstudy.scoring import metrics_document
+from sftstudy.scoring.document import metrics_document
 
 
 def row(number: int, label: str) -> dict:

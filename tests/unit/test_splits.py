@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from programs import call
+from sftstudy.data.splits import apportion, limit_rows, nearest_groups, split
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl
-from sftstudy.splits import apportion, limit_rows, nearest_groups, split
 from sftstudy.tasks import data_module
 
 PUBLISHED = "published"

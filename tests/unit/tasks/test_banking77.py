@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from sftstudy import labels
 from sftstudy.errors import StudyError
+from sftstudy.scoring import labels
 from sftstudy.tasks.banking77 import data, score
 
 INTENTS = ["card_arrival", "Refund_not_showing_up", "request_refund"]

@@ -7,7 +7,7 @@ import pytest
 
 from programs import run
 from sftstudy.files import read_jsonl, write_jsonl
-from sftstudy.scoring import metrics_document
+from sftstudy.scoring.document import metrics_document
 from sftstudy.statistics.estimate import estimate
 from sftstudy.tasks.simple_safety_tests.judge import REPLY_CHARS, is_safe, question
 from sftstudy.tasks.simple_safety_tests.score import cohen_kappa, metrics

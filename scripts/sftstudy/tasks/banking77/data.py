@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sftstudy import rawfiles
+from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
 from sftstudy.files import read_text
 

@@ -6,7 +6,7 @@ Sources: the hub's ``google/IFEval`` or the publisher's ``input_data.jsonl``; sa
 from pathlib import Path
 from typing import Any
 
-from sftstudy import rawfiles
+from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl
 

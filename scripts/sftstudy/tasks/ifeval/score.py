@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sftstudy.errors import StudyError
-from sftstudy.replies import strip_think
+from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Item, Metric, Statistic
 
 VERSION = 1

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sftstudy.replies import strip_think
+from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.nl2sql import canonical, sandbox
 from sftstudy.tasks.nl2sql.reply import extract_sql

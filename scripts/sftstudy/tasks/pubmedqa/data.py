@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sftstudy import rawfiles
+from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json
 

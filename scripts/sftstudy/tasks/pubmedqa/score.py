@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sftstudy import labels
-from sftstudy.replies import strip_think
+from sftstudy.scoring import labels
+from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Item, Metric
 
 VERSION = 1

@@ -7,7 +7,7 @@ publisher's ``simple_safety_tests.csv`` (column ``prompts_final``).
 from pathlib import Path
 from typing import Any
 
-from sftstudy import rawfiles
+from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
 
 VERSION = 1

@@ -7,7 +7,7 @@ from typing import Any
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_file, sha256_json
 from sftstudy.imports import ROOT, code
-from sftstudy.replies import strip_think
+from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks import module_files, score_module

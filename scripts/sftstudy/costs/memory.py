@@ -18,14 +18,13 @@ Not counted: the loss (TRL computes it in tiles), attention masks of shared pref
 square of a batch's tokens), buffers of libraries, fragmentation. Leave a tenth of a device free.
 """
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json
+from sftstudy.models import weight_counts
 
 GIB = 1024**3
 _DIMENSIONS = (
@@ -157,21 +156,10 @@ def fetched_size(folder: Path) -> Size:
     config = {"head_dim": width} | {k: v for k, v in config.items() if v is not None}
     if missing := [key for key in _DIMENSIONS if key not in config]:
         raise StudyError(f"{folder / 'config.json'}: the key '{missing[0]}' is missing")
-    counts = _weights(folder)
+    counts = weight_counts(folder)
     vision = sum(n for name, n in counts.items() if "vision" in name or "multi_modal" in name)
     return Size(
         parameters=sum(counts.values()),
         vision_parameters=vision,
         **{key: config[key] for key in _DIMENSIONS},
     )
-
-
-def _weights(folder: Path) -> dict[str, int]:
-    """Return the number of values of each weight, from the heads of the safetensors files."""
-    counts = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as handle:
-            head = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        head.pop("__metadata__", None)
-        counts |= {name: math.prod(tensor["shape"]) for name, tensor in head.items()}
-    return counts

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from sftstudy.cost import Cost, aligned, costs
+from sftstudy.costs.columns import aligned
+from sftstudy.costs.measured import Cost, costs
 from sftstudy.study import Study
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
-from sftstudy.duplicates import THRESHOLD, Rows, exact_pairs, near_pairs
+from sftstudy.data.duplicates import THRESHOLD, Rows, exact_pairs, near_pairs
 
 Splits = dict[str, list[dict[str, Any]]]
 EXAMPLES = 20
@@ -27,7 +27,7 @@ def leakage(splits: Splits) -> dict[str, Any]:
 
     Keys are like ``"train-test"``. ``rows`` counts the rows of the second split that have at
     least one duplicate in the first; ``examples`` lists the first pairs of ids. Near duplicates
-    do not include exact ones. See `sftstudy.duplicates` for the definitions.
+    do not include exact ones. See `sftstudy.data.duplicates` for the definitions.
     """
     rows = Rows.of(splits)
     exact, near = sorted(exact_pairs(rows)), sorted(near_pairs(rows))

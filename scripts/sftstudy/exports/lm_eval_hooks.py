@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.exports.lm_eval_files import whole_sample_metrics
 from sftstudy.files import read_jsonl
-from sftstudy.lm_eval_files import whole_sample_metrics
 from sftstudy.tasks import score_module
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE / {library!r}))  # the scripts/ of the workflow
 
-from sftstudy import lm_eval_hooks  # noqa: E402
+from sftstudy.exports import lm_eval_hooks  # noqa: E402
 
 process_results = lm_eval_hooks.process_results
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sftstudy.costs.columns import aligned
 from sftstudy.files import read_json
 
 # Peak of dense matrix products in bfloat16 or float16, FLOP/s. From NVIDIA's data sheets, whose
@@ -128,15 +129,3 @@ def table(found: list[Cost]) -> str:
     if any(cost.device == "cpu" for cost in found):
         lines.append("Jobs on the CPU count each of their processes as one GPU.")
     return "\n".join(lines)
-
-
-def aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines, the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sftstudy.cost import aligned
-from sftstudy.memory import GIB, Estimate, Size, catalog_size, fetched_size, training_memory
+from sftstudy.costs.columns import aligned
+from sftstudy.costs.memory import GIB, Estimate, Size, catalog_size, fetched_size, training_memory
 from sftstudy.study import Study
 from sftstudy.training.arguments import share_of_step
 
@@ -71,5 +71,5 @@ def table(study: Study, found: list[Need]) -> str:
                 need.trial,
             )
         )
-    note = "GiB. The formula, and what is not counted: scripts/sftstudy/memory.py."
+    note = "GiB. The formula, and what is not counted: scripts/sftstudy/costs/memory.py."
     return "\n".join([*aligned(rows), "", note])

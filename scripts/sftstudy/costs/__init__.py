@@ -1,0 +1,8 @@
+"""What a study needs and what it has cost; read by people, by no job.
+
+``measured``  GPU seconds, tokens and MFU of past jobs, from their records
+``forecast``  jobs, GPU hours and disk of a study that has not begun
+``memory``    the formula of a training's memory
+``needs``     that formula for the trainings of a study
+``columns``   lines of aligned columns
+"""
