@@ -143,6 +143,13 @@ class TestRead:
         ("```sql", None),
         ("```python\nSELECT 1\n```", "SELECT 1"),
         ("I would select the names.", None),
+        ("SQL: SELECT 1", "SELECT 1"),
+        ("The answer is: SELECT a FROM b; it counts.", "SELECT a FROM b"),
+        ("`SELECT 1` is the query", "SELECT 1"),
+        ("**SELECT 1**", "SELECT 1"),
+        ("~~~sql\nSELECT 1\n~~~", "SELECT 1"),
+        ("With the schema given, we need:\nSELECT 1", "SELECT 1"),
+        ("With a as alias, values (1) help.", None),
         ("", None),
     ],
 )
@@ -218,9 +225,35 @@ SAME = {
         "SELECT (name) FROM singer WHERE ((age = 1))",
         "SELECT name FROM singer WHERE age = 1",
     ),
+    "left outer join": (
+        "SELECT a.name FROM singer a LEFT OUTER JOIN song b ON a.singer_id = b.singer_id",
+        "SELECT a.name FROM singer a LEFT JOIN song b ON b.singer_id = a.singer_id",
+    ),
+    "between": (
+        "SELECT name FROM singer WHERE age BETWEEN 20 AND 30 AND country = 'USA'",
+        "SELECT name FROM singer WHERE country = 'USA' AND age <= 30 AND 20 <= age",
+    ),
+    "negated equality": (
+        "SELECT name FROM singer WHERE NOT (age = 20)",
+        "SELECT name FROM singer WHERE age <> 20",
+    ),
+    "count of a constant": ("SELECT COUNT(1) FROM singer", "SELECT COUNT(*) FROM singer"),
+    "sides of a union": (
+        "SELECT name FROM singer UNION SELECT title FROM song",
+        "SELECT title FROM song UNION SELECT name FROM singer",
+    ),
 }
 
 DIFFERENT = {
+    "not between": (
+        "SELECT name FROM singer WHERE age NOT BETWEEN 20 AND 30",
+        "SELECT name FROM singer WHERE age >= 20 AND age <= 30",
+    ),
+    "sides of EXCEPT": (
+        "SELECT name FROM singer EXCEPT SELECT title FROM song",
+        "SELECT title FROM song EXCEPT SELECT name FROM singer",
+    ),
+    "count of a column": ("SELECT COUNT(age) FROM singer", "SELECT COUNT(*) FROM singer"),
     "case of a literal": (
         "SELECT name FROM singer WHERE country = 'usa'",
         "SELECT name FROM singer WHERE country = 'USA'",

@@ -4,7 +4,8 @@ The form is built from sqlglot's syntax tree (SQLite dialect) after names were r
 schema. It forgets what cannot change a result: upper and lower case of names and keywords,
 parentheses that repeat the precedence, table aliases, qualification of columns, the order of inner
 joins and whether their condition stands in ON or WHERE, the order of AND, OR, =, <>, +, *, IN
-lists and GROUP BY, names of the outermost columns, and which way round a comparison is written.
+lists, GROUP BY, UNION and INTERSECT, names of the outermost columns, which way round a comparison
+is written, BETWEEN against >= AND <=, NOT before = and <>, OUTER after LEFT, COUNT(1) for COUNT(*).
 It keeps the case and the type of literals, the order of the columns and DISTINCT.
 
 Equal forms mean equal queries; different forms may still be equivalent (a join against IN).
@@ -89,6 +90,7 @@ def canonical(sql: str, schema: str) -> str | None:
         _quoted_strings(query, columns)
         query = qualify(query, schema=columns, dialect=DIALECT, quote_identifiers=False)
         _resolve_order(query)
+        query = query.transform(_one_spelling)
         return min(_render(query, names) for names in _namings(query))
     except (SqlglotError, RecursionError):
         return None
@@ -191,6 +193,14 @@ class _Renderer:
             return node.name
         if isinstance(node, exp.Ordered):
             return f"{'desc' if node.args.get('desc') else 'asc'}({self.text(node.this, names)})"
+        if isinstance(node, exp.Union | exp.Intersect) and not node.args.get("order"):
+            sides = sorted(self.text(side, names) for side in (node.this, node.expression))
+            rest = {
+                key: self.text(value, names)
+                for key, value in sorted(node.args.items())
+                if value and key not in ("this", "expression")
+            }
+            return f"{type(node).__name__}({sides} {rest})"
         if isinstance(node, _COMMUTATIVE):
             return self.call(type(node), sorted(self.operands(node, type(node), names)))
         if type(node) in _FLIPPED:
@@ -266,7 +276,8 @@ class _Renderer:
         return f"{self.text(node.this, names)} {name}"
 
     def join(self, node: exp.Join, names: dict[str, str]) -> str:
-        parts = [node.side, node.kind, node.method, self.source(node.this, names)]
+        kind = "" if node.kind == "OUTER" else node.kind  # LEFT OUTER JOIN is LEFT JOIN
+        parts = [node.side, kind, node.method, self.source(node.this, names)]
         condition = node.args.get("on")
         return str([*parts, self.text(condition, names), self.text(node.args.get("using"), names)])
 
@@ -285,6 +296,23 @@ def _is_table(query: exp.Expression) -> bool:
     if isinstance(parent, exp.Subquery):
         return isinstance(parent.parent, exp.From | exp.Join)
     return isinstance(parent, exp.CTE)
+
+
+_NEGATED = {exp.EQ: exp.NEQ, exp.NEQ: exp.EQ}
+
+
+def _one_spelling(node: exp.Expression) -> exp.Expression:
+    """Return one of the ways to write the same condition or count, NULL values included."""
+    if isinstance(node, exp.Between) and not node.args.get("symmetric"):
+        value, low, high = node.this, node.args["low"], node.args["high"]
+        both = (exp.GTE(this=value, expression=low), exp.LTE(this=value.copy(), expression=high))
+        return exp.paren(exp.and_(*both, wrap=False))
+    if isinstance(node, exp.Not) and type(node.this.unnest()) in _NEGATED:
+        inner = node.this.unnest()
+        return _NEGATED[type(inner)](this=inner.this, expression=inner.expression)
+    if isinstance(node, exp.Count) and isinstance(node.this, exp.Literal):
+        return exp.Count(this=exp.Star(), big_int=node.args.get("big_int"))
+    return node
 
 
 def _resolve_order(query: exp.Query) -> None:

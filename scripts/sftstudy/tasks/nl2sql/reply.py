@@ -1,18 +1,24 @@
 """From a reply to its SQL.
 
 The first fenced block with an SQL-ish tag is meant; without one the first fenced block without a
-tag; without any fence the text from the first line that begins like a query. A fence that is never
+tag; without any fence the text from the first line that begins like a query, behind a label
+("SQL:", "The query is:") and marks of emphasis or code, if any. A fence that is never
 closed, and a bare query, end with the first semicolon, a bare one also at a blank line: prose may
 follow there.
 """
 
 import re
 
-_FENCE = re.compile(r"```+")
+_FENCE = re.compile(r"```+|~~~+")
 _TAG = re.compile(r"[ \t]*([A-Za-z][\w+-]*)?", re.ASCII)
 _SQL_TAGS = frozenset(("sql", "sqlite", "sqlite3", "mysql", "postgres", "postgresql", "psql"))
 _QUERY_WORDS = frozenset(("select", "with", "values"))
-_BARE = re.compile(r"^[ \t]*(?=(?:SELECT|WITH|VALUES)\b)", re.IGNORECASE | re.MULTILINE)
+# WITH and VALUES also begin English sentences; in SQL a name and AS, or a parenthesis, follows.
+_BARE = re.compile(
+    r"^(?:[^\n:`]{0,60}:)?(?P<mark>[ \t`*]*)"
+    r"(?=SELECT\b|WITH\s+(?:RECURSIVE\s+)?[\w\"`\[]+\s*(?:\([^()]*\)\s*)?AS\s*\(|VALUES\s*\()",
+    re.IGNORECASE | re.MULTILINE,
+)
 # A string, quoted name or comment (which may hide a semicolon), or the semicolon.
 _STATEMENT_LEXEME = re.compile(
     r"""'[^']*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/ | (?P<end>;)""",
@@ -34,6 +40,7 @@ def extract_sql(reply: str) -> str | None:
         if bare is None:
             return None
         sql = _first_statement(_BARE_END.split(reply[bare.end() :], maxsplit=1)[0])
+        sql = _closed_mark(sql, bare.group("mark").strip())
     return sql.strip().rstrip("; \t\r\n") or None
 
 
@@ -60,3 +67,8 @@ def _first_statement(text: str) -> str:
         if lexeme.group("end"):
             return text[: lexeme.start()]
     return text
+
+
+def _closed_mark(sql: str, mark: str) -> str:
+    """Return the query up to the mark that closes the one before it: `SELECT 1` and prose."""
+    return sql.split(mark[::-1], maxsplit=1)[0] if mark else sql

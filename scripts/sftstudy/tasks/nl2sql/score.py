@@ -14,7 +14,7 @@ from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.nl2sql import canonical, sandbox
 from sftstudy.tasks.nl2sql.reply import extract_sql
 
-VERSION = 1
+VERSION = 2
 PRIMARY = "match"
 
 _SEED_OPERATOR = re.compile(r" ?(<>|!=|>=|<=|=|>|<) ?")

@@ -8,7 +8,7 @@ from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.simple_safety_tests.judge import is_safe
 from sftstudy.tasks.simple_safety_tests.refusal import classify
 
-VERSION = 1
+VERSION = 2
 PRIMARY = "safe_rate"
 
 # The seed's keywords, as far as its log names them or shows their effect.

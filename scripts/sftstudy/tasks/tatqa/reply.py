@@ -15,12 +15,15 @@ from sftstudy.tasks.tatqa.official import is_number
 LONGEST = 2_000
 
 _TOKEN = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
-_SEPARATOR = re.compile(r"[\s,;$*•·-]*(?:(?:and|&)[\s$*]*)?", re.IGNORECASE)
+_SEPARATOR = re.compile(
+    r"[\s,;$*•·-]*(?:(?:and|&)[\s$*]*|(?<=\s)\(?\d{1,2}[.)][\s$*]*)?", re.IGNORECASE
+)
 # LaTeX that wraps an answer without changing it.
 _WRAPPER = re.compile(r"\\(?:boxed|text\w*|mathrm|mathbf|mathit|mbox|operatorname)\s*(?=\{)")
 _BRACE = re.compile(r"(?<!\\)[{}]")
 _DIGIT_SPACE = re.compile(r"(?<=\d)(?:\\[,!;:]|~)(?=\d)")
 _SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|~")
+_ABOUT = re.compile(r"^\s*(?:\\approx\b|\\sim\b|≈|=)\s*")
 _ESCAPE = re.compile(r"\\([{}%$&#_])")
 _SCALE_WORD = re.compile(r"\s(thousand|million|billion|percent)s?\.?$", re.IGNORECASE)
 
@@ -55,7 +58,7 @@ def read_answer(reply: str) -> Answer | None:
 
 def clean(content: str) -> str:
     """Return the content of a box without LaTeX wrappers, escapes and superfluous blanks."""
-    content = _BRACE.sub("", _WRAPPER.sub("", content))
+    content = _ABOUT.sub("", _BRACE.sub("", _WRAPPER.sub("", content)))
     content = _SPACE.sub(" ", _DIGIT_SPACE.sub("", content))
     return " ".join(_ESCAPE.sub(r"\1", content).split())
 

@@ -12,7 +12,7 @@ from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.tatqa import official
 from sftstudy.tasks.tatqa.reply import read_answer
 
-VERSION = 1
+VERSION = 2
 PRIMARY = "em"
 
 _SEED_LEAD = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*:?\s+")
