@@ -12,6 +12,7 @@ from sftstudy.figures.names import figures
 from sftstudy.imports import code_version, template_files
 from sftstudy.sources import lock
 from sftstudy.study import TRIAL, Study, as_json, one_of
+from sftstudy.study_options import origin
 from sftstudy.tables.schema import NAMES
 from sftstudy.tasks import module_files
 
@@ -24,7 +25,7 @@ if "study" not in config:
     configfile: "config/smoke.yaml"
 
 
-study = Study(config, " + ".join(map(str, workflow.configfiles)) or "--config")
+study = Study(config, origin(workflow.configfiles, workflow.config_settings.config))
 locked = lock.read(Path("config/sources.lock.yaml"))
 site = read_site()
 

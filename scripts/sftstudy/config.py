@@ -8,6 +8,7 @@ import difflib
 import functools
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ from sftstudy.errors import StudyError
 SCHEMA_FILE = Path("config/schema.yaml")
 SPACES = ("space", "lora_space")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_EMPTY = {"controls": " (`controls: []` for a study without controls)"}
+_TYPES = {
+    "array": "a list, such as [a, b]",
+    "boolean": "true or false",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "a mapping of keys to values",
+    "string": "text",
+}
 _FREE_TEXT = ("chat_template_kwargs", "serve")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -110,8 +121,7 @@ def _explain(error: Any) -> str:
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(allowed))[0]
-        close = difflib.get_close_matches(unknown, allowed, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(unknown, allowed)
         return f"unknown key '{unknown}' in {key}; allowed are {', '.join(allowed)}.{hint}"
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
@@ -126,9 +136,15 @@ def _explain(error: Any) -> str:
     return f"{key}: found {error.instance!r}; {_expectation(error)}"
 
 
+def did_you_mean(found: object, allowed: Iterable[str]) -> str:
+    """Return a question, after a blank, that names what `found` may have been meant to be."""
+    close = difflib.get_close_matches(str(found), list(allowed), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
 def _expectation(error: Any) -> str:
     words = {
-        "type": "expected a value of type {}",
+        "type": "expected {}",
         "minimum": "expected at least {}",
         "maximum": "expected at most {}",
         "exclusiveMinimum": "expected more than {}",
@@ -138,7 +154,9 @@ def _expectation(error: Any) -> str:
         "pattern": "expected text that matches {}",
     }
     value = error.validator_value
-    value = " or ".join(value) if isinstance(value, list) else value
+    if error.validator == "type":
+        types = [value] if isinstance(value, str) else value
+        value = " or ".join(_TYPES[name] for name in types)
     return words.get(error.validator, error.message).format(value)
 
 
@@ -182,26 +200,31 @@ def _check_names(config: dict[str, Any], file: str) -> None:
                 )
             if kind in known and name not in known[kind]:
                 raise StudyError(
-                    f"{file}: catalog.{kind}.{name}: no such folder in scripts/sftstudy/tasks; "
-                    f"there are {', '.join(known[kind])}"
+                    f"{file}: catalog.{kind}.{name}: not in scripts/sftstudy/tasks/__init__.py; "
+                    f"there are {', '.join(known[kind])}.{did_you_mean(name, known[kind])} A new "
+                    "one is made as docs/adding_a_task.md says"
                 )
         for name in config[kind]:
             if name not in catalog:
                 raise StudyError(
-                    f"{file}: {kind}: '{name}' has no block under catalog.{kind}; "
-                    f"described there are {', '.join(catalog) or 'none'}"
+                    f"{file}: {kind}: '{name}' has no block under catalog.{kind}; described there "
+                    f"are {', '.join(catalog) or 'none'}.{did_you_mean(name, catalog)} Describe it "
+                    f"there, or take it out of '{kind}'{_EMPTY.get(kind, '')}"
                 )
     if config["judge"] is not None and config["judge"] not in config["catalog"]["students"]:
         raise StudyError(
             f"{file}: judge: '{config['judge']}' has no block under catalog.students; "
-            f"described there are {', '.join(config['catalog']['students'])}"
+            f"described there are {', '.join(config['catalog']['students'])}."
+            f"{did_you_mean(config['judge'], config['catalog']['students'])} Describe it there, or "
+            "leave 'judge' out"
         )
     if ".." in Path(config["results"]).parts:
         raise StudyError(f"{file}: results: found {config['results']!r}; '..' is not allowed")
     for control in config["gates"]:
         if control not in tasks.CONTROLS:
             raise StudyError(
-                f"{file}: gates.{control}: no such control; there are {', '.join(tasks.CONTROLS)}"
+                f"{file}: gates.{control}: no such control; there are {', '.join(tasks.CONTROLS)}."
+                f"{did_you_mean(control, tasks.CONTROLS)}"
             )
     for name, student in config["catalog"]["students"].items():
         for task in set(student["tasks"]) - set(config["catalog"]["tasks"]):

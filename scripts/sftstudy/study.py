@@ -12,7 +12,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from sftstudy.config import validate
+from sftstudy.config import did_you_mean, validate
 from sftstudy.errors import StudyError
 
 _ABBREVIATIONS = {
@@ -176,6 +176,11 @@ class Study:
         if not folder:
             return []
         files = sorted(str(file) for file in Path(folder).rglob("*") if file.is_file())
+        if not files:
+            raise StudyError(
+                f"{folder}: the source of {dataset} (its 'path') is no folder with files; a "
+                "relative path starts where Snakemake runs"
+            )
         for file in files:
             if "{" in file or "}" in file:
                 raise StudyError(
@@ -194,7 +199,13 @@ class Study:
     def recipe(self, student: str, task: str, trial: str) -> dict[str, Any]:
         """Return every value that training one trial uses, resolved, nothing implicit."""
         facts = self.student(student)
-        training = self._overridden("training", student, task) | self.trials(student, task)[trial]
+        trials = self.trials(student, task)
+        if trial not in trials:
+            raise StudyError(
+                f"{student}/{task} has no trial {trial!r}; the configuration spans "
+                f"{', '.join(trials)}.{did_you_mean(trial, trials)}"
+            )
+        training = self._overridden("training", student, task) | trials[trial]
         if "method" not in training:  # all weights are trained
             training = {k: v for k, v in training.items() if k not in _LORA_FIELDS}
         return {

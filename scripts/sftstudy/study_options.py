@@ -1,6 +1,7 @@
 """The study as programs beside the workflow are told of it: as Snakemake is."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import yaml
 
 from sftstudy.errors import StudyError
 from sftstudy.files import read_text
+from sftstudy.ledger import shown
 from sftstudy.study import Study
 
 
@@ -26,8 +28,19 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
 
 def study_of(arguments: argparse.Namespace) -> Study:
     """Return the study of the options."""
-    names = " + ".join(map(str, arguments.configfile))
-    return Study(configuration(arguments.configfile, arguments.config), names)
+    overridden = [override.partition("=")[0] for override in arguments.config]
+    return Study(
+        configuration(arguments.configfile, arguments.config),
+        origin(arguments.configfile, overridden),
+    )
+
+
+def origin(files: Iterable[Path], overridden: Iterable[str]) -> str:
+    """Return what errors call a configuration: its files, and the keys given by ``--config``."""
+    parts = [shown(Path(file)) for file in files]
+    if keys := " ".join(overridden):
+        parts.append(f"--config {keys}")
+    return " + ".join(parts)
 
 
 def configuration(files: list[Path], overrides: list[str]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def test_seed_study_is_what_the_seed_did() -> None:
     assert config["gates"]["simple_safety_tests"]["above"] == 0.9
 
 
+PROMPTS = {"source": {"path": "x"}, "max_new_tokens": 1}
 ERRORS = [
     ("studnets", ["smoke"], ["unknown key 'studnets'", "Did you mean 'students'?"]),
     ("study", ..., ["'study' is missing"]),
@@ -77,8 +78,11 @@ ERRORS = [
     ("training.optim", "adam", ["training.optim", "found 'adam'", "adamw_torch_fused"]),
     ("training.learning_rates", 1.0, ["unknown key 'learning_rates'", "'learning_rate'?"]),
     ("limit", 0, ["limit", "found 0", "at least 2"]),
-    ("students", ["nobody"], ["students", "'nobody'", "catalog.students", "smoke"]),
-    ("tasks", ["banking"], ["tasks", "'banking'", "banking77"]),
+    ("students", ["nobody"], ["students", "'nobody'", "catalog.students", "smoke", "take it out"]),
+    ("students", ["smokey"], ["'smokey'", "Did you mean 'smoke'?"]),
+    ("students", "smoke", ["students", "found 'smoke'", "a list"]),
+    ("controls", ["ifevall"], ["'ifevall'", "Did you mean 'ifeval'?", "`controls: []`"]),
+    ("tasks", ["banking"], ["tasks", "'banking'", "Did you mean 'banking77'?"]),
     ("results", "../elsewhere", ["results", "'../elsewhere'"]),
     ("results", "a/../../b", ["results", "'..'"]),
     ("catalog.students.smoke.dtype", "int4", ["catalog.students.smoke.dtype", "'int4'"]),
@@ -91,7 +95,9 @@ ERRORS = [
     ("catalog.students.smoke.training", {"lr": 1}, ["catalog.students.smoke.training", "'lr'"]),
     ("catalog.students.a b; rm", {"source": {"path": "x"}, "max_length": 99}, ["'a b; rm'"]),
     ("catalog.tasks.banking77.split.strategy", "random", ["split.strategy", "stratified"]),
-    ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask"]),
+    ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask", "'source' is missing"]),
+    ("catalog.controls.newone", PROMPTS, ["catalog.controls.newone", "docs/adding_a_task.md"]),
+    ("judge", "smokey", ["judge", "'smokey'", "Did you mean 'smoke'?"]),
     ("gates", {"mmlu": {"metric": "x", "above": 0.5}}, ["gates.mmlu", "ifeval"]),
     ("gates", {"ifeval": {"metric": "prompt_strict"}}, ["gates.ifeval"]),
 ]

@@ -144,3 +144,4 @@ def test_size_that_is_not_known_is_said(study: Study, tmp_path: Path) -> None:
     del study.student("Llama-3.2-1B-Instruct")["size"]
     text = forecast_table(study, list(forecasts(study, tmp_path)))
     assert "Not in disk, for want of `size` in the catalog: Llama-3.2-1B-Instruct." in text
+    assert "0.0 GB" not in text

@@ -1,12 +1,15 @@
 """The grid: trials, overrides, recipes, and what a change of the configuration leaves alone."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import yaml
 
 from repository import ROOT
+from sftstudy.errors import StudyError
 from sftstudy.study import Study, as_json, one_of, trial_id
+from sftstudy.study_options import origin
 
 
 @pytest.fixture
@@ -112,6 +115,35 @@ def test_resources_are_in_no_recipe_and_no_generation(config: dict, key: str) ->
     after = Study(config, "x")
     assert recipes(before) == recipes(after)
     assert before.generation("gemma-3-4b-it") == after.generation("gemma-3-4b-it")
+
+
+def test_a_misspelled_trial_is_named_with_those_that_there_are(config: dict) -> None:
+    study = Study(config, "config.yaml")
+    with pytest.raises(StudyError, match=r"gemma-3-4b-it/tatqa has no trial 'lr1e-5_ep1_bs2'") as e:
+        study.recipe("gemma-3-4b-it", "tatqa", "lr1e-5_ep1_bs2")
+    assert "Did you mean 'lr1e-05_ep1_bs2'?" in str(e.value)
+
+
+def test_a_mirror_that_is_not_there_is_an_error_before_anything_runs(
+    config: dict, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mirror"
+    config["catalog"]["tasks"]["tatqa"]["source"] = {"path": str(folder)}
+    study = Study(config, "config.yaml")
+    with pytest.raises(StudyError, match=r"the source of tatqa .* is no folder with files"):
+        study.mirror_files("tatqa")
+    folder.mkdir()
+    (folder / "dev.json").touch()
+    assert study.mirror_files("tatqa") == [str(folder / "dev.json")]
+    assert study.mirror_files("pubmedqa") == []
+
+
+def test_errors_call_a_configuration_by_its_files_and_the_keys_of_the_command_line() -> None:
+    files = [Path.cwd() / "config/config.yaml", Path("/elsewhere/mine.yaml")]
+    assert origin(files, {"limit": 20, "device": "cpu"}) == (
+        "config/config.yaml + /elsewhere/mine.yaml + --config limit device"
+    )
+    assert origin(files[:1], []) == "config/config.yaml"
 
 
 def test_order_of_keys_does_not_matter(config: dict) -> None:

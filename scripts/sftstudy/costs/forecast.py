@@ -98,8 +98,8 @@ def table(study: Study, found: list[Forecast]) -> str:
         limit_hours=sum(f.limit_hours for f in found),
         expected_hours=sum(f.expected_hours for f in found),
         measured=fmean(f.measured for f in found),
-        disk=sum(f.disk or 0 for f in found),
-        state=max((f.state or 0 for f in found), default=0),
+        disk=sum(disks) if (disks := [f.disk for f in found if f.disk is not None]) else None,
+        state=max((f.state for f in found if f.state is not None), default=None),
     )
     lines = aligned([*rows, _row(sums)])
     lines += [

@@ -16,6 +16,10 @@ _HEADER = """\
 # The commit of every hub source and the SHA-256 of every file that is used of it.
 # Written by `snakemake lock_sources`; fetching refuses anything else. Review changes like code.
 """
+_LOCK = (
+    "run `snakemake lock_sources` with the --profile and --configfile of this run, and commit the "
+    "file"
+)
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
@@ -54,13 +58,13 @@ def entry(path: Path, section: Section, name: str, source: Source) -> dict[str, 
     if found is None:
         raise StudyError(
             f"{path}: {section}.{name} is not locked, so nobody could tell which bytes of "
-            f"{source.hub} were used; run `snakemake lock_sources` and commit the file"
+            f"{source.hub} were used; {_LOCK}"
         )
     for key, value in _asked(source).items():
         if found.get(key) != value:
             raise StudyError(
                 f"{path}: {section}.{name}.{key} is {found.get(key)!r}, but the configuration says "
-                f"{value!r}; run `snakemake lock_sources` and commit the file"
+                f"{value!r}; {_LOCK}"
             )
     return found
 
