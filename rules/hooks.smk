@@ -1,4 +1,4 @@
-# What happens around a run: before the first job, and after a dry run.
+# What happens around a run: before the first job, at its end, and after a dry run.
 
 import atexit
 
@@ -6,7 +6,15 @@ from sftstudy import hooks
 
 
 onstart:
-    hooks.before_first_job(workflow, site)
+    hooks.before_first_job(workflow, site, study.root)
+
+
+onsuccess:
+    hooks.forget_finished(workflow, study.root)
+
+
+onerror:
+    hooks.forget_finished(workflow, study.root)
 
 
 # Snakemake has no hook for the end of a dry run.

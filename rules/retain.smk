@@ -21,11 +21,12 @@ rule retain:
         code=code_version("scripts/retain.py"),
         keep=study.config["keep"],
         variants=lambda w: study.variants(w.student)[1:],
-        checkpoints=subpath(output[0], ancestor=2),
+        results=subpath(output[0], ancestor=2),
     message:
         "Removing weights of {wildcards.student} that need not stay"
     shell:
         "python scripts/retain.py --recommendation {input.recommendation} --keep {params.keep}"
-        " --checkpoints {params.checkpoints}/checkpoints/{wildcards.student}"
+        " --checkpoints {params.results}/checkpoints/{wildcards.student}"
+        " --scratch {params.results}/scratch"
         " --variants {params.variants:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -13,6 +13,7 @@ def main() -> None:
     parser.add_argument("--recommendation", type=Path, required=True, help="JSON of recommend.py")
     parser.add_argument("--keep", choices=("feasible", "recommended"), required=True)
     parser.add_argument("--checkpoints", type=Path, required=True, help="holds {task}/{trial}")
+    parser.add_argument("--scratch", type=Path, required=True, help="that of train.py")
     parser.add_argument("--variants", nargs="+", required=True, help="{task}/{trial}, all of them")
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
@@ -21,7 +22,7 @@ def main() -> None:
     from sftstudy.retention import kept_trials, retain
 
     kept = kept_trials(read_json(arguments.recommendation), arguments.keep)
-    removed = retain(arguments.checkpoints, arguments.variants, kept)
+    removed = retain(arguments.checkpoints, arguments.variants, kept, arguments.scratch)
     document = {
         "keep": arguments.keep,
         "kept": [variant for variant in arguments.variants if variant not in removed],

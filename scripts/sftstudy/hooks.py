@@ -1,4 +1,4 @@
-"""What happens around a run of Snakemake: most of it on a cluster only."""
+"""What happens around a run of Snakemake."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,13 @@ from typing import Any
 from sftstudy import clock
 from sftstudy.cluster import checks, leftovers, requests
 from sftstudy.cluster.site import Site
+from sftstudy.training import finished
 
 
-def before_first_job(workflow: Any, site: Site) -> None:
-    """Bring inputs back from the future; on a cluster, compare the jobs with it, and end those that
-    a killed run has left behind.
+def before_first_job(workflow: Any, site: Site, root: str) -> None:
+    """Bring inputs back from the future, and forget copies of finished trainings that Snakemake has
+    recorded; on a cluster, compare the jobs with it, and end those that a killed run has left
+    behind. `root` is the folder of the study's results.
 
     Raises `StudyError` for what the cluster cannot run. Hooks are for the main process only: jobs
     are started with ``--no-hooks``.
@@ -23,10 +25,18 @@ def before_first_job(workflow: Any, site: Site) -> None:
             f"is ahead), {ahead[0]} for example; their time is now",
             file=sys.stderr,
         )
+    forget_finished(workflow, root)
     if _on_cluster(workflow):
         jobs = _submitted(workflow, jobs)
         checks.require(site, requests.of_jobs(jobs))
         leftovers.stop(leftovers.comments(jobs), Path.cwd(), site.warn_seconds)
+
+
+def forget_finished(workflow: Any, root: str) -> None:
+    """Remove copies of finished trainings, but for those that Snakemake does not know of."""
+    workflow.persistence._clear_cache()  # another run may have begun jobs since this one looked
+    marked = workflow.persistence._filter_incomplete_keys  # there is no public way to ask
+    finished.forget_recorded(Path(root, "scratch"), lambda output: bool(marked([output])))
 
 
 def after_dry_run(workflow: Any) -> None:

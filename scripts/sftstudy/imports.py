@@ -16,9 +16,9 @@ from sftstudy.files import sha256_file, sha256_json
 PACKAGE = "sftstudy"
 ROOT = Path(__file__).resolve().parents[2]
 
-# How files are read and written, how errors are printed, who may write, what is kept of a run and
-# which tasks there are determine no result. Were they counted, a better error message would
-# retrain the whole study.
+# How files are read and written, how errors are printed, who may write, what is kept of a run, how
+# code is told apart and which tasks there are determine no result. Were they counted, a better
+# error message would retrain the whole study.
 PLUMBING = frozenset(
     {
         "sftstudy",
@@ -28,9 +28,11 @@ PLUMBING = frozenset(
         "sftstudy.cluster.queue",
         "sftstudy.errors",
         "sftstudy.files",
+        "sftstudy.imports",
         "sftstudy.ledger",
         "sftstudy.provenance",
         "sftstudy.tasks",
+        "sftstudy.training.finished",
     }
 )
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sftstudy.errors import StudyError
 from sftstudy.files import REMOVED, read_json, removed_weights, write_json
+from sftstudy.training import finished
 
 Keep = Literal["feasible", "recommended"]
 
@@ -32,8 +33,12 @@ def kept_trials(recommendation: dict[str, Any], keep: Keep) -> set[str]:
     return {chosen} if chosen else set()
 
 
-def retain(checkpoints: Path, variants: Iterable[str], kept: set[str]) -> dict[str, int]:
+def retain(
+    checkpoints: Path, variants: Iterable[str], kept: set[str], scratch: Path
+) -> dict[str, int]:
     """Remove the weights of the variants (``{task}/{trial}``) whose trial is not kept.
+
+    Their finished copies in the trainings' `scratch` go with them: they are the same bytes.
 
     Returns the bytes that each of these held. Raises `StudyError`, before anything is removed, if
     a checkpoint that is to be kept has lost its weights before, or does not know its own hashes.
@@ -48,6 +53,9 @@ def retain(checkpoints: Path, variants: Iterable[str], kept: set[str]) -> dict[s
             "run)"
         )
     removable = {v: _removable(checkpoints / v) for v, stays in chosen.items() if not stays}
+    for variant in removable:
+        identity = read_json(checkpoints / variant / "provenance.json")["identity"]
+        finished.forget(finished.scratch_folder(scratch, identity))
     return {variant: _remove(checkpoints / variant, removable[variant]) for variant in removable}
 
 

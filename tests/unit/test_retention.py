@@ -10,6 +10,7 @@ from sftstudy.models import require_weights
 from sftstudy.retention import kept_trials, retain
 from tiny_student import save_student
 
+SCRATCH = Path("scratch-that-is-not-there")
 DOCUMENT = {
     "chosen": "b",
     "least_violating": None,
@@ -35,7 +36,7 @@ def checkpoints(tmp_path: Path) -> Path:
     for variant in ("t/a", "t/b", "u/a"):
         folder = save_student(tmp_path / variant)
         hashes = {"model.safetensors": sha256_file(folder / "model.safetensors")}
-        write_json(folder / "provenance.json", {"weights_sha256": hashes})
+        write_json(folder / "provenance.json", {"weights_sha256": hashes, "identity": "0" * 64})
         (folder / "adapter").mkdir()
         (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"small")
     return tmp_path
@@ -46,27 +47,27 @@ def test_weights_go_and_all_else_stays(checkpoints: Path) -> None:
     files = {file.name for file in folder.rglob("*")}
     size = (folder / "model.safetensors").stat().st_size
     before = folder_sha256(folder)
-    assert retain(checkpoints, ["t/a", "t/b", "u/a"], {"a"}) == {"t/b": size}
+    assert retain(checkpoints, ["t/a", "t/b", "u/a"], {"a"}, SCRATCH) == {"t/b": size}
     assert {file.name for file in folder.rglob("*")} == files - {"model.safetensors"} | {REMOVED}
     assert (checkpoints / "t" / "a" / "model.safetensors").exists()
     assert folder_sha256(folder) == before
     # Once more: nothing is left to do, and the same is said.
-    assert retain(checkpoints, ["t/a", "t/b", "u/a"], {"a"}) == {"t/b": size}
+    assert retain(checkpoints, ["t/a", "t/b", "u/a"], {"a"}, SCRATCH) == {"t/b": size}
     (folder / "config.json").write_text("{}")
     assert folder_sha256(folder) != before
 
 
 def test_kept_checkpoint_that_lost_its_weights_is_an_error(checkpoints: Path) -> None:
-    retain(checkpoints, ["t/a", "t/b"], {"a"})
+    retain(checkpoints, ["t/a", "t/b"], {"a"}, SCRATCH)
     with pytest.raises(StudyError, match=r"removed before: t/b; train them again with: snakemake"):
-        retain(checkpoints, ["t/a", "t/b"], {"b"})
+        retain(checkpoints, ["t/a", "t/b"], {"b"}, SCRATCH)
     assert (checkpoints / "t" / "a" / "model.safetensors").exists()
 
 
 def test_weights_of_unknown_origin_are_not_removed(checkpoints: Path) -> None:
     (checkpoints / "u" / "a" / "other.safetensors").write_bytes(b"")
     with pytest.raises(StudyError, match=r"other\.safetensors: not in the weights_sha256"):
-        retain(checkpoints, ["t/b", "u/a"], set())
+        retain(checkpoints, ["t/b", "u/a"], set(), SCRATCH)
     assert (checkpoints / "t" / "b" / "model.safetensors").exists()
 
 
@@ -85,7 +86,7 @@ def test_known_replies_need_no_weights_and_new_ones_say_what_to_do(
         predict(folder, [EvalSet(tmp_path / "data.jsonl", 3, tmp_path / "out.jsonl")], generation)
 
     reply("one", "two")
-    retain(checkpoints, ["t/a"], set())
+    retain(checkpoints, ["t/a"], set(), SCRATCH)
     reply("two")
     assert "1 replies, 1 known before" in capsys.readouterr().out
     with pytest.raises(StudyError, match=r"weights were removed.*snakemake --force .*t/a "):

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from sftstudy.files import read_json
 from workflow.chaos import contents
 from workflow.running import MINI, SNAKEMAKE, plan, snakemake
 
@@ -82,6 +84,70 @@ def test_read_only_results(read_only: Path) -> None:
     done = snakemake(read_only, "--forcerun", "collate", *STUDY, check=False)
     assert done.returncode == 1 and "Write-protected output files" in done.stderr
     assert contents(read_only) == before
+
+
+def killed_while(checkout: Path, program: str, *arguments: str) -> None:
+    """Run the study until a program runs, SIGKILL Snakemake alone, and let the program end."""
+    process = subprocess.Popen(
+        [str(SNAKEMAKE), "--profile", "profiles/smoke", *STUDY, *arguments],
+        cwd=checkout,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    children = []
+    while not children:
+        assert process.poll() is None, "it was never started"
+        time.sleep(0.05)
+        children = [c for c in psutil.Process(process.pid).children(True) if program in _words(c)]
+    process.kill()
+    process.wait()
+    psutil.wait_procs(children, timeout=120)
+    snakemake(checkout, "--unlock", *STUDY)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_a_training_that_outlives_its_snakemake_is_not_done_again(checkout: Path) -> None:
+    """Snakemake calls its checkpoint incomplete, removes it, and runs the job again."""
+    before = contents(checkout)
+    results = checkout / "results/mini"
+    cell = "checkpoints/smoke/banking77/lr0.001"
+    killed_while(checkout, "scripts/train.py", "--force", f"results/mini/{cell}")
+    trained = (results / cell / "provenance.json").read_bytes()
+    record = read_json(results / "provenance" / f"{cell}.json")
+    assert plan(checkout, *STUDY).rules["train"] == 1, "Snakemake does not know"
+
+    # A run of something else must leave the copy alone.
+    other = "results/mini/metrics/smoke/pubmedqa/lr0.001/ifeval.json"
+    snakemake(checkout, *STUDY, "--force", other)
+    assert list(results.glob("scratch/*/.finished"))
+
+    snakemake(checkout, *STUDY)
+    log = (results / "logs" / f"{cell}.log").read_text(encoding="utf-8")
+    assert "published again" in log and "step " not in log
+    assert (results / cell / "provenance.json").read_bytes() == trained, "its times included"
+    again = read_json(results / "provenance" / f"{cell}.json")
+    for key in ("facts", "outputs", "inputs"):
+        assert again[key] == record[key], key
+    assert not list(results.glob("scratch/*")), "what Snakemake has recorded needs no copy"
+    assert contents(checkout) == before
+
+
+def test_a_prediction_that_outlives_its_snakemake_is_not_done_again(checkout: Path) -> None:
+    before = contents(checkout)
+    folder = "results/mini/predictions/smoke/banking77/lr0.001"
+    shutil.rmtree(checkout / folder / ".journal")
+    killed_while(checkout, "scripts/predict.py", "--force", f"{folder}/ifeval.jsonl")
+    snakemake(checkout, *STUDY)
+    log = checkout / "results/mini/logs/predictions/smoke/banking77/lr0.001/controls.log"
+    assert "ifeval.jsonl: 10 replies, 10 known before" in log.read_text(encoding="utf-8")
+    assert contents(checkout) == before
 
 
 def test_two_runs_at_once(checkout: Path) -> None:

@@ -88,4 +88,4 @@ def test_report_is_one_file_without_a_missing_cell(smoke: Path) -> None:
 def test_no_scratch_and_no_temporary_is_left(smoke: Path) -> None:
     left = [path for path in smoke.rglob("*") if path.name.endswith(".tmp")]
     assert not left
-    assert not list(smoke.glob("scratch/*/checkpoint-*"))
+    assert not list(smoke.glob("scratch/*"))

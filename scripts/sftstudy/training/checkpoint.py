@@ -50,16 +50,20 @@ def weights_sha256(folder: Path) -> dict[str, str]:
     }
 
 
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that a training rests on."""
+    return {name: version(name) for name in _PACKAGES}
+
+
 def finish(folder: Path, recipe: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write provenance.json and the model card, and make all files readable in shared folders."""
-    packages = {name: version(name) for name in _PACKAGES}
     write_json(
         folder / "provenance.json",
         {
             "recipe": recipe,
             **facts,
             "weights_sha256": weights_sha256(folder),
-            "packages": packages,
+            "packages": package_versions(),
         },
     )
     write_text(folder / "README.md", _model_card(recipe, facts))

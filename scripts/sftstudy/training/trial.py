@@ -2,6 +2,8 @@
 
 import gc
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,11 @@ from sftstudy.chat import load_tokenizer
 from sftstudy.cluster.owner import Owner, owned_by_leader
 from sftstudy.errors import StudyError
 from sftstudy.files import atomic_path, read_json, read_text, removed_weights, sha256_json
+from sftstudy.imports import code_version
 from sftstudy.ledger import LEDGER
 from sftstudy.models import fingerprint, load_model
 from sftstudy.prefix_sharing.batching import document_order
-from sftstudy.training import out_of_memory
+from sftstudy.training import finished, out_of_memory
 from sftstudy.training.arguments import sft_arguments
 from sftstudy.training.checkpoint import cast_weights, copy_companions, finish
 from sftstudy.training.flops import count_parameters, training_flops
@@ -64,22 +67,31 @@ def train(
 
     A training that was killed goes on from its newest saved state when it is started again with
     the same recipe, data and base; its result is the one that it would have had. If the same
-    training runs already, by another job, its end is waited for and its result taken.
+    training runs already, by another job, its end is waited for and its result taken; if it has
+    come to its end before, and only Snakemake does not know, its checkpoint is published again.
     """
+    code = code_version("scripts/train.py")
     recipe = read_recipe(recipe_file)
     data, base_sha256 = training_data(train_file, lengths_file), fingerprint(base)
     identity = sha256_json([recipe, data.sha256, base_sha256, data.dropped])
-    scratch = scratch_root / identity[:16]
+    scratch = finished.scratch_folder(scratch_root, identity)
     sources = {"identity": identity, "base_sha256": base_sha256, "data_sha256": data.sha256}
 
-    def finished() -> bool:
+    def complete() -> bool:
         file = output / "provenance.json"
         known = file.is_file() and read_json(file).get("identity") == identity
         return known and not removed_weights(output)
 
-    with owned_by_leader(scratch.with_suffix(".owner"), finished) as owner:
-        if finished():
+    with owned_by_leader(scratch.with_suffix(".owner"), complete) as owner:
+        if complete():
             print(f"{output} is complete already", flush=True)
+            return 0
+        if provenance := finished.kept(scratch, code):
+            if _is_leader():
+                finished.publish(scratch, output, provenance)
+                LEDGER.used(base, base_sha256)
+                _note(provenance)
+                print(f"{output}: finished by an earlier attempt, published again", flush=True)
             return 0
         status = None
         while status is None:
@@ -87,6 +99,9 @@ def train(
             status = _train(
                 recipe, data.rows, train_file, base, scratch, output, sources, owner, tracking
             )
+        if status == 0 and _is_leader():
+            finished.keep(output, scratch, code)
+            _remove_states(scratch)
         return status
 
 
@@ -102,8 +117,6 @@ def _train(
     tracking: str,
 ) -> int | None:
     """Return the exit status, or None to be called again with smaller batches."""
-    import shutil
-
     import torch
 
     from sftstudy.training.divergence import loss_curve
@@ -160,16 +173,32 @@ def _train(
         "gpu_seconds": round(resumable.train_seconds * world, 3),
         "log_history": loss_curve(trainer.state.log_history),
     }
-    LEDGER.note(
-        dtype=recipe["model"]["dtype"],
-        flops=facts["train_flops"],
-        **{key: facts[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")},
-    )
+    _note({"recipe": recipe} | facts)
     check()
     _save(trainer, recipe, base, output, facts)
-    if trainer.is_world_process_zero():
-        shutil.rmtree(scratch, ignore_errors=True)
     return 0
+
+
+def _is_leader() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0  # set by accelerate and torchrun
+
+
+def _note(provenance: dict[str, Any]) -> None:
+    """Enter what a training has cost into the record of this job."""
+    LEDGER.note(
+        dtype=provenance["recipe"]["model"]["dtype"],
+        flops=provenance["train_flops"],
+        **{key: provenance[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")},
+    )
+
+
+def _remove_states(scratch: Path) -> None:
+    """Remove what a finished training has no use for any more: all but the finished copy."""
+    for path in scratch.glob("[!.]*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _build_trainer(
