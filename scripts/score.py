@@ -20,11 +20,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from sftstudy.files import write_json
-    from sftstudy.ledger import LEDGER
     from sftstudy.scoring.document import metrics_document
-
-    if arguments.databases:  # gigabytes that every scoring job would have to read
-        LEDGER.used(arguments.databases, None)
 
     document = metrics_document(
         task=arguments.task,

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -218,6 +219,17 @@ def sha256_file(path: Path) -> str:
 # Small files are read again: two edits may follow each other faster than clocks of files tick.
 _LARGE = 1 << 20
 _LARGE_HASHES: dict[tuple[int, int, int, int], str] = {}
+
+
+def file_marks(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
+    """Return number, size and time of each file: equal marks, equal content. Folders have none."""
+    marks = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            facts = path.stat()
+            if not stat.S_ISDIR(facts.st_mode):
+                marks[path] = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return marks
 
 
 def folder_sha256(folder: Path, known: Mapping[str, str] | None = None) -> str:

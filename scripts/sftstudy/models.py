@@ -3,12 +3,13 @@
 import json
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftstudy.cli import DEVICE
 from sftstudy.errors import StudyError
-from sftstudy.files import folder_sha256, removed_weights
+from sftstudy.files import file_marks, folder_sha256, removed_weights
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +19,36 @@ if TYPE_CHECKING:
 def fingerprint(checkpoint: Path) -> str:
     """Return a hash of a checkpoint's content: weights, configuration, tokenizer, template."""
     return folder_sha256(checkpoint)
+
+
+class Watched:
+    """A checkpoint that must stay what it is while it is loaded and used.
+
+    Attributes:
+        folder: the checkpoint.
+        sha256: its fingerprint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._marks = file_marks(folder.rglob("*"))  # before the hash: what changes now is noticed
+        self.sha256 = fingerprint(folder)
+
+    def require_same(self) -> None:
+        """Raise `StudyError`, naming a file, if the checkpoint is not what it was.
+
+        Nothing is read unless a file has another number, size or time than before.
+        """
+        marks = file_marks(self.folder.rglob("*"))
+        if marks == self._marks:
+            return
+        with suppress(FileNotFoundError):
+            if fingerprint(self.folder) == self.sha256:  # written again with the same content
+                self._marks = marks
+                return
+        both = marks.keys() | self._marks.keys()
+        changed = min(file for file in both if marks.get(file) != self._marks.get(file))
+        raise StudyError(f"{changed}: was changed while it was being read; run again")
 
 
 def parameter_count(checkpoint: Path) -> int:

@@ -1,6 +1,8 @@
 """Where a file comes from, and whether it still is what its job made."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from programs import run
 from repository import ROOT
 from sftstudy import provenance
 from sftstudy.errors import StudyError
-from sftstudy.files import read_text, write_json, write_text
+from sftstudy.files import read_text, write_json, write_jsonl, write_text
 from sftstudy.ledger import LEDGER
 from sftstudy.lineage import Lineage, explain
 from sftstudy.report import evidence
@@ -175,3 +177,56 @@ def test_report_warns_at_its_top(chain: Path) -> None:
     assert "30 files are not what their jobs made" in page and "and 10 more" in page
     assert "&lt;0&gt;" in page and "<0>" not in page
     assert render("problems.html", lineage={"problems": []}).strip() == ""
+
+
+def test_databases_that_replies_are_scored_on_are_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the rows name; when one is edited, the metrics are stale, and explain says why."""
+    monkeypatch.chdir(tmp_path)
+    reference = {"sql": "SELECT n FROM t", "schema": "CREATE TABLE t (n INTEGER)", "db_id": "a"}
+    prompt = [{"role": "user", "content": "all"}]
+    row = {"id": "r", "group": "a", "prompt": prompt, "reference": reference}
+    reply = {"id": "r", "text": "```sql\nSELECT n FROM t\n```", "finish_reason": "stop"}
+    write_jsonl(Path("rows.jsonl"), [row])
+    write_jsonl(Path("replies.jsonl"), [reply])
+    for name in "ab":
+        database(name, "CREATE TABLE t (n INTEGER)", "INSERT INTO t VALUES (1)")
+    metrics = Path("results/mini/metrics/nl2sql.val.json")
+    record = "results/mini/provenance/nl2sql.val.json"
+    files = ("--predictions", "replies.jsonl", "--data", "rows.jsonl", "--databases", "databases")
+    names = ("--student", "s", "--variant", "base", "--task", "nl2sql", "--split", "val")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"))
+    status, output = run("score.py", *files, *names, "--output", metrics, "--record", record)
+    assert status == 0, output
+    used = "databases/a/a.sqlite"
+    inputs = Lineage(Path("results/mini")).records[metrics.as_posix()]["inputs"]
+    assert [name for name in inputs if name.startswith("databases")] == [used]
+    assert any(f"{used}  sha256 {inputs[used][:12]}" in line for line in explain(metrics))
+    assert Lineage(Path("results/mini")).state(metrics.as_posix()) == "unchanged"
+
+    database("a", "INSERT INTO t VALUES (2)")
+    [problem] = Lineage(Path("results/mini")).problems([metrics.as_posix()])
+    assert (problem.state, problem.reason) == ("stale", f"{used} changed since it was made")
+    assert any(used in line and "CHANGED SINCE" in line for line in explain(metrics))
+
+
+def database(name: str, *statements: str) -> None:
+    """Run statements on ``databases/{name}/{name}.sqlite``."""
+    file = Path("databases", name, f"{name}.sqlite")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_database_that_changes_while_replies_are_scored_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sftstudy.scoring.document import _unchanged
+
+    monkeypatch.chdir(tmp_path)
+    database("a", "CREATE TABLE t (n INTEGER)")
+    message = r"a\.sqlite: was changed while replies were scored on it"
+    with pytest.raises(StudyError, match=message), _unchanged([Path("databases/a/a.sqlite")]):
+        database("a", "INSERT INTO t VALUES (2)")

@@ -1,8 +1,11 @@
 """Prediction: the replies of plain greedy decoding, whatever was shared, cut or known before."""
 
 import json
+import os
 import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,6 +173,81 @@ def test_killed_prediction_goes_on_where_it_stopped(checkpoint: Path, tmp_path: 
     assert 60 <= known < 600
     files = [tmp_path / name / "evalset.jsonl" for name in ("whole", "killed")]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize("moment", ["load", "use"])
+def test_a_checkpoint_that_is_replaced_gives_no_replies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """While it is loaded, or after the first reply (weights may be mapped, not read)."""
+    from sftstudy.prediction import hf
+    from sftstudy.prediction.journal import Journal
+
+    checkpoint = save_student(tmp_path / "checkpoint")
+    file = checkpoint / "model.safetensors"
+    owner, name = {"load": (hf, "load_model"), "use": (Journal, "add")}[moment]
+    original = getattr(owner, name)
+
+    def then_replaced(*arguments: Any, **options: Any) -> Any:
+        found = original(*arguments, **options)
+        edit(file)
+        return found
+
+    monkeypatch.setattr(owner, name, then_replaced)
+    with pytest.raises(
+        StudyError, match=r"model\.safetensors: was changed while it was being read"
+    ):
+        predict(checkpoint, tmp_path, ROWS)
+    folder = tmp_path / "predictions"
+    assert [path.name for path in folder.iterdir()] == [".journal"], "no predictions"
+    kept = [len(read_jsonl(journal)) for journal in folder.glob(".journal/*.jsonl")]
+    assert sum(kept) == {"load": 0, "use": 1}[moment], "what was computed before the edit"
+
+
+def edit(file: Path) -> None:
+    """Change the last byte of a file in its place."""
+    with file.open("r+b") as handle:
+        handle.seek(-1, os.SEEK_END)
+        byte = handle.read(1)[0]
+        handle.seek(-1, os.SEEK_END)
+        handle.write(bytes([(byte + 1) % 256]))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_is_edited_by_another_process_gives_no_replies(tmp_path: Path) -> None:
+    checkpoint = save_student(tmp_path / "checkpoint")
+    write_jsonl(tmp_path / "data.jsonl", ROWS)
+    process = start(
+        "predict.py",
+        *("--checkpoint", checkpoint, "--data", tmp_path / "data.jsonl", "--max-new-tokens", 8),
+        *("--generation", json.dumps(GENERATION), "--output", tmp_path / "out" / "evalset.jsonl"),
+    )
+    while process.poll() is None:
+        edit(checkpoint / "model.safetensors")
+        time.sleep(0.02)
+    assert process.returncode == 1
+    assert "model.safetensors: was changed while it was being read" in process.stdout.read()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".journal"]
+
+
+def test_a_checkpoint_that_is_written_again_as_it_was_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sftstudy.prediction import hf
+
+    checkpoint = save_student(tmp_path / "checkpoint")
+    file = checkpoint / "model.safetensors"
+    load = hf.load_model
+
+    def load_then_touched(*arguments: Any) -> Any:
+        model = load(*arguments)
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(content)
+        return model
+
+    monkeypatch.setattr(hf, "load_model", load_then_touched)
+    assert len(predict(checkpoint, tmp_path, ROWS)) == len(ROWS)
 
 
 def test_device_that_is_not_there_is_an_error(

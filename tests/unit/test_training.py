@@ -133,7 +133,7 @@ def test_a_student_that_is_replaced_while_it_is_read_is_not_trained(
 
     monkeypatch.setattr(trial, "load_model", load_while_replaced)
     status, output = call(capsys, monkeypatch, "train.py", *job.arguments)
-    assert status == 1 and "base: was changed while it was being read" in output
+    assert status == 1 and "chat_template.jinja: was changed while it was being read" in output
     assert not job.output.exists()
 
 

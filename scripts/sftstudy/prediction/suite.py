@@ -11,7 +11,7 @@ from sftstudy.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, sha256_json, write_jsonl
 from sftstudy.ledger import LEDGER
-from sftstudy.models import fingerprint, parameter_count, require_weights
+from sftstudy.models import Watched, parameter_count, require_weights
 from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Journal
 
@@ -37,11 +37,11 @@ def predict(
 
     `generation` holds ``attention``, ``chat_template_kwargs``, ``dtype``, ``max_length`` and,
     unless it is hf, ``engine``. What the journal knows is not generated again; if it knows all, no
-    model is loaded.
+    model is loaded. Raises `StudyError` if the checkpoint is replaced meanwhile.
     """
     machine = machine or Machine()
     journal = Journal(evalsets[0].output.parent / ".journal", evalsets[0].output.stem)
-    weights = fingerprint(checkpoint)
+    watched = Watched(checkpoint)
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
     used, replied, generated = [], [], []
     with ExitStack() as stack:
@@ -52,7 +52,10 @@ def predict(
             if not rows:
                 raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
             prompts = _tokenised(tokenizer, rows, generation["chat_template_kwargs"])
-            keys = [_key(weights, prompt, evalset.max_new_tokens, generation) for prompt in prompts]
+            keys = [
+                _key(watched.sha256, prompt, evalset.max_new_tokens, generation)
+                for prompt in prompts
+            ]
             open_rows = [i for i, key in enumerate(keys) if journal.get(key) is None]
             _check_lengths(rows, prompts, open_rows, evalset, generation["max_length"])
             if open_rows and engine is None:
@@ -60,10 +63,12 @@ def predict(
                 opened = _module(generation).opened(checkpoint, tokenizer, generation, machine)
                 engine = stack.enter_context(opened)
             if open_rows:
-                _answer(engine, journal, evalset, {keys[i]: prompts[i] for i in open_rows})
+                questions = {keys[i]: prompts[i] for i in open_rows}
+                _answer(engine, journal, evalset, questions, watched)
                 generated += [journal.get(key) for key in {keys[i] for i in open_rows}]
             used += keys
             replies = [journal.get(key) for key in keys]
+            watched.require_same()
             write_jsonl(
                 evalset.output,
                 ({"id": row["id"]} | reply for row, reply in zip(rows, replies, strict=True)),
@@ -103,12 +108,21 @@ def _module(generation: dict[str, Any]) -> Any:
 
 
 def _answer(
-    engine: Any, journal: Journal, evalset: EvalSet, questions: dict[str, list[int]]
+    engine: Any,
+    journal: Journal,
+    evalset: EvalSet,
+    questions: dict[str, list[int]],
+    watched: Watched,
 ) -> None:
-    """Generate what is open (key -> prompt) into the journal, as it is ready."""
+    """Generate what is open (key -> prompt) into the journal, as it is ready.
+
+    No reply is kept that may be of another checkpoint than the key says: weights of a file that is
+    mapped into memory can change while they are used.
+    """
     keys, prompts = list(questions), list(questions.values())
     tenth = max(1, len(keys) // 10)
     for done, reply in enumerate(engine.generate(prompts, evalset.max_new_tokens), start=1):
+        watched.require_same()
         journal.add(
             keys[reply.index],
             {

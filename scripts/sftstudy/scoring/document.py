@@ -1,12 +1,14 @@
 """From predictions to a metrics file, the same way for every task and control."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_jsonl, sha256_file, sha256_json
+from sftstudy.files import file_marks, read_jsonl, sha256_file, sha256_json
 from sftstudy.imports import ROOT, code
+from sftstudy.provenance import use
 from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
@@ -41,10 +43,14 @@ def metrics_document(
     if judgements_file is not None:
         judgements = replies_by_id(rows, judgements_file, data_file)
         extras = [{"judgement": judgements[row["id"]]["text"]} for row in rows]
-    items = [
-        _item(row, predictions[row["id"]], module.outcomes, extra)
-        for row, extra in zip(rows, extras, strict=True)
-    ]
+    used = (
+        [] if databases is None else sorted({module.database_file(databases, row) for row in rows})
+    )
+    with _unchanged(used):
+        items = [
+            _item(row, predictions[row["id"]], module.outcomes, extra)
+            for row, extra in zip(rows, extras, strict=True)
+        ]
     return {
         "schema": SCHEMA,
         "student": student,
@@ -67,6 +73,18 @@ def metrics_document(
         "predictions_sha256": sha256_file(predictions_file),
         "code_sha256": _code_sha256(task),
     }
+
+
+@contextmanager
+def _unchanged(files: list[Path]) -> Iterator[None]:
+    """Enter files as inputs of this run; a `StudyError` if one changes while the block runs."""
+    before = file_marks(files)
+    for file in before:
+        use(file)
+    yield
+    after = file_marks(before)
+    if changed := [file for file in before if after.get(file) != before[file]]:
+        raise StudyError(f"{changed[0]}: was changed while replies were scored on it; run again")
 
 
 _COMMON = {

@@ -13,7 +13,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files import atomic_path, read_json, read_text, removed_weights, sha256_json
 from sftstudy.imports import code_version
 from sftstudy.ledger import LEDGER
-from sftstudy.models import fingerprint, load_model
+from sftstudy.models import Watched, load_model
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.training import finished, out_of_memory
 from sftstudy.training.arguments import sft_arguments
@@ -72,10 +72,10 @@ def train(
     """
     code = code_version("scripts/train.py")
     recipe = read_recipe(recipe_file)
-    data, base_sha256 = training_data(train_file, lengths_file), fingerprint(base)
-    identity = sha256_json([recipe, data.sha256, base_sha256, data.dropped])
+    data, student = training_data(train_file, lengths_file), Watched(base)
+    identity = sha256_json([recipe, data.sha256, student.sha256, data.dropped])
     scratch = finished.scratch_folder(scratch_root, identity)
-    sources = {"identity": identity, "base_sha256": base_sha256, "data_sha256": data.sha256}
+    sources = {"identity": identity, "base_sha256": student.sha256, "data_sha256": data.sha256}
 
     def complete() -> bool:
         file = output / "provenance.json"
@@ -89,7 +89,7 @@ def train(
         if provenance := finished.kept(scratch, code):
             if _is_leader():
                 finished.publish(scratch, output, provenance)
-                LEDGER.used(base, base_sha256)
+                LEDGER.used(base, student.sha256)
                 _note(provenance)
                 print(f"{output}: finished by an earlier attempt, published again", flush=True)
             return 0
@@ -97,7 +97,7 @@ def train(
         while status is None:
             gc.collect()  # the trainer that ran out of memory holds itself
             status = _train(
-                recipe, data.rows, train_file, base, scratch, output, sources, owner, tracking
+                recipe, data.rows, train_file, student, scratch, output, sources, owner, tracking
             )
         if status == 0 and _is_leader():
             finished.keep(output, scratch, code)
@@ -109,7 +109,7 @@ def _train(
     recipe: dict[str, Any],
     rows: list[dict[str, Any]],
     train_file: Path,
-    base: Path,
+    student: Watched,
     scratch: Path,
     output: Path,
     sources: dict[str, str],
@@ -122,14 +122,14 @@ def _train(
     from sftstudy.training.divergence import loss_curve
     from sftstudy.training.resume import Resumable, newest_complete, remove_other_states
 
+    base = student.folder
     too_large = out_of_memory.events(scratch)
     trainer, tokens_per_epoch, layout = _build_trainer(
         recipe, rows, train_file, base, scratch, halvings=len(too_large)
     )
     batch = trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps
     size = count_parameters(trainer.model)  # before several processes split it
-    if fingerprint(base) != sources["base_sha256"]:
-        raise StudyError(f"{base}: was changed while it was being read; run again")
+    student.require_same()
 
     def check() -> None:
         owner.check()
@@ -175,7 +175,7 @@ def _train(
     }
     _note({"recipe": recipe} | facts)
     check()
-    _save(trainer, recipe, base, output, facts)
+    _save(trainer, recipe, student, output, facts)
     return 0
 
 
@@ -272,12 +272,12 @@ def _device_name(trainer: "WatchedTrainer") -> str:
 def _save(
     trainer: "WatchedTrainer",
     recipe: dict[str, Any],
-    base: Path,
+    student: Watched,
     output: Path,
     facts: dict[str, Any],
 ) -> None:
     """Write the checkpoint beside its place and rename it there; all processes take part."""
-    lora, dtype = is_lora(recipe), recipe["model"]["dtype"]
+    base, lora, dtype = student.folder, is_lora(recipe), recipe["model"]["dtype"]
     weights = gathered(trainer, adapter_only=lora)
     if not trainer.is_world_process_zero():
         return
@@ -290,4 +290,5 @@ def _save(
         copy_companions(base, folder)
         if dtype != "float32":
             cast_weights(folder, dtype)
+        student.require_same()  # its tokenizer, and with LoRA its weights, were read just now
         finish(folder, recipe, facts)

@@ -47,11 +47,17 @@ def outcomes(
         result["execution_match"] = sql is not None and sandbox.shared().same_result(
             sql,
             reference["sql"],
-            databases / reference["db_id"] / f"{reference['db_id']}.sqlite",
+            database_file(databases, row),
             ordered=canonical.is_ordered(reference["sql"]),
         )
     result["match"] = result["ast_match"] if databases is None else result["execution_match"]
     return result | _seed_outcomes(reference["sql"], reply)
+
+
+def database_file(databases: Path, row: dict[str, Any]) -> Path:
+    """Return where the database of a row is."""
+    db_id = row["reference"]["db_id"]
+    return databases / db_id / f"{db_id}.sqlite"
 
 
 def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
