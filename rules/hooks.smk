@@ -1,4 +1,4 @@
-# What happens around a run: before the first job, at its end, and after a dry run.
+# What happens around a run: before the first job, at its end, and after one that did nothing.
 
 import atexit
 
@@ -17,5 +17,5 @@ onerror:
     hooks.forget_finished(workflow, study.root)
 
 
-# Snakemake has no hook for the end of a dry run.
-atexit.register(hooks.after_dry_run, workflow)
+# Snakemake has no hook for the end of a dry run, nor for a folder that is locked.
+atexit.register(hooks.at_exit, workflow)

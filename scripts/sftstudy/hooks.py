@@ -4,20 +4,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sftstudy import clock
+from sftstudy import clock, runs
 from sftstudy.cluster import checks, leftovers, requests
 from sftstudy.cluster.site import Site
 from sftstudy.training import finished
 
 
 def before_first_job(workflow: Any, site: Site, root: str) -> None:
-    """Bring inputs back from the future, and forget copies of finished trainings that Snakemake has
-    recorded; on a cluster, compare the jobs with it, and end those that a killed run has left
-    behind. `root` is the folder of the study's results.
+    """Leave the name of this run for others, bring inputs back from the future, and forget copies
+    of finished trainings that Snakemake has recorded; on a cluster, compare the jobs with it, and
+    end those that a killed run has left behind. `root` is the folder of the study's results.
 
     Raises `StudyError` for what the cluster cannot run. Hooks are for the main process only: jobs
     are started with ``--no-hooks``.
     """
+    runs.begin(workflow.persistence.path)
     jobs = list(workflow.dag.needrun_jobs())
     if ahead := clock.bring_back(str(file) for job in jobs for file in job.input):
         print(
@@ -39,9 +40,17 @@ def forget_finished(workflow: Any, root: str) -> None:
     finished.forget_recorded(Path(root, "scratch"), lambda output: bool(marked([output])))
 
 
-def after_dry_run(workflow: Any) -> None:
-    """Print what each partition would be asked for."""
-    if workflow.dryrun and _on_cluster(workflow) and workflow.dag:
+def at_exit(workflow: Any) -> None:
+    """After a dry run on a cluster, print what each partition would be asked for; if the folder was
+    locked, print by whom."""
+    persistence = workflow.persistence
+    if persistence is None or not workflow.is_main_process:
+        return
+    if not workflow.dryrun:
+        began = runs.end(persistence.path)
+        if not began and not persistence._lockfile and persistence.locked:
+            print(runs.holders(persistence.path), file=sys.stderr)
+    elif _on_cluster(workflow) and workflow.dag:
         jobs = _submitted(workflow, workflow.dag.needrun_jobs(exclude_finished=False))
         print(requests.summary(requests.of_jobs(jobs)))
 

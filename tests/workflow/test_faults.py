@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.slow
 STUDY = ("--configfile", MINI)
 CELL = "results/mini/metrics/smoke/base/ifeval.json"
 YEAR_2096 = 4e9
+RUNS = ".snakemake/sftstudy-runs/*.json"
 
 
 @pytest.fixture
@@ -150,17 +153,41 @@ def test_a_prediction_that_outlives_its_snakemake_is_not_done_again(checkout: Pa
     assert contents(checkout) == before
 
 
-def test_two_runs_at_once(checkout: Path) -> None:
-    """The second names the folder and what to do; the first is not disturbed."""
-    command = [str(SNAKEMAKE), "--profile", "profiles/smoke", *STUDY, "--forcerun", "collate"]
-    first = subprocess.Popen(
-        command, cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+def started(checkout: Path) -> "subprocess.Popen[bytes]":
+    """Return a run that is about to start its first job."""
+    process = subprocess.Popen(
+        [str(SNAKEMAKE), "--profile", "profiles/smoke", *STUDY, "--forcerun", "collate"],
+        cwd=checkout,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    locks = checkout / ".snakemake" / "locks"
-    while not any(locks.glob("*")) and first.poll() is None:
+    while not list(checkout.glob(RUNS)):
+        assert process.poll() is None
         time.sleep(0.05)
+    return process
+
+
+def test_two_runs_at_once(checkout: Path) -> None:
+    """The second names the first and what to do; the first is not disturbed."""
+    first = started(checkout)
+    first.send_signal(signal.SIGSTOP)  # it must still be there when the second comes
     second = snakemake(checkout, *STUDY, "--forcerun", "collate", check=False)
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 1
     assert "cannot be locked" in second.stderr and str(checkout) in second.stderr
+    who = f"held by process {first.pid} on {socket.gethostname()}"
+    assert who in second.stderr and "which is running: wait for it" in second.stderr
     assert first.wait() == 0
-    assert plan(checkout, *STUDY).rules == {}
+    assert not list(checkout.glob(RUNS))
+
+    first = started(checkout)
+    first.kill()
+    first.wait()
+    second = snakemake(checkout, *STUDY, "--forcerun", "collate", check=False)
+    assert f"held by process {first.pid}" in second.stderr
+    assert "which is dead: run with --unlock" in second.stderr
+    done = snakemake(checkout, "--unlock", *STUDY)
+    assert "held by" not in done.stderr
+    done = snakemake(checkout, *STUDY)
+    assert "held by" not in done.stderr
+    assert not list(checkout.glob(RUNS))

@@ -40,7 +40,7 @@ class Owner:
             "host": socket.gethostname(),
             "process": os.getpid(),
             "parent": os.getppid(),
-            "started": _start_time(os.getpid()),
+            "started": start_time(os.getpid()),
             "job": own_job(),
         }
         self._told = False
@@ -84,7 +84,7 @@ class Owner:
             if running is not None:
                 return running
         if other["host"] == self._me["host"]:
-            return _start_time(other["process"]) == other["started"]
+            return start_time(other["process"]) == other["started"]
         # Another machine without Slurm, or Slurm has started the job of a lost node again here.
         return self._beats()
 
@@ -185,7 +185,7 @@ def _touched(file: Path) -> int | None:
         return None
 
 
-def _start_time(process: int) -> str | None:
+def start_time(process: int) -> str | None:
     """Return when a process of this machine started, so that a reused number is recognised."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
