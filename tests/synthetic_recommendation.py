@@ -37,6 +37,7 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         "resamples": 2000,
         "verdict": verdict,
         "reasons": [_reason(verdict, shown)],
+        "next_steps": ["Score 180 further prompts."],
         "chosen": trial if chosen else None,
         "least_violating": None
         if chosen
@@ -64,9 +65,15 @@ def recommendation(study: Any, student: str, index: int) -> Document:
             "confirm": {
                 task: scores.gain(f"{task}/{trial}", f"{task}.test") for task in study.tasks
             },
+            "mean": {"value": 0.2, "low": 0.1, "high": 0.3, "n": study.rows * len(study.tasks)},
         },
         "leave_one_task_out": [
             {"left_out": task, "chosen": trial, "regret": 0.01} for task in study.tasks
+        ],
+        "sensitivity": [
+            {"control": "ifeval", "metric": "prompt_strict", "statistic": "ratio", "limit": limit,
+             "configured": limit == 0.95, "feasible": 3, "chosen": trial, "proven": False}
+            for limit in (0.9, 0.95, 0.99)
         ],
         "pareto": [row["trial"] for row in configurations if row["pareto"]],
         "costs": {
@@ -156,6 +163,7 @@ def _configuration(study: Any, scores: _Scores, trial: str, index: int) -> Docum
         if complete
         else None,
         "train_flops": 3600.0 * (1 + index) * epochs * 0.8 if complete else None,
+        "why_not": "regret 3.0 points on tatqa",
         "selection_probability": 1 / len(study.trials) if complete else 0.0,
         "pareto": False,
         "gates": gates,

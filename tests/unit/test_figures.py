@@ -61,7 +61,7 @@ def test_names_are_known_without_matplotlib_and_are_what_is_drawn(drawn: Path) -
         text=True,
         check=True,
     )
-    assert output.stdout.split() == ["6", "False"]
+    assert output.stdout.split() == ["7", "False"]
     names = [f"{figure.name}.svg" for figure in figures(STUDENTS, TASKS)]
     assert len(names) == len(set(names))
     files = {path.relative_to(drawn).as_posix() for path in drawn.rglob("*.svg")}

@@ -11,6 +11,7 @@ import pytest
 
 from repository import ROOT
 from sftstudy.errors import StudyError
+from sftstudy.statistics.multiplicity import holm
 from sftstudy.tables.collect import collect
 from sftstudy.tables.results import load
 from sftstudy.tables.schema import COLUMNS, FORMATS, NAMES, documentation
@@ -208,3 +209,10 @@ def test_collating_and_reporting_import_nothing_heavy() -> None:
         check=True,
     )
     assert output.stdout.strip() == "[]"
+
+
+def test_gains_are_one_family_and_side_effects_another(written: Study) -> None:
+    rows = [row for row in tables_of(written)["forgetting"] if "p" in row]
+    student = rows[0]["student"]
+    own = [r for r in rows if r["student"] == student and r["evalset"] == f"{r['trained_on']}.test"]
+    assert [row["p_holm"] for row in own] == holm([row["p"] for row in own])

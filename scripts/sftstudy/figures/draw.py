@@ -248,23 +248,38 @@ def _reference_lines(
         )  # fmt: skip
 
 
-# -- Pareto front -----------------------------------------------------------------------------
+# -- configurations: gain against what it costs -------------------------------------------------
 
 
 def _pareto(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
     title = f"Configurations of {what.student}: mean gain against loss of controls"
+    axis = "largest loss of a control, % of its baseline (left is better)"
+    return _configurations(tables, what, "control_loss", 100, axis), title
+
+
+def _cost(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
+    title = f"Configurations of {what.student}: mean gain against training compute"
+    axis = "compute of the trainings on all tasks, PFLOP (left is cheaper)"
+    return _configurations(tables, what, "train_flops", 1e-15, axis), title
+
+
+def _configurations(
+    tables: Tables, what: names.Figure, key: str, unit: float, label: str
+) -> Figure:
+    """Draw every complete configuration at its mean gain and its `key` times `unit`."""
     rows = [
         row
         for row in _of(tables, "configurations", student=what.student)
-        if row["mean_gain"] is not None and row["control_loss"] is not None
+        if row["mean_gain"] is not None and row[key] is not None
     ]
     if not rows:
-        return _empty("No configuration is complete."), title
+        return _empty("No configuration is complete.")
     figure, grid = panels((5.7, 4.0), left=0.7, right=0.1, top=0.35, bottom=0.45)
     axes = grid[0, 0]
-    front = sorted((row for row in rows if row["pareto"]), key=lambda row: row["control_loss"])
+    places = {row["trial"]: (unit * row[key], 100 * row["mean_gain"]) for row in rows}
+    front = _front(rows, key)
     axes.plot(
-        [100 * row["control_loss"] for row in front], [100 * row["mean_gain"] for row in front],
+        *zip(*(places[row["trial"]] for row in front), strict=True),
         color=INK, alpha=0.4, linewidth=1, drawstyle="steps-post", label="Pareto front",
     )  # fmt: skip
     kinds = {
@@ -272,31 +287,47 @@ def _pareto(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
         "infeasible": {"color": VERMILLION, "marker": "X"},
     }
     for status, look in kinds.items():
-        some = [row for row in rows if row["status"] == status]
-        x = [100 * row["control_loss"] for row in some]
-        y = [100 * row["mean_gain"] for row in some]
+        some = [places[row["trial"]] for row in rows if row["status"] == status]
+        x, y = zip(*some, strict=True) if some else ((), ())
         axes.plot(x, y, linestyle="none", markersize=6, label=status, **look)
-    for index, row in enumerate(front):
-        _label_point(axes, row, above=index % 2 == 0)
+    ends = [x for x, _ in places.values()]
+    labelled = [*front, *(row for row in rows if row["chosen"] and row not in front)]
+    for index, row in enumerate(labelled):
+        place, above = places[row["trial"]], index % 2 == 0
+        # Above to the left, below to the right, so that neighbours keep apart; not off the edge.
+        share = (place[0] - min(ends)) / ((max(ends) - min(ends)) or 1)
+        right = share < 0.25 if above else share <= 0.75
+        _label_point(axes, row, place, right=right, above=above)
     for row in rows:
         if row["chosen"]:
-            point = 100 * row["control_loss"], 100 * row["mean_gain"]
-            axes.plot(*point, "o", markersize=12, color=INK, markerfacecolor="none", label="chosen")
-            if not row["pareto"]:
-                _label_point(axes, row, above=True)
+            axes.plot(
+                *places[row["trial"]], "o", markersize=12, color=INK, markerfacecolor="none",
+                label="chosen",
+            )  # fmt: skip
     axes.margins(0.22, 0.14)
-    axes.set_xlabel("largest loss of a control, % of its baseline (left is better)")
+    axes.set_xlabel(label)
     axes.set_ylabel("mean gain on val splits, percentage points")
     figure.legend(loc="upper center", ncols=4)
-    return figure, title
+    return figure
 
 
-def _label_point(axes: Axes, row: Row, above: bool) -> None:
+def _front(rows: list[Row], key: str) -> list[Row]:
+    """Return the rows that gain more than every row of less or equal `key`, in its order."""
+    front: list[Row] = []
+    for row in sorted(rows, key=lambda row: (row[key], -row["mean_gain"])):
+        if not front or row["mean_gain"] > front[-1]["mean_gain"]:
+            front.append(row)
+    return front
+
+
+def _label_point(
+    axes: Axes, row: Row, place: tuple[float, float], right: bool, above: bool
+) -> None:
     axes.annotate(
         row["trial"],
-        (100 * row["control_loss"], 100 * row["mean_gain"]),
-        xytext=(-7, 5) if above else (7, -10),
-        ha="right" if above else "left",
+        place,
+        xytext=(8 if right else -8, 5 if above else -11),
+        ha="left" if right else "right",
         textcoords="offset points",
         fontsize=7.5,
         weight="bold" if row["chosen"] else "normal",
@@ -345,5 +376,6 @@ _KINDS: dict[str, Callable[[Tables, names.Figure], tuple[Figure, str]]] = {
     "forgetting": _forgetting,
     "trials": _trials,
     "pareto": _pareto,
+    "cost": _cost,
     "curves": _curves,
 }

@@ -6,6 +6,7 @@ _SPLITS = {  # what a figure shows
     "gains": "test",
     "forgetting": "test",
     "pareto": "val",
+    "cost": "val",
     "trials": "val",
     "curves": "train",
 }
@@ -47,6 +48,7 @@ def figures(students: list[str], tasks: list[str]) -> list[Figure]:
         found += [
             Figure("forgetting", "forgetting", student),
             Figure("pareto", "configurations", student),
+            Figure("cost", "configurations", student),
             Figure("curves", "curves", student),
         ]
         found += [Figure("trials", "metrics", student, task) for task in tasks]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sftstudy.recommendation.cells import BASE, Cells, ReadMetrics, ReadProvenance, Scores
-from sftstudy.recommendation.judging import judge_baseline, judge_gains, read_gates
+from sftstudy.recommendation.judging import judge_baseline, judge_gains, mean_gain_of, read_gates
+from sftstudy.recommendation.sensitivity import sensitivity
 from sftstudy.recommendation.trials import (
     Comparison,
     Trial,
@@ -21,7 +22,7 @@ from sftstudy.recommendation.trials import (
     read_trials,
     select_gains,
 )
-from sftstudy.recommendation.verdicts import least_violating, reasons, verdict
+from sftstudy.recommendation.verdicts import least_violating, next_steps, reasons, verdict, why_not
 
 RULE = (
     "smallest maximum regret over the tasks among the feasible configurations (a task's regret is "
@@ -62,6 +63,7 @@ def recommend(
         **{key: plan[key] for key in ("student", "source", "seed", "resamples")},
         "verdict": verdict_,
         "reasons": reasons(verdict_, baseline_gates, trials, chosen, confirm, least),
+        "next_steps": next_steps(verdict_, chosen, confirm, least),
         "chosen": chosen.name if chosen else None,
         "least_violating": least | _config(cells, tasks, least["trial"]) if least else None,
         **(
@@ -75,11 +77,12 @@ def recommend(
             "gates": baseline_gates,
         },
         "configurations": [
-            _configuration(trial, tasks, base, comparison, pareto) for trial in trials
+            _configuration(trial, tasks, base, comparison, pareto, cells) for trial in trials
         ],
         "selection": _selection(comparison, tasks),
-        "gains": {"select": select, "confirm": confirm},
+        "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
+        "sensitivity": sensitivity(comparison, gates, cells),
         "pareto": pareto,
         "costs": _costs(trials, chosen, cells, tasks),
         "missing": [
@@ -119,6 +122,7 @@ def _configuration(
     base: dict[str, Scores | None],
     comparison: Comparison | None,
     pareto: list[str],
+    cells: Cells,
 ) -> dict[str, Any]:
     document = {
         "trial": trial.name,
@@ -148,7 +152,10 @@ def _configuration(
                 "max_regret_se": float(choice.standard_error[index]),
                 "within_one_se": index in choice.tied,
             }
-    return document
+    chosen = None
+    if comparison and comparison.choice.chosen is not None:
+        chosen = comparison.trials[comparison.choice.chosen]
+    return document | {"why_not": why_not(trial, document, chosen, cells.missing)}
 
 
 def _selection(comparison: Comparison | None, tasks: list[str]) -> dict[str, Any]:

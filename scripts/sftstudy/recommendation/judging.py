@@ -7,7 +7,7 @@ from typing import Any
 from sftstudy.recommendation.cells import BASE, Cells, Scores, align
 from sftstudy.statistics.gates import GateResult, rate_gate, ratio_gate
 from sftstudy.statistics.multiplicity import holm
-from sftstudy.statistics.paired import ALPHA, Gain, more_pairs, paired_gain
+from sftstudy.statistics.paired import ALPHA, Gain, mean_of_gains, more_pairs, paired_gain
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,15 @@ def judge_gains(
         more = more_pairs(result, ALPHA / len(results)) if evidence == "not proven" else 0
         gains[task] |= {"p_holm": p_holm, "evidence": evidence, "more_samples": more}
     return gains
+
+
+def mean_gain_of(gains: dict[str, dict[str, Any] | None]) -> dict[str, Any] | None:
+    """Return the mean gain over the tasks with its 95% interval; None where one is missing."""
+    if not gains or None in gains.values():
+        return None
+    triples = [(gain["value"], gain["low"], gain["high"]) for gain in gains.values()]
+    value, low, high = mean_of_gains(triples)
+    return {"value": value, "low": low, "high": high, "n": sum(g["n"] for g in gains.values())}
 
 
 def _gain(tuned: Scores, base: Scores) -> tuple[Gain, dict[str, Any]]:

@@ -11,10 +11,12 @@ def to_markdown(document: dict[str, Any]) -> str:
         f"# {document['student']}",
         f"**{document['verdict']}**{chosen}",
         "\n".join(f"- {reason}" for reason in document["reasons"]),
+        "## What to do next\n" + "\n".join(f"- {step}" for step in document["next_steps"]),
         _config(document),
         "## Gain over the baseline on the test splits\n" + _gains(document["gains"]["confirm"]),
         "## Gates\n" + _gates(document),
         "## Configurations\n" + _configurations(document),
+        "## Had the gates been drawn elsewhere\n" + _sensitivity(document["sensitivity"]),
         "## Left out one task at a time\n" + _left_out(document),
         "## Missing cells\n" + _missing(document["missing"]),
     ]
@@ -102,12 +104,32 @@ def _configurations(document: dict[str, Any]) -> str:
             "-" if entry["max_regret"] is None else _number(entry["max_regret"]),
             _number(entry["selection_probability"], digits=0),
             _pflop(entry["train_flops"]),
+            entry["why_not"] or "chosen",
         ]
         for entry in document["configurations"]
     ]
     header = ["trial", "status", *[f"{task} val %" for task in tasks], "mean gain",
-              "control loss %", "max regret", "chosen in % of resamples", "PFLOP"]  # fmt: skip
+              "control loss %", "max regret", "chosen in % of resamples", "PFLOP",
+              "why not chosen"]  # fmt: skip
     return f"Rule: {document['selection']['rule']}.\n\n" + _table(header, rows)
+
+
+def _sensitivity(lines: list[dict[str, Any]]) -> str:
+    if not lines:
+        return "Needs one fully measured configuration."
+    rows = [
+        [
+            line["control"],
+            f"{'at least' if line['statistic'] == 'ratio' else 'above'} {line['limit']:g}"
+            + (" of the baseline's" if line["statistic"] == "ratio" else "")
+            + (" (as configured)" if line["configured"] else ""),
+            str(line["feasible"]),
+            f"`{line['chosen']}`" if line["chosen"] else "none",
+            _yes(line["proven"]),
+        ]
+        for line in lines
+    ]
+    return _table(["control", "asked", "feasible", "would be chosen", "all gates proven"], rows)
 
 
 def _left_out(document: dict[str, Any]) -> str:

@@ -90,6 +90,11 @@ class Comparison:
     probability: np.ndarray
     none_feasible: float
 
+    @property
+    def costs(self) -> list[float]:
+        """The training compute of each configuration; infinite where it is not known."""
+        return _costs(self.trials)
+
 
 def compare(
     trials: Sequence[Trial],
@@ -176,7 +181,7 @@ def leave_one_task_out(comparison: Comparison, tasks: Sequence[str]) -> list[dic
         chosen = choose(
             (comparison.scores * comparison.weights[:, None])[kept],
             feasible,
-            _costs(comparison.trials),
+            comparison.costs,
             comparison.draws[:, kept],
         ).chosen
         regret = None

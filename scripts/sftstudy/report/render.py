@@ -16,6 +16,20 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def _coded(text: str) -> Any:
+    """Return visible text as markup in which what stands between backticks is code."""
+    from markupsafe import Markup, escape
+
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its other one
+        return escape(visible(text))
+    coded = (
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    )
+    return Markup("").join(coded)
+
+
 @functools.cache
 def _environment() -> Any:
     import jinja2
@@ -29,6 +43,7 @@ def _environment() -> Any:
     )
     environment.filters |= {
         "visible": lambda value: visible(str(value)),
+        "coded": _coded,
         "commit": commit_line,
         "cut": cut,
         "percent": percent,

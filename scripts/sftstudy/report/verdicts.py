@@ -11,7 +11,7 @@ Tables = dict[str, list[Row]]
 
 # Verdict -> how it is marked and what it means; never by colour alone.
 MARKS = {
-    "RECOMMENDED": ("good", "✓", "Recommended", "every gate is passed with proof"),
+    "RECOMMENDED": ("good", "✓", "Recommended", "every gate and every gain is proven"),
     "PROVISIONAL": ("maybe", "◐", "Provisional", "gates are passed, the proof is incomplete"),
     "NO FEASIBLE CONFIGURATION": ("bad", "✕", "None feasible", "every configuration fails a gate"),
     "BASELINE FAILS GATE": ("broken", "!", "Baseline fails", "a gate fails before any training"),
@@ -53,7 +53,8 @@ def tally(views: list[Row]) -> list[Row]:
     """Return how many students got each verdict, best first."""
     counts = {name: sum(view["verdict"] == name for view in views) for name in MARKS}
     return [
-        {"kind": MARKS[name][0], "symbol": MARKS[name][1], "word": MARKS[name][2], "count": count}
+        dict(zip(("kind", "symbol", "word", "meaning"), MARKS[name], strict=True))
+        | {"count": count}
         for name, count in counts.items()
         if count
     ]
@@ -94,7 +95,10 @@ def _view(
         "chosen": bool(document and document["chosen"]),
         "settings": settings(tables, student, trial),
         "reasons": document["reasons"] if document else [],
+        "next_steps": document["next_steps"] if document else [],
         "gains": document["gains"]["confirm"] if document and trial else {},
+        "mean": document["gains"]["mean"] if document and trial else None,
+        "unread": _unread(tables, student, trial),
         "gates": _gates(tables, student, trial),
         "cost": seconds.get(trial),
         "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
@@ -104,10 +108,48 @@ def _view(
             if (results.folder / f"recommendations/{student}.{suffix}").exists()
         ],
     }
-    values = [gain["value"] for gain in view["gains"].values() if gain]
-    complete = bool(values) and len(values) == len(view["gains"])
-    view["mean_gain"] = sum(values) / len(values) if complete else None
-    return view
+    return view | _overview(view)
+
+
+def _overview(view: Row) -> Row:
+    """Return what the first table says of a student: its smallest gain, and how much is proven."""
+    known = {task: gain for task, gain in view["gains"].items() if gain}
+    gates = [gate for line in view["gates"] for gate in line["cells"]]
+    worst = min(known, key=lambda task: known[task]["value"], default=None)
+    return {
+        "worst": worst and {"task": worst} | known[worst],
+        "lost": [task for task, gain in known.items() if gain["evidence"] == "violated"],
+        "proven": {
+            "gains": sum(gain["evidence"] == "proven" for gain in known.values()),
+            "all_gains": len(view["gains"]),
+            "gates": sum(gate["evidence"] == "proven" for gate in gates),
+            "all_gates": len(gates),
+        },
+    }
+
+
+# Metrics that tell which replies could not be read, and whether they count those that could.
+_READ = {"invalid_rate": False, "boxed_rate": True, "parses": True}
+
+
+def _unread(tables: Tables, student: str, trial: str | None) -> dict[str, tuple[float, float]]:
+    """Return, per task, the share of test replies with no answer in them, untuned and tuned.
+
+    A gain may be made of answers that are now in the form asked for: that is worth knowing.
+    """
+    shares: dict[tuple[str, str], float] = {}
+    for row in tables["metrics"]:
+        if row["student"] != student or row["metric"] not in _READ or row["value"] is None:
+            continue
+        task, _, split = row["evalset"].partition(".")
+        if split == "test" and row["variant"] in ("base", f"{task}/{trial}"):
+            read = _READ[row["metric"]]
+            shares[task, row["trial"]] = 1 - row["value"] if read else row["value"]
+    return {
+        task: (before, shares[task, trial])
+        for (task, name), before in shares.items()
+        if not name and (task, trial) in shares
+    }
 
 
 def _gates(tables: Tables, student: str, trial: str | None) -> list[Row]:
@@ -118,7 +160,7 @@ def _gates(tables: Tables, student: str, trial: str | None) -> list[Row]:
         line = lines.setdefault(
             row["control"],
             {"control": row["control"], "metric": row["metric"], "rule": row["rule"], "cells": []}
-            | {"baseline": row["baseline"]},
+            | {"baseline": row["baseline"], "n": row["n"]},
         )
         line["cells"].append(row)
     return list(lines.values())

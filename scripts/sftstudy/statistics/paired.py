@@ -1,7 +1,7 @@
 """Baseline against tuned on the same rows: the gain, its interval, and the test against 0."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,6 +112,19 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
     p = min(1.0, 2 * t_tail(abs(value) / se, mean.df))
     name = "paired t" if groups == n else "paired cluster t"
     return Gain(value, n, groups, se, value - reach, value + reach, name, name, p, *counts)
+
+
+def mean_of_gains(gains: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    """Return value, low and high of the mean of independent gains, given as such triples.
+
+    The square-and-add limits of Zou & Donner (2008), "MOVER": each side of the interval comes from
+    the same sides of the single intervals, so that it may be as lopsided as they are.
+    """
+    count = len(gains)
+    below = math.sqrt(sum((value - low) ** 2 for value, low, _ in gains)) / count
+    above = math.sqrt(sum((high - value) ** 2 for value, _, high in gains)) / count
+    mean = sum(value for value, _, _ in gains) / count
+    return mean, mean - below, mean + above
 
 
 def more_pairs(gain: Gain, alpha: float = ALPHA) -> int | None:

@@ -185,11 +185,18 @@ def _forgetting_rows(results: Results, shown: dict[str, str | None], read: _Read
                 tuned = read.documents.get((student, f"{task}/{trial}", evalset))
                 identity = {"student": student, "trial": trial, "trained_on": task}
                 compared.append(identity | {"evalset": evalset} | _comparison(base, tuned))
-        tested = [row for row in compared if "p" in row]
-        for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
-            row["p_holm"] = p
+        # Two questions, two families: the gains that the verdict rests on, and side effects.
+        for own in (True, False):
+            tested = [row for row in compared if "p" in row and _is_own(row) == own]
+            for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
+                row["p_holm"] = p
         rows += compared
     return rows
+
+
+def _is_own(row: Row) -> bool:
+    """Return whether a checkpoint is compared on the task that it was trained on."""
+    return row["evalset"] == f"{row['trained_on']}.test"
 
 
 def _comparison(base: Row | None, tuned: Row | None) -> Row:

@@ -71,6 +71,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "student": _CELL["student"],
         "trial": "Trial id: one configuration for all tasks.",
         "status": "`feasible`, `infeasible` (fails a gate) or `incomplete` (a cell is missing).",
+        "why_not": "Why it was not chosen; empty for the choice.",
         "chosen": "Whether it is the recommendation's choice.",
         "mean_gain": "Mean over the tasks of the gain on the val split.",
         "max_regret": "Largest distance to the best feasible configuration over the tasks.",
@@ -102,7 +103,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n": "Paired items.",
         "test": "Name of the paired test.",
         "p": "Its two-sided p-value.",
-        "p_holm": "p-value adjusted by Holm's method over the student's cells.",
+        "p_holm": "p-value adjusted by Holm's method: over the tasks for the gain on the task "
+        "trained on (as in the verdict), over all other cells of the student for the rest.",
     },
     "gates": {
         "student": _CELL["student"],

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from sftstudy.statistics.gates import proven_from, rate_gate, ratio_gate, ratio_limits, ratio_score
 from sftstudy.statistics.multiplicity import holm
-from sftstudy.statistics.paired import difference_limits, mcnemar_exact, more_pairs, paired_gain
+from sftstudy.statistics.paired import (
+    difference_limits,
+    mcnemar_exact,
+    mean_of_gains,
+    more_pairs,
+    paired_gain,
+)
 
 
 def outcomes(both: int, tuned_only: int, baseline_only: int, neither: int):
@@ -202,3 +208,20 @@ def test_holm_is_between_no_correction_and_bonferronis(p_values):
         )
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     assert [adjusted[i] for i in order] == sorted(adjusted)
+
+
+def test_limits_of_a_mean_of_gains_cover():
+    """Four tasks of 100 paired rows each: the square-and-add limits hold the mean true gain."""
+    generator = np.random.default_rng(3)
+    covered = 0
+    for _ in range(600):
+        base, tuned = generator.uniform(0.2, 0.7, 4), generator.uniform(0.3, 0.95, 4)
+        gains = []
+        for before, after in zip(base, tuned, strict=True):
+            latent = generator.uniform(size=100)
+            mixed = np.where(generator.uniform(size=100) < 0.5, latent, generator.uniform(size=100))
+            gain = paired_gain(1.0 * (mixed < after), 1.0 * (latent < before), np.arange(100))
+            gains.append((gain.value, gain.low, gain.high))
+        _, low, high = mean_of_gains(gains)
+        covered += low <= (tuned - base).mean() <= high
+    assert 0.93 <= covered / 600 <= 0.975
