@@ -1,5 +1,6 @@
 """Which files a rule declares: exactly what its program is made of."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,30 @@ def test_a_package_of_a_docstring_only_is_no_code_and_one_with_statements_is() -
         if imports._does_something(init.relative_to(ROOT).as_posix())
     }
     assert {init.parent.name for init in counted} == {"tasks"}  # the registry, which is plumbing
+
+
+def test_every_import_of_the_library_finds_what_it_names() -> None:
+    """Imports inside functions too. Read, not run: some of the modules take seconds to import."""
+    for file in sorted((ROOT / "scripts").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sftstudy":
+                base = ROOT / "scripts" / Path(*node.module.split("."))
+                module = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+                names = {part.stem for part in base.glob("*")} | defined_names(module)
+                missing = {alias.name for alias in node.names} - names
+                assert not missing, f"{file.relative_to(ROOT)}, line {node.lineno}: {missing}"
+
+
+def defined_names(module: Path) -> set[str]:
+    """Return all names that a module defines (those inside its functions too, which is enough)."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.alias(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+    return names
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sftstudy import rawfiles
+from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, read_jsonl
 
