@@ -349,11 +349,11 @@ class Tally:
 
 def run_scenario(
     scenario: str, studies: int, resamples: int, seed: int
-) -> tuple[dict[str, Tally], list[str]]:
-    """Return the tallies of three ways of choosing, and our verdicts."""
+) -> tuple[dict[str, Tally], list[str], dict[str, list[bool]]]:
+    """Return the tallies of three ways of choosing, our verdicts, and what was proven in each."""
     ways = ("recommend", "argmax on select", "argmax on test")
     tallies = {way: Tally([], [], [], [], [], []) for way in ways}
-    verdicts = []
+    verdicts, proven = [], {"ifeval": [], "safety": [], "gains": []}
     for number in range(studies):
         generator = np.random.default_rng([seed, SCENARIOS.index(scenario), number])
         truth = draw_truth(scenario, generator)
@@ -361,6 +361,13 @@ def run_scenario(
         document = recommend(study.plan, study.read_metrics, study.read_provenance)
         verdicts.append(document["verdict"])
         chosen = NAMES.index(document["chosen"]) if document["chosen"] else None
+        if chosen is not None:
+            entry = document["configurations"][chosen]
+            for name, control in (("ifeval", "ifeval"), ("safety", "simple_safety_tests")):
+                gates = [gate for gate in entry["gates"] if gate["control"] == control]
+                proven[name].append(all(gate["evidence"] == "proven" for gate in gates))
+            gains = document["gains"]["confirm"].values()
+            proven["gains"].append(all(gain["evidence"] == "proven" for gain in gains))
         covered = None if chosen is None else study.gains_covered(chosen, "test", truth)
         recommended = document["verdict"] == "RECOMMENDED"
         tallies["recommend"].add(truth, chosen, covered, recommended)
@@ -369,7 +376,7 @@ def run_scenario(
             best = int(means.argmax())
             # A team without gates ships what it chose: that is its recommendation.
             tallies[way].add(truth, best, study.gains_covered(best, split, truth), True)
-    return tallies, verdicts
+    return tallies, verdicts, proven
 
 
 def print_studies(studies: int, resamples: int, seed: int) -> bool:
@@ -378,9 +385,9 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
           "an infeasible one as recommended % | mean true regret, points (se) | mean epochs | "
           "coverage of the gains it reports % |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|")
-    fine, notes = True, []
+    fine, notes, parts = True, [], []
     for scenario in SCENARIOS:
-        tallies, verdicts = run_scenario(scenario, studies, resamples, seed)
+        tallies, verdicts, proven = run_scenario(scenario, studies, resamples, seed)
         for way, tally in tallies.items():
             cells = [scenario, way, _percent(tally.feasible), _percent(tally.refused)]
             cells += [_percent(tally.false_recommendations), _mean_error(tally.regret)]
@@ -391,8 +398,11 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
         fine &= not ours.regret or np.mean(ours.regret) <= np.mean(plain.regret)
         fine &= not ours.covered or np.mean(ours.covered) >= 0.93
         shares = {name: f"{100 * verdicts.count(name) / studies:.0f}%" for name in set(verdicts)}
+        held = ", ".join(f"{name} {_percent(values)}%" for name, values in proven.items())
+        parts.append(f"{scenario}: {held}")
         notes.append(f"{scenario}: {', '.join(f'{k} {v}' for k, v in sorted(shares.items()))}")
     print("\nVerdicts. " + "; ".join(notes) + ".")
+    print("\nProven on all four tasks, of the studies with a choice. " + "; ".join(parts) + ".")
     return bool(fine)
 
 

@@ -181,6 +181,22 @@ def test_browser_of_predictions_filters_by_outcome(opened) -> None:
     ]
 
 
+@full_page
+def test_a_number_leads_to_its_replies(opened) -> None:
+    link = opened.locator("#verdict-2 .gains a.drill", has_text="broken").nth(1)
+    count = int(link.inner_text().split()[0])
+    link.focus()
+    opened.keyboard.press("Enter")
+    pick = opened.locator("#pick")
+    wanted = link.evaluate("(a) => ({...a.dataset})")
+    for label, name in (("Student", "student"), ("Variant", "variant")):
+        assert pick.get_by_label(label).input_value() == wanted[name]
+    assert pick.get_by_label("Evaluated on").input_value() == wanted["evalset"]
+    assert pick.get_by_label("broken", exact=True).is_checked()
+    assert f" {count} broken" in opened.locator("#cell").text_content()
+    assert opened.evaluate("location.hash") == "#predictions"
+
+
 @small_page
 def test_attack_strings_stay_text(opened) -> None:
     while opened.locator("#more").is_visible():

@@ -147,6 +147,21 @@ def test_trl_builds_the_adapter_that_the_study_trained(lora_files, tmp_path):
     assert found == expected
 
 
+def test_files_name_the_commit_of_the_student_and_what_a_step_takes():
+    study = MadeUpStudy()
+    texts = recipe_files(study.recommend(), "data")
+    assert all("revision" not in text for text in texts.values())  # a path or a made-up student
+    for document in study.provenance.values():
+        document["base"] = {"kind": "hub", "id": "org/tiny", "revision": "ab" * 20}
+    texts = recipe_files(study.recommend(), "data")
+    trl, oumi, axolotl = (yaml.safe_load(texts[tool]) for tool in ("trl", "oumi", "axolotl"))
+    assert trl["model_revision"] == oumi["model"]["model_revision"] == "ab" * 20
+    assert axolotl["revision_of_model"] == "ab" * 20
+    for text in texts.values():
+        assert "an optimizer step takes 16 rows. On N GPUs divide" in text
+        assert "Longer rows than 512 tokens" in text
+
+
 def test_what_a_tool_has_no_key_for_is_said(written):
     text = (written / "recommendations/tiny.trl.yaml").read_text()
     assert "chat_template_kwargs = {'enable_thinking': False}" in text

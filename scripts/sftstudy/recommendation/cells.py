@@ -120,6 +120,10 @@ class Cells:
         value = (self.provenance(variant) or {}).get("train_flops")
         return None if value is None else float(value)
 
+    def base_revision(self, variant: str) -> str | None:
+        """Return the commit of the student that a trial started from; None where it has none."""
+        return (self.provenance(variant) or {}).get("base", {}).get("revision")
+
     def recipe(self, variant: str) -> dict[str, Any] | None:
         """Return the recipe that a trial was trained with."""
         return (self.provenance(variant) or {}).get("recipe")

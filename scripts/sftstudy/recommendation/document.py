@@ -64,6 +64,7 @@ def recommend(
         "verdict": verdict_,
         "reasons": reasons(verdict_, baseline_gates, trials, chosen, confirm, least),
         "next_steps": next_steps(verdict_, chosen, confirm, least),
+        "revision": _revision(cells, tasks, shown),
         "chosen": chosen.name if chosen else None,
         "least_violating": least | _config(cells, tasks, least["trial"]) if least else None,
         **(
@@ -95,6 +96,12 @@ def recommend(
 def _primary(task: str, base: dict[str, Scores | None], trials: list[Trial]) -> str | None:
     measured = [base[task], *(trial.select[task] for trial in trials)]
     return next((scores.metric for scores in measured if scores is not None), None)
+
+
+def _revision(cells: Cells, tasks: list[str], trial: str | None) -> str | None:
+    """Return the student's commit; None without one, or where tasks started from different ones."""
+    found = {cells.base_revision(f"{task}/{trial}") for task in tasks} if trial else set()
+    return found.pop() if len(found) == 1 else None
 
 
 def _config(cells: Cells, tasks: list[str], trial: str) -> dict[str, Any]:

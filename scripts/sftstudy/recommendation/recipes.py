@@ -77,7 +77,7 @@ def recipe_files(document: dict[str, Any], data: str) -> dict[str, str]:
     recipe, differing = _one_recipe(source)
     texts = {}
     for tool, build in builders.items():
-        content = build(recipe, document["source"], document["student"], data)
+        content = build(recipe, document, data)
         body = yaml.safe_dump(content, sort_keys=False)
         if not document["chosen"]:
             body = "".join(f"# {line}\n" for line in body.splitlines())
@@ -115,7 +115,8 @@ def _header(
         least = document["least_violating"]
         lines += [f"Least violating: {least['trial']}, commented out below."] if least else []
     else:
-        lines += [f"Run with: {command}", f"Data: {rows}"]
+        lines += [f"Run with: {command}", f"Data: {rows}; the path is an example, put yours there"]
+        lines += _warnings(recipe)
     for field, values in (differing or {}).items():
         by_task = ", ".join(f"{task} {value}" for task, value in values.items())
         lines.append(f"{field} differed between the tasks: {by_task}.")
@@ -123,6 +124,24 @@ def _header(
         if recipe[field] not in ({}, None, False, "off"):
             lines.append(f"Used in the study, not a key of {tool}: {field} = {recipe[field]!r}.")
     return "".join(f"# {line}\n" for line in lines)
+
+
+def _warnings(recipe: dict[str, Any]) -> list[str]:
+    """Return what would change the configuration without a word from the tool."""
+    lines = []
+    batch = recipe.get("per_device_train_batch_size")
+    steps = recipe.get("gradient_accumulation_steps")
+    if batch and steps:
+        lines.append(
+            f"Written for one GPU: an optimizer step takes {batch * steps} rows. On N GPUs divide "
+            "gradient_accumulation_steps (or the batch size) by N."
+        )
+    if recipe.get("max_length"):
+        lines.append(
+            f"Longer rows than {recipe['max_length']} tokens are cut or dropped without an error: "
+            "check yours (the data cards count those of the study)."
+        )
+    return lines
 
 
 def _training(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -144,9 +163,10 @@ def _present(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _trl(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[str, Any]:
+def _trl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
     return {
-        "model_name_or_path": source,
+        "model_name_or_path": document["source"],
+        **_present(model_revision=document["revision"]),
         "dtype": "float32",
         **_present(attn_implementation=recipe.get("attention")),
         "dataset_name": data,
@@ -162,15 +182,16 @@ def _trl(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[s
         "bf16": recipe.get("dtype") == "bfloat16",
         "fp16": recipe.get("dtype") == "float16",
         "save_strategy": "no",
-        "output_dir": f"output/{student}",
+        "output_dir": f"output/{document['student']}",
     }
 
 
-def _oumi(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[str, Any]:
+def _oumi(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
     peft = _lora(recipe, lora_target_modules=_LINEAR)
     return {
         "model": {
-            "model_name": source,
+            "model_name": document["source"],
+            **_present(model_revision=document["revision"]),
             "torch_dtype_str": "float32",
             **_present(
                 model_max_length=recipe.get("max_length"),
@@ -198,13 +219,13 @@ def _oumi(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[
             "mixed_precision_dtype": _AUTOCAST.get(recipe.get("dtype", ""), "NONE"),
             "save_steps": 0,
             "save_final_model": True,
-            "output_dir": f"output/{student}",
+            "output_dir": f"output/{document['student']}",
         },
         **({"peft": peft} if peft else {}),
     }
 
 
-def _axolotl(recipe: dict[str, Any], source: str, student: str, data: str) -> dict[str, Any]:
+def _axolotl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
     names = {
         "num_train_epochs": "num_epochs",
         "per_device_train_batch_size": "micro_batch_size",
@@ -212,7 +233,8 @@ def _axolotl(recipe: dict[str, Any], source: str, student: str, data: str) -> di
     }
     attention = _AXOLOTL_ATTENTION.get(recipe.get("attention", ""))
     return {
-        "base_model": source,
+        "base_model": document["source"],
+        **_present(revision_of_model=document["revision"]),
         "datasets": [
             {
                 "path": f"{data}/train.messages.jsonl",
@@ -238,5 +260,5 @@ def _axolotl(recipe: dict[str, Any], source: str, student: str, data: str) -> di
         "fp16": recipe.get("dtype") == "float16",
         **({attention: True} if attention else {}),
         **_lora(recipe, adapter="lora", lora_target_linear=True),
-        "output_dir": f"output/{student}",
+        "output_dir": f"output/{document['student']}",
     }

@@ -151,6 +151,18 @@ function browse(study) {
     label.append(radio, ` ${name}`);
     $("outcomes").append(label);
   }
+  // A link to the replies behind a number: the jump is the browser's, the choice is made here.
+  function show(wanted) {
+    for (const name of order) {
+      form.elements[name].value = wanted[name];
+      update();
+    }
+    form.elements.outcome.value = wanted.outcome;
+    update();
+  }
+  for (const link of document.querySelectorAll("a.drill")) {
+    link.addEventListener("click", () => show(link.dataset));
+  }
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", update);
   $("more").addEventListener("click", more);
