@@ -8,12 +8,18 @@ import numpy as np
 from sftstudy.statistics.metric import Item, Metric
 
 
-def outcomes(prediction: str | None, gold: str, seed_correct: bool) -> dict[str, Any]:
-    """Return one reply's outcomes; `prediction` is None where the reply is not one label."""
+def outcomes(
+    prediction: str | None, named: str | None, gold: str, seed_correct: bool
+) -> dict[str, Any]:
+    """Return one reply's outcomes.
+
+    `prediction` is None where the reply is not one label, `named` where it does not name one.
+    """
     return {
         "prediction": prediction,
         "label": gold,
         "correct": prediction == gold,
+        "named_correct": named == gold,
         "invalid": prediction is None,
         "seed_correct": seed_correct,
     }
@@ -36,6 +42,9 @@ def metrics(names: Mapping[str, str]) -> dict[str, Metric]:
         ),
         "invalid_rate": Metric(
             "proportion", "invalid", description="replies that are not exactly one label"
+        ),
+        "named_accuracy": Metric(
+            "proportion", "named_correct", description="replies that name the right label alone"
         ),
         "seed_accuracy": Metric(
             "proportion", "seed_correct", description="the seed's rule: the label occurs somewhere"

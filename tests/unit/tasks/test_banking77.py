@@ -297,3 +297,24 @@ def test_a_cut_parquet_file_is_an_error(tmp_path):
 def test_no_known_layout(tmp_path):
     with pytest.raises(StudyError, match=r"looked for data/train-\*\.parquet, train\.csv"):
         data.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("11", "11"),
+        ("The answer is: **11**.", "11"),
+        ("11: card_arrival", "11"),
+        (r"\boxed{11}", "11"),
+        ("`11` because 11 fits", "11"),
+        ("11 or 12", None),
+        ("77", None),
+        ("1.5", None),
+        ("-3", None),
+        ("card_arrival", None),
+        ("<think>3</think>11", "11"),
+        ("\n".join(map(str, range(77))), None),
+    ],
+)
+def test_named_id(reply, label):
+    assert score.named(reply, 77) == label

@@ -150,6 +150,7 @@ def test_metrics():
         "accuracy",
         "macro_f1",
         "invalid_rate",
+        "named_accuracy",
         "seed_accuracy",
         *(f"recall[label={label}]" for label in score.LABELS),
         *(f"precision[label={label}]" for label in score.LABELS),
@@ -200,3 +201,24 @@ def test_a_list_is_no_source(tmp_path):
 def test_no_known_layout(tmp_path):
     with pytest.raises(StudyError, match=r"looked for pqa_labeled.*ori_pqal\.json"):
         data.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("yes", "yes"),
+        ("**Yes**, because there was no difference.", "yes"),
+        ("Answer: no", "no"),
+        ("The final answer is: **maybe**.", "maybe"),
+        ('"No"', "no"),
+        ("<think>yes</think>no", "no"),
+        ("yes and no", None),
+        ("maybe not", None),
+        ("No, yes", None),
+        ("unknown", None),
+        ("The study shows that yes", None),
+        ("", None),
+    ],
+)
+def test_named_label(reply, label):
+    assert score.named(reply) == label

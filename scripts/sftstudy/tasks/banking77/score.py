@@ -1,13 +1,15 @@
 """banking77: a reply is an intent's id and nothing else."""
 
+import re
 from typing import Any
 
 from sftstudy.scoring import labels
 from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Item, Metric
 
-VERSION = 1
+VERSION = 2
 PRIMARY = "accuracy"
+_NUMBER = re.compile(r"(?<![\w.-])\d{1,4}(?![\w-]|\.\d)", re.ASCII)
 
 
 def parse(reply: str, intents: int) -> str | None:
@@ -21,6 +23,17 @@ def parse(reply: str, intents: int) -> str | None:
     return text if digits and text == str(int(text)) and int(text) < intents else None
 
 
+def named(reply: str, intents: int) -> str | None:
+    """Return the one id that the reply names, whatever stands around it, or None.
+
+    "The answer is **11**." names 11; two different numbers name none. Beside the strict accuracy
+    this tells what a student knows from whether it keeps to the form.
+    """
+    text, _ = strip_think(reply)
+    numbers = {number.group() for number in _NUMBER.finditer(text)}
+    return parse(numbers.pop(), intents) if len(numbers) == 1 else None
+
+
 def seed_correct(reply: str, gold: str) -> bool:
     """Return the seed's verdict: the gold id occurs anywhere in the reply."""
     return gold in reply.strip().lower()
@@ -31,7 +44,12 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, Any]:
     reference = row["reference"]
     prediction = parse(reply, reference["intents"])
     return {
-        **labels.outcomes(prediction, reference["label"], seed_correct(reply, reference["label"])),
+        **labels.outcomes(
+            prediction,
+            named(reply, reference["intents"]),
+            reference["label"],
+            seed_correct(reply, reference["label"]),
+        ),
         "intent": reference["intent"],
     }
 

@@ -1,14 +1,20 @@
 """PubMedQA: a reply is yes, no or maybe and nothing else."""
 
+import re
 from typing import Any
 
 from sftstudy.scoring import labels
 from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Item, Metric
 
-VERSION = 1
+VERSION = 2
 PRIMARY = "accuracy"
 LABELS = ("yes", "no", "maybe")
+_NAMED = re.compile(
+    r"[\W_]*(?:(?:the )?(?:final )?(?:answer|decision|conclusion)(?: is)?\b[\W_]*)?"
+    r"(yes|no|maybe)\b(?![\W_]*(?:and|or|not|yes|no|maybe)\b)",
+    re.IGNORECASE,
+)
 
 
 def parse(reply: str) -> str | None:
@@ -20,6 +26,17 @@ def parse(reply: str) -> str | None:
     text, _ = strip_think(reply)
     label = text.removesuffix(".").lower()
     return label if label in LABELS else None
+
+
+def named(reply: str) -> str | None:
+    """Return the label that the reply begins with, or None; "the answer is" may stand before it.
+
+    "**Yes**, because ..." names yes; "yes and no" and "maybe not" name none. Beside the strict
+    accuracy this tells what a student knows from whether it keeps to the form.
+    """
+    text, _ = strip_think(reply)
+    found = _NAMED.match(text)
+    return found.group(1).lower() if found else None
 
 
 def seed_correct(reply: str, gold: str) -> bool:
@@ -34,7 +51,7 @@ def seed_correct(reply: str, gold: str) -> bool:
 def outcomes(row: dict[str, Any], reply: str) -> dict[str, Any]:
     """Return everything known about one reply."""
     gold = row["reference"]["label"]
-    return labels.outcomes(parse(reply), gold, seed_correct(reply, gold))
+    return labels.outcomes(parse(reply), named(reply), gold, seed_correct(reply, gold))
 
 
 def metrics(items: list[Item]) -> dict[str, Metric]:
