@@ -1,1 +1,7 @@
-"""Replies of a checkpoint to the prompts of a suite of eval sets."""
+"""Replies of a checkpoint to the prompts of a suite of eval sets.
+
+``suite``    several eval sets with one checkpoint
+``journal``  what has been generated already
+``engine``   what an engine is; ``hf``, ``vllm`` and ``openai`` are three
+``server``   a server of one's own, for ``openai``
+"""

@@ -1,0 +1,11 @@
+"""The report of a study: one self-contained page.
+
+``page``      the page from first to last
+``verdicts``  per student, what to ship, or why nothing
+``overview``  key metrics, regret
+``samples``   the replies that the page carries
+``evidence``  data, provenance, what is missing
+``render``    the template environment, over ``templates/``
+``text``      untrusted text made fit to be shown
+``numbers``   numbers as people read them
+"""

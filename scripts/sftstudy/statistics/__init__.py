@@ -1,1 +1,12 @@
-"""Metrics with their uncertainty: estimators, intervals, tests. No module here imports torch."""
+"""Metrics with their uncertainty: estimators, intervals, tests. No module here imports torch.
+
+``metric``         what a task says about a metric
+``estimate``       a metric and outcomes to value, n, standard error, interval
+``intervals``      point estimates with standard error and 95% interval
+``paired``         the gain over the baseline on the same rows
+``gates``          what must not be lost, and whether the data prove it
+``multiplicity``   several tests at once
+``clusters``       means over rows that share a document or database
+``resampling``     the cluster bootstrap
+``distributions``  the few distribution functions that tests need
+"""

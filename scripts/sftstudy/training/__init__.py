@@ -1,1 +1,14 @@
-"""Supervised fine-tuning of one trial: recipe in, checkpoint out."""
+"""Supervised fine-tuning of one trial: recipe in, checkpoint out.
+
+``trial``          one training from first to last
+``arguments``      a recipe as TRL's configuration
+``rows``           the training split as tokens
+``trainable``      which weights change: all, or an adapter
+``checkpoint``     the folder that training declares
+``resume``         saved states, and going on from them
+``finished``       what ended before Snakemake could record it
+``out_of_memory``  smaller batches in the same steps
+``divergence``     stopping where numbers are no numbers
+``flops``          the compute of a training
+``tracking``       curves in a tracker
+"""
