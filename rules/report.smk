@@ -31,10 +31,8 @@ rule plan:
 rule collate:
     input:
         plan="<results>/plan.json",
-        metrics=[file for student in study.students for file in study.metrics_files(student)],
-        checkpoints=[
-            folder for student in study.students for folder in study.checkpoint_folders(student)
-        ],
+        metrics=study.metrics_files(*study.students),
+        checkpoints=study.checkpoint_folders(*study.students),
         recommendations=expand("<results>/recommendations/{student}.json", student=study.students),
         template="scripts/sftstudy/report/templates/table.html",
     output:
@@ -105,13 +103,9 @@ rule report:
         data=expand("<results>/data/{task}/{split}.jsonl", task=study.tasks, split=["val", "test"]),
         controls=expand("<results>/data/{control}/test.jsonl", control=study.controls),
         raw=expand("<results>/raw/{dataset}", dataset=study.datasets()),
-        metrics=[file for student in study.students for file in study.metrics_files(student)],
-        predictions=[
-            file for student in study.students for file in study.predictions_files(student)
-        ],
-        checkpoints=[
-            folder for student in study.students for folder in study.checkpoint_folders(student)
-        ],
+        metrics=study.metrics_files(*study.students),
+        predictions=study.predictions_files(*study.students),
+        checkpoints=study.checkpoint_folders(*study.students),
         templates=template_files("sftstudy.report"),
     output:
         report(

@@ -73,6 +73,10 @@ class Study:
         self.judge: str | None = self.config["judge"]
         for facts in self.catalog["students"].values():
             self._override(facts)
+        # Made once: every recipe of a large grid asks for them.
+        self._trials = {
+            pair: self._combined(*pair) for pair in itertools.product(self.students, self.tasks)
+        }
 
     def _settings(self) -> str:
         """Return the folder below ``results`` of a study whose command line changes its results."""
@@ -95,6 +99,9 @@ class Study:
         First those of `space`, which train all weights, then those of `lora_space`. The latter name
         their method and their rank, whether it is an axis or not.
         """
+        return self._trials[student, task]
+
+    def _combined(self, student: str, task: str) -> dict[str, dict[str, Any]]:
         grid = _combinations(self._overridden("space", student, task))
         rank = self._overridden("training", student, task)["lora_r"]
         grid += [
@@ -265,16 +272,21 @@ class Study:
         databases = self.catalog["tasks"].get(name, {}).get("databases")
         return [f"--databases={databases}"] if databases else []
 
-    # -- files of a student -----------------------------------------------------------------------
+    # -- files of students ------------------------------------------------------------------------
 
-    def checkpoint_folders(self, student: str) -> list[str]:
+    def checkpoint_folders(self, *students: str) -> list[str]:
         """Return the checkpoint of every variant."""
-        return [f"<results>/checkpoints/{student}/{v}" for v in self.variants(student)]
+        return [
+            f"<results>/checkpoints/{student}/{variant}"
+            for student in students
+            for variant in self.variants(student)
+        ]
 
-    def predictions_files(self, student: str) -> list[str]:
+    def predictions_files(self, *students: str) -> list[str]:
         """Return the predictions of every variant on every one of its eval sets."""
         return [
             f"<results>/predictions/{student}/{variant}/{evalset}.jsonl"
+            for student in students
             for variant in self.variants(student)
             for evalset in self.evalsets(variant)
         ]
@@ -285,10 +297,11 @@ class Study:
             return []
         return [f"<results>/retained/{student}.json" for student in self.students]
 
-    def metrics_files(self, student: str) -> list[str]:
+    def metrics_files(self, *students: str) -> list[str]:
         """Return the metrics of every variant on every one of its eval sets."""
         return [
             f"<results>/metrics/{student}/{variant}/{evalset}.json"
+            for student in students
             for variant in self.variants(student)
             for evalset in self.evalsets(variant)
         ]
