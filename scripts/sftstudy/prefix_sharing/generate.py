@@ -4,7 +4,9 @@ Prompts are sorted, so that those of one document meet, and decoded in batches. 
 shares stays in a key-value cache for the batches behind it, cropped or extended as they need it.
 What parts of a batch share is computed once, in the trie of a row. Then each prompt decodes in a
 slot of its row: slots attend to their own path through the cached columns and copy none of them.
-Batches that share next to nothing are decoded padded, one row a prompt.
+Scores are computed over the columns of neighbours too, and then hidden. Where that becomes dearer
+than a copy, as with long replies to short prompts, each prompt gets a row of its own. Batches that
+share next to nothing are decoded padded, one row a prompt, from the start.
 """
 
 import copy
@@ -20,6 +22,9 @@ from sftstudy.prefix_sharing.collator import attention_knee
 from sftstudy.prefix_sharing.trie import Row, build_row, choose_rows, common_prefix
 
 WORTHWHILE = 0.9  # tries are used where they compute at most this share of the prompt tokens
+# What it costs to read and copy a cached column, in queries that attend to it: in a row of several
+# slots, whose keys are repeated for each head that uses them, and in a row of one. From CPUs.
+MOVED_FOR_MANY, MOVED_FOR_ONE = 16, 7
 
 
 class Reply(NamedTuple):
@@ -244,6 +249,8 @@ class _Slots:
             if not any(s is not None for row in self.owner for s in row):
                 break
             self._compact()
+            if self._crowded():
+                self._unpack()
         return [replies[s] for s in range(len(replies))]
 
     def _step(self) -> Tensor:
@@ -285,6 +292,34 @@ class _Slots:
         self.tokens = self.tokens[row_of, slot_index]
         self.positions = self.positions[row_of, slot_index]
         self.visible = self.visible[row_of, slot_index]
+
+    def _crowded(self) -> bool:
+        """Say whether a step costs more than it would with each slot in a row of its own."""
+        _, slots, columns = self.visible.shape
+        own = int(self.positions.max()) + 1
+        return columns * (slots + MOVED_FOR_MANY) > slots * own * (1 + MOVED_FOR_ONE) and slots > 1
+
+    def _unpack(self) -> None:
+        """Give each busy slot a row of its own, with a copy of the columns that it attends to."""
+        busy = [
+            (r, k)
+            for r, slots in enumerate(self.owner)
+            for k, s in enumerate(slots)
+            if s is not None
+        ]
+        self.owner = [[self.owner[r][k]] for r, k in busy]
+        row, slot = torch.tensor(busy, device=self.tokens.device).T
+        visible = self.visible[row, slot]
+        # Of each slot: its own columns first, in their order, as many as the longest has.
+        own = visible.byte().argsort(dim=1, descending=True, stable=True)
+        own = own[:, : int(visible.sum(1).max())]
+        self.visible = visible.gather(1, own)[:, None]
+        self.columns = self.columns[row].gather(1, own)
+        self.tokens = self.tokens[row, slot][:, None]
+        self.positions = self.positions[row, slot][:, None]
+        for layer in self.cache.layers:  # keys and values: (rows, heads, columns, head_dim)
+            layer.keys = layer.keys[row[:, None], :, own].transpose(1, 2)
+            layer.values = layer.values[row[:, None], :, own].transpose(1, 2)
 
 
 def _decode_padded(

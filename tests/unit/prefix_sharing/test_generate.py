@@ -105,6 +105,35 @@ def test_prompts_far_beyond_the_window():
     )
 
 
+def fed_shapes(model, call):
+    """Return the (rows, slots) of every step that goes through the model during `call`."""
+    seen = []
+    handle = model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    call()
+    handle.remove()
+    return seen
+
+
+def test_long_replies_to_short_prompts_get_rows_of_their_own(model):
+    """Otherwise each slot would attend to all that its neighbours have said."""
+    prompts = [[3, 4, 5, 6, 7, 8 + n, *range(20, 20 + n)] for n in range(8)]
+    new_tokens = WINDOW + 10
+    expected = plain(model, prompts, new_tokens=new_tokens)
+    eos = {Counter(reply[12] for reply in expected).most_common(1)[0][0]}  # some end on the way
+    shapes = fed_shapes(model, lambda: shared(model, prompts, new_tokens=new_tokens))
+    assert shapes[-1] == (len(prompts), 1)
+    assert shared(model, prompts, new_tokens=new_tokens) == expected
+    assert shared(model, prompts, eos, new_tokens) == plain(model, prompts, eos, new_tokens)
+
+
+def test_short_replies_to_long_prompts_stay_in_slots(model):
+    prompts = [[*range(2, 250), n] for n in range(2, 10)]
+    shapes = fed_shapes(model, lambda: shared(model, prompts))
+    assert shapes[-1] == (1, len(prompts))
+
+
 def test_eager_attention(model):
     eager = make_model(model.config.model_type.removesuffix("_text"), attention="eager").eval()
     prompts = make_prompts(seed=4)
