@@ -117,13 +117,16 @@ def attention_knee(model: nn.Module) -> float:
     return weights / (2 * width * config.num_hidden_layers)
 
 
-def enable(model: nn.Module, pad_token_id: int) -> tuple[PrefixSharingCollator | None, str | None]:
+def enable(
+    model: nn.Module, pad_token_id: int, device: torch.device | None = None
+) -> tuple[PrefixSharingCollator | None, str | None]:
     """Prepare the bare causal LM for trie batches, before TRL or PEFT wrap it.
 
+    `device` is where it will be trained, if it is not there yet.
     Returns (collator, None) to be given to `SFTTrainer` as ``data_collator``; or (None, reason)
     with a line for the log where the model's attention cannot take the masks, to train padded.
     """
-    _, reason = mask.install(model)
+    _, reason = mask.install(model, device)
     if reason is not None:
         return None, reason
     return PrefixSharingCollator(pad_token_id, attention_knee(model)), None

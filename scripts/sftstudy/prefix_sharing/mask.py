@@ -138,8 +138,10 @@ def _hook(model: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple,
     return args, kwargs
 
 
-def install(model: nn.Module) -> tuple[Any, str | None]:
+def install(model: nn.Module, device: torch.device | None = None) -> tuple[Any, str | None]:
     """Register the hook on the bare causal LM, before TRL or PEFT wrap it.
+
+    `device` is where the model will compute, if it is not there yet.
 
     Returns (handle, None), the handle removes the hook; or (None, reason) in one line, with the
     model as it was, where the model's attention cannot take the masks.
@@ -147,7 +149,7 @@ def install(model: nn.Module) -> tuple[Any, str | None]:
     implementation = model.config._attn_implementation
     if implementation not in (*DENSE, "flex_attention"):
         return None, f"its attention implementation {implementation} takes no custom mask"
-    if implementation == "flex_attention" and model.device.type == "cpu":
+    if implementation == "flex_attention" and (device or model.device).type == "cpu":
         return None, "flex_attention has no backward pass on CPU"
     unknown = set(layer_windows(model.config)) - {"full_attention", "sliding_attention"}
     if unknown:
@@ -167,9 +169,13 @@ def _refusal(model: nn.Module) -> str | None:
     on the first branch. That holds to rounding in any precision, whatever the weights are.
     """
     prefix, first, second = [3, 4, 5], [6, 7], [8, 9]
-    training = model.training
+    training, implementation = model.training, model.config._attn_implementation
     model.eval()
     try:
+        if implementation == "flex_attention" and model.device.type == "cpu":
+            # Its kernel is for the device to come. What is tried here is the model's own code,
+            # which hands either kind of mask on in the same way.
+            model.set_attn_implementation("sdpa")
         reference = _last_logits(model, prefix, first, second)
         leak = (_last_logits(model, prefix, [10, 11], second) - reference).norm()
         reach = (_last_logits(model, [12, 4, 5], first, second) - reference).norm()
@@ -179,6 +185,8 @@ def _refusal(model: nn.Module) -> str | None:
         return f"its forward does not take the masks ({type(error).__name__}: {first_line})"
     finally:
         model.train(training)
+        if model.config._attn_implementation != implementation:
+            model.set_attn_implementation(implementation)
     if not reach > 0:
         return "its attention does not reach the shared prefix"
     if not leak <= 0.01 * reach:

@@ -106,3 +106,31 @@ def test_models_loaded_in_bfloat16():
     assert reason is None
     reference = gradient(model, [padded_batch(samples)])
     assert relative_difference(gradient(model, [collator(samples)]), reference) < 0.05
+
+
+@pytest.fixture
+def flex_without_kernels(monkeypatch):
+    """FlexAttention as plain operations, which torch otherwise refuses on CPU with gradients."""
+    from torch.nn.attention import flex_attention as flex
+    from transformers.integrations import flex_attention as integration
+
+    def plain(query, key, value, training=False, **named):
+        return flex.flex_attention(query, key, value, **named)
+
+    monkeypatch.setattr(integration, "compile_friendly_flex_attention", plain)
+    monkeypatch.setattr(flex, "_validate_device", lambda *_: None)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_flex_attention(family, flex_without_kernels):
+    samples = make_samples(seed=3, lengths=(20, 40, 15))
+    reference = gradient(make_model(family), [padded_batch(samples)])
+    model = make_model(family, attention="flex_attention")
+    collator, reason = enable(model, pad_token_id=0, device=torch.device("cuda"))
+    assert reason is None
+    batch = collator(samples)
+    assert len(batch["trie_end"]) == 1
+    assert relative_difference(gradient(model, [batch]), reference) < LIMIT
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert relative_difference(gradient(model, [batch]), reference) < 0.05

@@ -116,6 +116,15 @@ def test_flex_attention_on_cpu_falls_back():
     assert "CPU" in reason
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_flex_attention_is_taken_where_training_will_be_on_a_gpu(family):
+    model = make_model(family, attention="flex_attention")  # loaded on the CPU, as always
+    collator, reason = enable(model, pad_token_id=0, device=torch.device("cuda"))
+    assert reason is None
+    assert collator.knee == float("inf")
+    assert model.config._attn_implementation == "flex_attention"
+
+
 def test_linear_attention_falls_back():
     collator, reason = enable(make_linear_attention_model(), pad_token_id=0)
     assert collator is None
