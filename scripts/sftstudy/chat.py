@@ -8,6 +8,7 @@ from sftstudy.errors import StudyError
 from sftstudy.provenance import use
 
 Messages = list[dict[str, str]]
+_QUESTION: Messages = [{"role": "user", "content": "?"}]
 
 
 def load_tokenizer(student_dir: Path, chat_template_kwargs: dict[str, Any]) -> Any:
@@ -40,13 +41,27 @@ def check_template(tokenizer: Any, chat_template_kwargs: dict[str, Any], where: 
             "choose one, or add a chat_template.jinja to a local copy"
         )
     # Llama 3.2 reads the clock: rows made on two days would differ, and so would the scores.
-    reads_clock = "strftime_now" in str(template) and "date_string" in str(template)
-    if reads_clock and "date_string" not in chat_template_kwargs:
+    if len({_on(day, tokenizer, chat_template_kwargs) for day in ("Monday", "Friday")}) > 1:
         raise StudyError(
             f"{where}: the chat template writes today's date into every prompt, so that results "
             "change from day to day; fix it in the student's block of the configuration, for "
-            'example chat_template_kwargs: {date_string: "26 Jul 2024"}'
+            'example chat_template_kwargs: {date_string: "26 Jul 2024"} (the name is that of the '
+            "template's variable; where it has none, put the date into a local copy's "
+            "chat_template.jinja)"
         )
+
+
+def _on(day: str, tokenizer: Any, chat_template_kwargs: dict[str, Any]) -> str:
+    """Return a prompt as it is rendered on a day; `strftime_now` is the templates' only clock."""
+    clock = "{% macro clock_of_the_day(format) %}" + day + "{% endmacro %}"
+    template = tokenizer.get_chat_template().replace("strftime_now", "clock_of_the_day")
+    return tokenizer.apply_chat_template(
+        _QUESTION,
+        chat_template=clock + template,
+        tokenize=False,
+        add_generation_prompt=True,
+        **chat_template_kwargs,
+    )
 
 
 def render_prompt(tokenizer: Any, prompt: Messages, chat_template_kwargs: dict[str, Any]) -> str:
@@ -54,6 +69,17 @@ def render_prompt(tokenizer: Any, prompt: Messages, chat_template_kwargs: dict[s
     return tokenizer.apply_chat_template(
         prompt, tokenize=False, add_generation_prompt=True, **chat_template_kwargs
     )
+
+
+def turn_end(tokenizer: Any, chat_template_kwargs: dict[str, Any]) -> int | None:
+    """Return the special token that the template writes behind a reply, which training teaches;
+    None where it writes none there."""
+    reply = "REPLY"
+    conversation = [*_QUESTION, {"role": "assistant", "content": reply}]
+    text = tokenizer.apply_chat_template(conversation, tokenize=False, **chat_template_kwargs)
+    behind = token_ids(tokenizer, [text.rpartition(reply)[2]])[0]
+    known = tokenizer.added_tokens_decoder
+    return behind[0] if behind and behind[0] in known and known[behind[0]].special else None
 
 
 def render_conversation(

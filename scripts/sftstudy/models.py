@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,18 @@ def pick_device() -> "torch.device":
             "such a device, or set device=auto"
         )
     return found
+
+
+def require_embedded(model: "PreTrainedModel", sequences: Sequence[Sequence[int]]) -> None:
+    """Raise `StudyError` if tokens have no embedding in the model: a GPU names no cause."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    highest = max(map(max, sequences), default=0)
+    if highest >= rows:
+        raise StudyError(
+            f"{model.config.name_or_path}: its tokenizer makes the token {highest}, its weights "
+            f"have embeddings for those below {rows}: the two do not belong together (were tokens "
+            "added without resizing the embeddings?); fetch or make the student again"
+        )
 
 
 def require_weights(folder: Path) -> None:

@@ -112,3 +112,21 @@ def test_template_that_reads_the_clock_needs_a_date() -> None:
     date = {"date_string": "26 Jul 2024"}
     chat.check_template(tokenizer, date, "llama")
     assert chat.render_prompt(tokenizer, USER, date).startswith("Today: 26 Jul 2024")
+
+
+def test_template_that_reads_the_clock_under_any_name_is_refused() -> None:
+    tokenizer = make_tokenizer("Today: {{ strftime_now('%d %b %Y') }}" + CHATML)
+    with pytest.raises(StudyError, match="today's date"):
+        chat.check_template(tokenizer, {}, "x")
+
+
+def test_template_that_reads_the_clock_only_for_others_is_taken() -> None:
+    tokenizer = make_tokenizer("{% if tools %}{{ strftime_now('%d %b %Y') }}{% endif %}" + CHATML)
+    chat.check_template(tokenizer, {}, "x")
+
+
+def test_turn_end_is_the_special_token_behind_a_reply() -> None:
+    tokenizer = make_tokenizer()
+    assert chat.turn_end(tokenizer, {}) == tokenizer.convert_tokens_to_ids("<|im_end|>")
+    tokenizer.chat_template = CHATML.replace("<|im_end|>", "<end>")
+    assert chat.turn_end(tokenizer, {}) is None

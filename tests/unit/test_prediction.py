@@ -13,6 +13,7 @@ from programs import run, start
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl, write_json, write_jsonl
 from tiny_student import save_student
+from tiny_tokenizer import CHATML
 
 GENERATION = {
     "attention": "sdpa",
@@ -100,6 +101,34 @@ def test_end_tokens_of_the_generation_config_end_a_reply(checkpoint: Path, tmp_p
     write_json(other / "generation_config.json", {"eos_token_id": [first, 5]})
     after = predict(other, tmp_path / "after", ROWS[:1])[0]
     assert (after["text"], after["finish_reason"]) == ("", "stop")
+
+
+def test_a_reply_ends_where_the_template_ends_it(tmp_path: Path) -> None:
+    """Without a generation_config.json, and with another token as the tokenizer's own end."""
+    from transformers import AutoTokenizer
+
+    from sftstudy.prediction.engine import end_tokens
+
+    tokenizer = AutoTokenizer.from_pretrained(save_student(tmp_path))
+    end = tokenizer.eos_token_id
+    tokenizer.eos_token = "<|im_start|>"
+    (tmp_path / "generation_config.json").unlink(missing_ok=True)
+    assert end_tokens(tmp_path, tokenizer, {}) == {end, tokenizer.eos_token_id}
+    tokenizer.eos_token = None
+    tokenizer.chat_template = CHATML.replace("<|im_end|>", "")
+    with pytest.raises(StudyError, match="no token ends a reply"):
+        end_tokens(tmp_path, tokenizer, {})
+
+
+def test_tokens_without_embedding_are_an_error(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(save_student(tmp_path / "whole"))
+    model.resize_token_embeddings(250)
+    other = save_student(tmp_path / "cut", model=model.to(torch.float32))
+    with pytest.raises(StudyError, match=r"cut: its tokenizer makes the token 25\d"):
+        predict(other, tmp_path, ROWS)
 
 
 def test_a_model_that_never_stops_is_cut_at_the_limit(checkpoint: Path, tmp_path: Path) -> None:

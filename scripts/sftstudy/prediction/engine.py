@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from sftstudy.chat import turn_end
+from sftstudy.errors import StudyError
 from sftstudy.files import read_json
 
 if TYPE_CHECKING:
@@ -48,15 +50,27 @@ class Engine(Protocol):
         ...
 
 
-def end_tokens(checkpoint: Path, tokenizer: "PreTrainedTokenizerBase") -> set[int]:
-    """Return the tokens that end a reply: the tokenizer's and those of generation_config.json.
+def end_tokens(
+    checkpoint: Path, tokenizer: "PreTrainedTokenizerBase", chat_template_kwargs: dict[str, Any]
+) -> set[int]:
+    """Return the tokens that end a reply: the tokenizer's, those of generation_config.json, and the
+    one that the chat template writes behind a reply.
 
     Nothing else of that file is read: a repetition penalty, for example, would leak into replies.
+    Where it is missing, the template's token is often the only one that a trained model says.
+    Raises `StudyError` when there is none.
     """
     file = checkpoint / "generation_config.json"
     stated: Any = read_json(file).get("eos_token_id") if file.is_file() else None
     stated = stated if isinstance(stated, list) else [stated]
-    return {tokenizer.eos_token_id, *stated} - {None}
+    found = {tokenizer.eos_token_id, turn_end(tokenizer, chat_template_kwargs), *stated} - {None}
+    if not found:
+        raise StudyError(
+            f"{checkpoint}: no token ends a reply: the tokenizer has no eos_token, there is no "
+            "eos_token_id in a generation_config.json, and the chat template writes no special "
+            "token behind replies; set eos_token in a local copy's tokenizer_config.json"
+        )
+    return found
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.models import load_model, pick_device
+from sftstudy.models import load_model, pick_device, require_embedded
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class HFEngine:
         machine: Machine,
     ) -> None:
         self.tokenizer = tokenizer
-        self.end_tokens = end_tokens(checkpoint, tokenizer)
+        self.end_tokens = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
         self.batch_size = machine.batch_size
         self.tokens_per_batch = TOKENS_PER_BATCH
         model = load_model(checkpoint, generation["dtype"], generation["attention"])
@@ -52,8 +52,9 @@ class HFEngine:
         """Yield the replies to tokenised prompts, in an order of its own, as they are ready.
 
         Where memory does not suffice it goes on with half as many prompts at a time. Raises
-        `StudyError` when it does not suffice for a single one.
+        `StudyError` when it does not suffice for a single one, or for tokens without embedding.
         """
+        require_embedded(self.model, prompts)
         left = list(range(len(prompts)))
         while left:
             longest = max(len(prompts[i]) for i in left) + max_new_tokens

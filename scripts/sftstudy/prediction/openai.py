@@ -44,7 +44,7 @@ def opened(
 
     Raises `StudyError` when there is neither, or when the server does not come up.
     """
-    ends = end_tokens(checkpoint, tokenizer)
+    ends = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
     with _server(checkpoint, generation, machine) as where, asyncio.Runner() as runner:
         client = _client(**where)
         yield OpenAIEngine(runner, client, str(checkpoint), tokenizer, ends, machine.requests)

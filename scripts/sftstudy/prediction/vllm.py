@@ -38,7 +38,8 @@ def opened(
         )
     from vllm import LLM
 
-    yield VLLMEngine(LLM(**arguments), tokenizer, end_tokens(checkpoint, tokenizer))
+    ends = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
+    yield VLLMEngine(LLM(**arguments), tokenizer, ends)
 
 
 def engine_arguments(

@@ -112,7 +112,7 @@ def _agreed(*flags: bool, device: torch.device) -> list[bool]:
 
 
 class Progress(TrainerCallback):
-    """Prints one line per logged step: step, share of the whole, loss, tokens so far."""
+    """Prints one line per logged step: step, share of the whole, loss, learning rate."""
 
     def on_log(
         self,

@@ -13,7 +13,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files import atomic_path, read_json, read_text, removed_weights, sha256_json
 from sftstudy.imports import code_version
 from sftstudy.ledger import LEDGER
-from sftstudy.models import Watched, load_model
+from sftstudy.models import Watched, load_model, pick_device, require_embedded
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.training import finished, out_of_memory
 from sftstudy.training.arguments import sft_arguments
@@ -227,6 +227,7 @@ def _build_trainer(
         rows = [rows[i] for i in order]
     examples = samples(rows, tokenizer, facts["chat_template_kwargs"], facts["max_length"], file)
     model = load_model(base, dtype=weights_dtype(recipe), attention=facts["attention"])
+    require_embedded(model, [example["input_ids"] for example in examples])
     freeze_unreached(model)
     name_layers_that_exist(model)
     collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training)
@@ -255,7 +256,7 @@ def _share_prefixes(
     if training.get("lora_dropout"):
         collator, reason = None, "lora_dropout draws its noise for every sample anew"
     else:
-        collator, reason = enable(model, pad_token_id)
+        collator, reason = enable(model, pad_token_id, pick_device())
     if collator is None:
         print(f"prefix sharing is off: {reason}", flush=True)
         return None, f"padded: {reason}"
