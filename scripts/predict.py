@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from sftstudy.cli import DEVICES, Parser, compute, run
+from sftstudy.cluster.gpus import take
 
 
 def main() -> None:
@@ -40,6 +41,8 @@ def main() -> None:
         parser.error("--data, --max-new-tokens and --output must be equally many")
 
     compute(arguments.threads, arguments.device)
+    if arguments.device in ("auto", "cuda"):
+        take(arguments.gpus)
     from sftstudy.cluster.owner import owned
     from sftstudy.prediction.engine import Machine
     from sftstudy.prediction.suite import EvalSet, predict

@@ -4,10 +4,12 @@ Start it with python, or with `accelerate launch` for more than one process. A k
 on from its last saved state when the same command is given again.
 """
 
+import os
 import sys
 from pathlib import Path
 
 from sftstudy.cli import DEVICES, Parser, compute, run
+from sftstudy.cluster.gpus import take
 from sftstudy.training.tracking import TRACKERS, prepare
 
 
@@ -28,6 +30,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     compute(arguments.threads, arguments.device)
+    if arguments.device in ("auto", "cuda") and "WORLD_SIZE" not in os.environ:
+        take(1)  # of several processes the launcher has taken them
     prepare(arguments.tracking, arguments.tracking_dir)
     from sftstudy.training.trial import train
 

@@ -24,6 +24,7 @@ PLUMBING = frozenset(
         "sftstudy",
         "sftstudy.cli",
         "sftstudy.cluster",
+        "sftstudy.cluster.gpus",
         "sftstudy.cluster.owner",
         "sftstudy.cluster.queue",
         "sftstudy.errors",

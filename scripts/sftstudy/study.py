@@ -232,7 +232,8 @@ class Study:
         if facts["accelerate"] is None:
             return "python"
         return (
-            f"accelerate launch --config_file {shlex.quote(facts['accelerate'])}"
+            f"python scripts/on_gpus.py {facts['gpus']}"
+            f" accelerate launch --config_file {shlex.quote(facts['accelerate'])}"
             f" --num_processes {max(1, facts['gpus'])}"
         )
 
