@@ -133,6 +133,12 @@ def test_validation_leaves_its_input_alone(config: dict) -> None:
     assert config == before
 
 
+def test_defaults_are_no_one_s_property(config: dict) -> None:
+    """A study that changes what was filled in changes no other study's defaults."""
+    validate(config, "x")["gates"]["ifeval"]["min_ratio_to_baseline"] = 0.1
+    assert validate(config, "x")["gates"]["ifeval"]["min_ratio_to_baseline"] == 0.95
+
+
 def test_reference_in_the_readme_is_up_to_date() -> None:
     text = Path(document_config.README).read_text(encoding="utf-8")
     assert text == document_config.updated(text), "run `make config-docs`"

@@ -60,6 +60,32 @@ def asked_for_help(program: str) -> tuple[str, list[str], list[str]]:
     return "\n".join(text), ours, modules
 
 
+def test_the_version_of_a_rule_s_code_follows_the_content_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "scripts/a.py": "def main():\n    from sftstudy.deep import used\n",
+        "scripts/sftstudy/deep.py": "import sftstudy.deeper\n",
+        "scripts/sftstudy/deeper.py": "VALUE = 1\n",
+        "scripts/sftstudy/other.py": "VALUE = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(imports, "ROOT", tmp_path)
+
+    def version() -> str:
+        for cached in (imports._code_version, imports._imported, imports._parsed):
+            cached.cache_clear()
+        return imports.code_version("scripts/a.py")
+
+    before = version()
+    (tmp_path / "scripts/sftstudy/other.py").write_text("VALUE = 2\n", encoding="utf-8")
+    assert version() == before
+    (tmp_path / "scripts/sftstudy/deeper.py").write_text("VALUE = 2\n", encoding="utf-8")
+    assert version() != before
+
+
 def test_a_package_of_a_docstring_only_is_no_code_and_one_with_statements_is() -> None:
     """Describing a package anew must not train anything again."""
     counted = {

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from programs import call
-from sftstudy import provenance
+from sftstudy import cli, provenance
 from sftstudy.files import folder_sha256, read_json, read_text, sha256_file, write_json, write_text
 from sftstudy.ledger import LEDGER
 
@@ -54,6 +55,23 @@ def test_without_the_option_and_after_a_failure_there_is_no_record(
     status, text = call(capsys, monkeypatch, "ask_judge.py", *arguments, "--record", "record.json")
     assert status == 1 and "none.jsonl: no such file" in text
     assert not Path("record.json").exists()
+
+
+@pytest.mark.parametrize(("status", "recorded"), [(0, True), (None, True), (3, False)])
+def test_a_program_that_leaves_with_a_status_of_its_own_is_recorded_if_that_is_success(
+    here: Path, status: int | None, recorded: bool
+) -> None:
+    """Training leaves so when it was told to stop: its checkpoint is not finished."""
+
+    def main() -> None:
+        LEDGER.open("provenance/some.json")
+        write_text(Path("out.txt"), "x")
+        sys.exit(status)
+
+    with pytest.raises(SystemExit) as left:
+        cli.run(main)
+    assert left.value.code == status
+    assert Path("provenance/some.json").exists() == recorded
 
 
 def test_inputs_are_hashed_as_they_were_read(here: Path) -> None:

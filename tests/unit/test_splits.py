@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from programs import call
-from sftstudy.data.splits import apportion, limit_rows, nearest_groups, split
+from sftstudy.data.splits import apportion, limit_rows, nearest_groups, ranked, split
 from sftstudy.errors import StudyError
 from sftstudy.files import read_jsonl
 from sftstudy.tasks import data_module
@@ -97,6 +97,18 @@ def test_stratified_keeps_shares_of_labels() -> None:
     for name, size in (("val", 100), ("test", 200)):
         found = Counter(row["reference"]["label"] for row in result[name])
         assert all(abs(found[label] - n * size / 1000) < 2 for label, n in shares.items())
+
+
+def test_order_of_rows_is_the_same_on_every_machine_and_in_every_version() -> None:
+    """Another order would be another split, and train every study again. Each purpose has its own:
+    the rows of test must not be those that a limit or val would take first."""
+    golden = {"val": "bcdaef", "test": "bdeafc", "limit val": "edacfb"}
+    assert {purpose: "".join(ranked("abcdef", 42, purpose)) for purpose in golden} == golden
+    assert "".join(ranked("abcdef", 43, "val")) != golden["val"]
+
+
+def test_of_two_sums_equally_near_the_smaller_is_taken() -> None:
+    assert nearest_groups({"large": 4, "small": 2}, ["large", "small"], 3) == ["small"]
 
 
 def test_nearest_groups_against_all_subsets() -> None:
