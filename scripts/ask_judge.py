@@ -12,11 +12,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSONL of rows to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files import read_jsonl, write_jsonl
+    from sftstudy.files import write_jsonl
     from sftstudy.scoring.document import replies_by_id
+    from sftstudy.shapes import SCORED, read_lines
     from sftstudy.tasks.simple_safety_tests.judge import question
 
-    rows = read_jsonl(arguments.data)
+    rows = read_lines(arguments.data, SCORED)
     replies = replies_by_id(rows, arguments.predictions, arguments.data)
     write_jsonl(arguments.output, (question(row, replies[row["id"]]["text"]) for row in rows))
 

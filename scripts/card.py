@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, read_jsonl, sha256_file, write_json
+from sftstudy.files import read_json, sha256_file, write_json
+from sftstudy.shapes import SCORED, read_lines
 from sftstudy.tasks import CONTROLS, TASKS, data_module
 
 SPLITS = ("train", "val", "test")
@@ -22,7 +23,7 @@ def main() -> None:
     files = {name: path for name in SPLITS if (path := args.data / f"{name}.jsonl").exists()}
     if not files:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
-    splits = {name: read_jsonl(path) for name, path in files.items()}
+    splits = {name: read_lines(path, SCORED) for name, path in files.items()}
 
     from sftstudy.data import card  # numpy, only after the inputs were read
 

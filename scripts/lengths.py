@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
-from sftstudy.files import read_jsonl, write_json
+from sftstudy.files import write_json
+from sftstudy.shapes import ROW, read_lines
 
 SPLITS = ("train", "val", "test")
 
@@ -25,7 +26,7 @@ def main() -> None:
     files = {name: path for name in SPLITS if (path := args.data / f"{name}.jsonl").exists()}
     if not files:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
-    splits = {name: read_jsonl(path) for name, path in files.items()}
+    splits = {name: read_lines(path, ROW) for name, path in files.items()}
 
     from sftstudy.chat import load_tokenizer
     from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read

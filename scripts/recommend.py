@@ -6,6 +6,7 @@ provenance files that do not exist are missing cells: reported, never counted as
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,19 @@ def main() -> None:
     from sftstudy.recommendation.document import recommend
     from sftstudy.recommendation.markdown import to_markdown
     from sftstudy.recommendation.recipes import recipe_files
+    from sftstudy.shapes import read_metrics, read_provenance
 
-    def read(path: Path) -> dict[str, Any] | None:
-        return read_json(path) if path.exists() else None
+    def read(reader: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
+        return reader(path) if path.exists() else None
 
     document = recommend(
         plan,
-        lambda variant, evalset: read(arguments.metrics_root / variant / f"{evalset}.json"),
-        lambda variant: read(arguments.checkpoints_root / variant / "provenance.json"),
+        lambda variant, evalset: read(
+            read_metrics, arguments.metrics_root / variant / f"{evalset}.json"
+        ),
+        lambda variant: read(
+            read_provenance, arguments.checkpoints_root / variant / "provenance.json"
+        ),
     )
     beside = arguments.metrics_root.parent.parent / "data" / plan["tasks"][0]
     files = recipe_files(document, arguments.data or str(beside))

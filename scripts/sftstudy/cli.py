@@ -39,7 +39,8 @@ def run(main: Callable[[], None]) -> None:
 
     When `main` has succeeded and a record was asked for, it is written last: a record speaks of
     finished outputs only. SIGTERM ends the program with status 143, after temporaries are removed
-    and owners released. Any other exception is a bug of ours and keeps its traceback.
+    and owners released. Any other exception is a bug of ours and keeps its traceback, unless an
+    input was edited by hand: then that is told instead.
     """
     LEDGER.close()
     with _clean_end_on_sigterm():
@@ -52,7 +53,26 @@ def run(main: Callable[[], None]) -> None:
         except StudyError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = 1
+        except Exception as error:
+            edited = _edited_inputs()
+            if not edited:
+                raise
+            what = f"{type(error).__name__}: {error}".partition("\n")[0]
+            print(
+                f"error: {', '.join(edited)}: edited by hand, and no longer what this program can "
+                f"read ({what}); delete it, and run again to have it made again",
+                file=sys.stderr,
+                flush=True,
+            )
+            status = 1
     sys.exit(status)
+
+
+def _edited_inputs() -> list[str]:
+    """Return the files that this run has read and that are not as their jobs wrote them."""
+    from sftstudy.lineage import edited
+
+    return edited(LEDGER.inputs)
 
 
 def _status(main: Callable[[], None]) -> int | str | None:

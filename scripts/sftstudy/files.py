@@ -29,6 +29,37 @@ _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:tmp|old)")
 
 
+class MissingKey(StudyError, KeyError):
+    """An object of a JSON file lacks a key; to templates it is a `KeyError`, as of any object."""
+
+    __str__ = Exception.__str__
+
+
+class Document(dict[str, Any]):
+    """An object of a JSON file: a key that it lacks is an error that names the file and the key."""
+
+    __slots__ = ("_where",)
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]], where: str) -> None:
+        super().__init__(pairs)
+        self._where = where
+
+    def __missing__(self, key: str) -> Any:
+        found = ", ".join(map(repr, list(self)[:8])) or "nothing"
+        raise MissingKey(
+            f"{self._where}: the key {key!r} is missing from an object that holds {found}; the "
+            "file was edited or damaged: delete it and make it again"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)  # a copy is an object of no file
+
+
+def place(document: Document) -> str:
+    """Return the file, and for JSONL the line, that an object was read from."""
+    return document._where
+
+
 def read_text(path: Path, enter: bool = True) -> str:
     """Return the file's text; a `StudyError` names the file and the byte that is not UTF-8.
 
@@ -63,7 +94,7 @@ def read_json(path: Path, enter: bool = True) -> Any:
         ) from None
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
+def read_jsonl(path: Path) -> list[Document]:
     """Return one object per non-empty line.
 
     A byte-order mark and CRLF line ends are accepted. A line that is not a JSON object, or holds a
@@ -103,7 +134,7 @@ def _parsed(text: str, where: str) -> Any:
         raise StudyError(f"{where}: holds {constant}, which is no JSON; write null or a number")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        document = dict(pairs)
+        document = Document(pairs, where)
         if len(document) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)

@@ -32,6 +32,7 @@ PLUMBING = frozenset(
         "sftstudy.imports",
         "sftstudy.ledger",
         "sftstudy.provenance",
+        "sftstudy.shapes",
         "sftstudy.tasks",
         "sftstudy.training.finished",
     }

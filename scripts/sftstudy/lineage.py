@@ -11,7 +11,8 @@ is taken apart. A file is
 """
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -140,6 +141,19 @@ def results_of(file: Path) -> Path:
         f"{file}: no folder above it holds records ({FOLDER}/); name a file below a study's "
         "results, as Snakemake names it"
     )
+
+
+def edited(inputs: Mapping[str, str | None]) -> list[str]:
+    """Return which files that a run has read (name -> hash) are not as their jobs wrote them."""
+    lineages: dict[Path, Lineage] = {}
+    found = []
+    for name, sha256 in inputs.items():
+        with suppress(StudyError):  # no file of a study
+            results = results_of(Path(name))
+            lineage = lineages.setdefault(results, Lineage(results))
+            if name in lineage.records and lineage.records[name]["outputs"][name] != sha256:
+                found.append(name)
+    return found
 
 
 def explain(file: Path) -> Iterator[str]:

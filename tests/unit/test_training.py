@@ -103,14 +103,14 @@ def test_data_that_is_edited_while_it_is_read_is_not_trained_on(
     file = tmp_path / "train.jsonl"
     write_jsonl(file, ROWS)
     write_json(tmp_path / "lengths.json", {"dropped": {}})
-    read = rows.read_jsonl
+    read = rows.read_lines
 
-    def read_while_edited(path: Path) -> list[dict[str, Any]]:
-        found = read(path)
+    def read_while_edited(path: Path, shape: Any) -> list[dict[str, Any]]:
+        found = read(path, shape)
         write_jsonl(path, ROWS[1:])
         return found
 
-    monkeypatch.setattr(rows, "read_jsonl", read_while_edited)
+    monkeypatch.setattr(rows, "read_lines", read_while_edited)
     with pytest.raises(StudyError, match=r"train\.jsonl: was changed while it was being read"):
         rows.training_data(file, tmp_path / "lengths.json")
     monkeypatch.undo()

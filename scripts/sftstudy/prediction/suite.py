@@ -9,11 +9,12 @@ from typing import Any
 
 from sftstudy.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.errors import StudyError
-from sftstudy.files import read_jsonl, sha256_json, write_jsonl
+from sftstudy.files import sha256_json, write_jsonl
 from sftstudy.ledger import LEDGER
 from sftstudy.models import Watched, parameter_count, require_weights
 from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Journal
+from sftstudy.shapes import PROMPT, read_lines
 
 DEFAULT_ENGINE = "hf"
 
@@ -48,7 +49,7 @@ def predict(
         began = time.monotonic()
         engine: Engine | None = None
         for evalset in evalsets:
-            rows = read_jsonl(evalset.data)
+            rows = read_lines(evalset.data, PROMPT)
             if not rows:
                 raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
             prompts = _tokenised(tokenizer, rows, generation["chat_template_kwargs"])

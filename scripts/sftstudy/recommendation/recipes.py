@@ -9,6 +9,7 @@ As in the study, weights stay in float32 and half types compute under autocast (
 for that: its `bf16` also loads the weights so).
 """
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -78,7 +79,8 @@ def recipe_files(document: dict[str, Any], data: str) -> dict[str, str]:
     texts = {}
     for tool, build in builders.items():
         content = build(recipe, document, data)
-        body = yaml.safe_dump(content, sort_keys=False)
+        plain = json.loads(json.dumps(content))  # objects of JSON files are none to YAML
+        body = yaml.safe_dump(plain, sort_keys=False)
         if not document["chosen"]:
             body = "".join(f"# {line}\n" for line in body.splitlines())
         texts[tool] = _header(document, recipe, tool, differing) + body

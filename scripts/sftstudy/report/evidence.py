@@ -8,6 +8,7 @@ from sftstudy.files import read_json
 from sftstudy.ledger import shown
 from sftstudy.lineage import Lineage, commit_line
 from sftstudy.provenance import code_state
+from sftstudy.shapes import read_provenance, read_source
 from sftstudy.tables.results import Results
 
 Row = dict[str, Any]
@@ -65,7 +66,7 @@ def sources(results: Results) -> list[Row]:
     ]
     for name, kind, folder in folders:
         path = folder / "SOURCE.json"
-        source = read_json(path) if path.exists() else {}
+        source = read_source(path) if path.exists() else {}
         row = {"name": name, "kind": kind, "files": len(source.get("files", {}))}
         found.append(row | {key: source.get(key) for key in ("id", "revision")})
         found[-1]["from"] = source.get("kind")
@@ -94,7 +95,7 @@ def training_seconds(results: Results) -> dict[str, dict[str, float | None]]:
     found: dict[str, dict[str, float | None]] = {name: {} for name in results.students}
     for student, task, trial in results.trials():
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
-        seconds = read_json(path)["gpu_seconds"] if path.exists() else None
+        seconds = read_provenance(path)["gpu_seconds"] if path.exists() else None
         before = found[student].get(trial, 0.0)
         found[student][trial] = None if None in (seconds, before) else before + seconds
     return found
@@ -129,4 +130,4 @@ def _provenance(results: Results) -> Iterator[Row]:
     for student, task, trial in results.trials():
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
         if path.exists():
-            yield read_json(path)
+            yield read_provenance(path)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from sftstudy.files import read_json, read_jsonl
+from sftstudy import shapes
 from sftstudy.report.text import cut
 from sftstudy.tables.results import Cell, Results, shown_trial
 
@@ -105,7 +105,7 @@ class _Collected:
         rows = self.results.rows(cell[2])
         if not all(path.exists() for path in (*files, rows)):
             return False
-        document = read_json(files[0])
+        document = shapes.read_metrics(files[0])
         key = document["metrics"][document["primary"]]["outcome"]
         is_task = document["task"] in self.results.tasks
         self.items[cell] = {
@@ -115,9 +115,9 @@ class _Collected:
             }
             for item in document["items"]
         }
-        self.replies[cell] = {row["id"]: row for row in read_jsonl(files[1])}
+        self.replies[cell] = {row["id"]: row for row in shapes.read_lines(files[1], shapes.REPLY)}
         if cell[2] not in self.rows:
-            self.rows[cell[2]] = {row["id"]: row for row in read_jsonl(rows)}
+            self.rows[cell[2]] = {row["id"]: row for row in shapes.read_lines(rows, shapes.ROW)}
         return True
 
     def document(self, size: int) -> Row:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import file_marks, read_jsonl, sha256_file, sha256_json
+from sftstudy.files import file_marks, sha256_file, sha256_json
 from sftstudy.imports import ROOT, code
 from sftstudy.provenance import use
 from sftstudy.scoring.replies import strip_think
+from sftstudy.shapes import REPLY, SCORED, read_lines
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks import module_files, score_module
@@ -34,7 +35,7 @@ def metrics_document(
     `judgements_file` beside its own verdicts. Raises `StudyError` when predictions and data do not
     hold the same ids, or none.
     """
-    rows = read_jsonl(data_file)
+    rows = read_lines(data_file, SCORED)
     predictions = replies_by_id(rows, predictions_file, data_file)
     module = score_module(task)
     extras: list[dict[str, Any]] = [{} if databases is None else {"databases": databases}] * len(
@@ -119,7 +120,7 @@ def replies_by_id(
     rows: list[dict[str, Any]], predictions_file: Path, data_file: Path
 ) -> dict[str, dict[str, Any]]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
-    predictions = _by_id(read_jsonl(predictions_file), predictions_file)
+    predictions = _by_id(read_lines(predictions_file, REPLY), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 
@@ -127,9 +128,6 @@ def replies_by_id(
 def _by_id(predictions: list[dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for number, row in enumerate(predictions, start=1):
-        for key in ("id", "text", "finish_reason"):
-            if key not in row:
-                raise StudyError(f"{file}, line {number}: the key '{key}' is missing")
         if row["id"] in found:
             raise StudyError(
                 f"{file}, line {number}: the id {row['id']!r} occurs a second time; "

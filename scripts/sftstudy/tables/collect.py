@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sftstudy.files import read_json
+from sftstudy.shapes import read_metrics, read_provenance
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm
 from sftstudy.statistics.paired import paired_gain
@@ -61,7 +61,7 @@ def _read_cells(results: Results, shown: dict[str, str | None]) -> _Read:
         if not path.exists():
             read.missing.append(_missing_row(results, cell))
             continue
-        document = read_json(path)
+        document = read_metrics(path)
         rows = _metric_rows(cell, document)
         read.metrics += rows
         read.primary[cell] = next(row for row in rows if row["primary"])
@@ -104,7 +104,7 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
     for student, task, trial in results.trials():
         identity = {"student": student, "task": task, "trial": trial}
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
-        provenance = read_json(path) if path.exists() else {}
+        provenance = read_provenance(path) if path.exists() else {}
         recipe = {"method": "full"} | provenance["recipe"]["training"] if provenance else {}
         row = identity | {name: recipe.get(name) for name in AXES}
         cost = ("train_flops", "tokens", "steps", "device")

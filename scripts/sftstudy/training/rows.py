@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sftstudy.chat import conversation_ids
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, read_jsonl, sha256_file
+from sftstudy.files import read_json, sha256_file
+from sftstudy.shapes import ROW, read_lines
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,7 +32,7 @@ def training_data(train_file: Path, lengths_file: Path) -> TrainingData:
     """
     dropped = read_json(lengths_file).get("dropped", {}).get("train", [])
     left_out, sha256 = set(dropped), sha256_file(train_file)
-    rows = [row for row in read_jsonl(train_file) if row["id"] not in left_out]
+    rows = [row for row in read_lines(train_file, ROW) if row["id"] not in left_out]
     if sha256_file(train_file) != sha256:
         raise StudyError(f"{train_file}: was changed while it was being read; run again")
     if not rows:
