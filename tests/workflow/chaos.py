@@ -52,6 +52,7 @@ STAGES = {
     "report": 2.0,
 }
 OFTEN = ("train", "predict", "score")  # twice a round: most of a study's time goes there
+MOST_ROUNDS_MORE = 4  # for jobs that have ended before they could be killed
 # Measured times differ from run to run: in provenance.json, and in the report made of it.
 MEASURED = {"train_seconds", "gpu_seconds"}
 TIMES = re.compile(rb'data-value="[0-9.]+"|\b[0-9][0-9.,]* (?:s|min|h)\b')
@@ -80,15 +81,20 @@ class Kill:
 
 
 def kills(seed: int) -> Iterator[list[Kill]]:
-    """Yield the kills of one round after the other, without end: each stage in a round."""
+    """Yield the kills of one round after the other, without end: each stage in a round.
+
+    In the first round it is the jobs themselves that are killed, so that no kind of job is spared.
+    """
     draw = random.Random(seed)
+    victims: tuple[str, ...] = ("job",)
     while True:
         stages = [stage for stage in STAGES for _ in range(2 if stage in OFTEN else 1)]
-        yield [_random_kill(draw, stage) for stage in stages]
+        yield [_random_kill(draw, stage, victims) for stage in stages]
+        victims = VICTIMS
 
 
-def _random_kill(draw: random.Random, stage: str) -> Kill:
-    victim = SNAKEMAKE_ALONE if stage == SNAKEMAKE_ALONE else draw.choice(VICTIMS)
+def _random_kill(draw: random.Random, stage: str, victims: tuple[str, ...]) -> Kill:
+    victim = SNAKEMAKE_ALONE if stage == SNAKEMAKE_ALONE else draw.choice(victims)
     at_work = stage in ("train", "predict") and draw.random() < 0.6
     seconds = draw.random() * (1.0 if at_work else STAGES[stage])
     return Kill(stage, victim, seconds, draw.randrange(2 if stage in OFTEN else 1), at_work)
@@ -188,6 +194,10 @@ class Chaos:
         shutil.rmtree(self.checkout / ".snakemake")
         return [replace(kill, seconds=kill.seconds / 2, skip=0) for kill in open_kills]
 
+    def spared(self) -> list[str]:
+        """Return the stages of which no job has been killed itself."""
+        return [s for s in STAGES if s != SNAKEMAKE_ALONE and not self.done[s, "job"]]
+
     def _attempt(self, planned: list[Kill]) -> Kill | None:
         """Run the study's command; return the kill that ended it, None if it came to its end."""
         if self._locked:
@@ -205,7 +215,8 @@ class Chaos:
         status = process.wait()
         self._locked = killed is not None and killed.victim != "job"
         if killed:
-            assert not self._differences(), "half done or wrong after a kill"
+            wrong = self._differences()
+            assert not wrong, f"half done or wrong after a kill: {wrong}"
             return killed
         assert status == 0, Path(log.name).read_text(encoding="utf-8")[-4000:]
         self._check_progress()
@@ -319,12 +330,16 @@ def main() -> None:
     undisturbed = copy_repository(folder / "undisturbed")
     snakemake(undisturbed, "--configfile", MINI)
     chaos = Chaos(prepared(folder / "killed"), contents(undisturbed))
-    rounds, late = kills(arguments.seed), []
+    rounds, late, more = kills(arguments.seed), [], MOST_ROUNDS_MORE
     while chaos.done.total() < arguments.kills:
         late = chaos.round(late + next(rounds))
+    while chaos.spared() and more:  # moments that never came, earlier now
+        late, more = chaos.round(late), more - 1
     for stage in STAGES:
         counts = ", ".join(f"{victim} {chaos.done[stage, victim]}" for victim in VICTIMS)
         print(f"{stage:20} {counts}")
+    if chaos.spared():
+        raise SystemExit(f"never killed themselves: {', '.join(chaos.spared())}")
     print(
         f"{chaos.done.total()} kills; {chaos.continued} killed trainings and predictions went on "
         "from what they had saved; every file is that of the undisturbed study"

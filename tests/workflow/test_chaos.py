@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from workflow.chaos import Chaos, Kill, contents, prepared
+from sftstudy.files import read_json
+from workflow.chaos import SNAKEMAKE_ALONE, STAGES, Chaos, Kill, contents, kills, prepared
 
 pytestmark = pytest.mark.slow
 
 KILLS = [
-    Kill("build_smoke_student", "group", 3.0, skip=0, at_work=False),
+    Kill("build_smoke_student", "job", 1.0, skip=0, at_work=False),
     Kill("train", "job", 0.2, skip=0, at_work=True),
     Kill("train", "snakemake", 0.0, skip=0, at_work=True),
     Kill("predict", "group", 0.0, skip=1, at_work=True),
@@ -23,3 +24,12 @@ def test_killed_study_ends_like_an_undisturbed_one(mini: Path, tmp_path: Path) -
     late = chaos.round(KILLS)
     assert chaos.done.total() >= 5, f"came too late: {late}"
     assert chaos.continued >= 1, "no killed job went on from what it had saved"
+
+
+def test_no_kind_of_job_is_spared(mini: Path) -> None:
+    """The stages are the programs that the study runs, and the first round kills each itself."""
+    records = (mini / "results/mini/provenance").rglob("*.json")
+    programs = {read_json(record)["program"] for record in records}
+    assert programs == STAGES.keys() - {SNAKEMAKE_ALONE}
+    first = next(kills(0))
+    assert {kill.stage for kill in first if kill.victim == "job"} == programs
