@@ -58,7 +58,7 @@ def _snakemake(checkout: Path, cells: int) -> None:
     file = checkout / "grid.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     base: list[object] = [SNAKEMAKE, "--profile", "profiles/local", "--configfile", file.name]
-    dry, text = measured([*base, "--dry-run", "--quiet", "rules"], checkout)
+    dry, text = measured([*base, "--dry-run", "--quiet"], checkout)
     jobs = int(re.search(r"^total +(\d+)$", text, re.MULTILINE)[1])
     target = TARGETS.get(cells, "-")
     print(

@@ -41,8 +41,7 @@ def forget_finished(workflow: Any, root: str) -> None:
 
 
 def at_exit(workflow: Any) -> None:
-    """After a dry run on a cluster, print what each partition would be asked for; if the folder was
-    locked, print by whom."""
+    """After a dry run, print what Snakemake does not; if the folder was locked, print by whom."""
     persistence = workflow.persistence
     if persistence is None or not workflow.is_main_process:
         return
@@ -50,7 +49,19 @@ def at_exit(workflow: Any) -> None:
         began = runs.end(persistence.path)
         if not began and not persistence._lockfile and persistence.locked:
             print(runs.holders(persistence.path), file=sys.stderr)
-    elif _on_cluster(workflow) and workflow.dag:
+    elif workflow.dag:
+        _after_dry_run(workflow)
+
+
+def _after_dry_run(workflow: Any) -> None:
+    """Print the table of jobs where nothing else does, and what each partition would be asked for.
+
+    With a bare ``--quiet`` Snakemake ends before it formats the text of every job, which takes a
+    third of a dry run of a large grid, but it does not print its table either.
+    """
+    if {str(kind) for kind in workflow.output_settings.quiet or ()} == {"progress", "rules"}:
+        print(workflow.dag.stats()[0])
+    if _on_cluster(workflow):
         jobs = _submitted(workflow, workflow.dag.needrun_jobs(exclude_finished=False))
         print(requests.summary(requests.of_jobs(jobs)))
 

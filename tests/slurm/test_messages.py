@@ -71,7 +71,7 @@ def test_nothing_wrong(cluster: Cluster, repository: Path) -> None:
 
 
 def test_dry_run_says_what_partitions_are_asked_for(cluster: Cluster, repository: Path) -> None:
-    output = Run(repository, "--dry-run", "--quiet", "rules").finish()
+    output = Run(repository, "--dry-run", "--quiet").finish()
     table = output[output.index("The cluster will be asked for") :].splitlines()
     assert [line.split() for line in table[2:4]] == [
         ["cpu", "13", "0.0", "0", "3.9", "GB", "1.0", "h"],
@@ -84,7 +84,7 @@ def test_short_name_of_the_profile(cluster: Cluster, repository: Path, tmp_path:
     (tmp_path / "snakemake").mkdir()
     (tmp_path / "snakemake/slurm").symlink_to(repository / "profiles/slurm")
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--profile", "slurm", "--dry-run", "--quiet", "rules"],
+        [sys.executable, "-m", "snakemake", "--profile", "slurm", "--dry-run", "--quiet"],
         cwd=repository,
         env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path)},
         capture_output=True,

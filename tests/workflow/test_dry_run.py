@@ -1,5 +1,6 @@
 """The real study on a fresh checkout: what a dry run says, without network and quickly."""
 
+import re
 import resource
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_default_is_the_smoke_study(fresh: Path) -> None:
     rules = plan(fresh).rules
     assert rules["train"] == 4 * 2
     assert "fetch_dataset" not in rules and "fetch_student" not in rules
+
+
+def test_quiet_dry_run_is_the_table_of_jobs(fresh: Path) -> None:
+    text = snakemake(fresh, "--dry-run", "--quiet").stdout
+    assert re.search(r"^train +8$", text, re.MULTILINE)
+    assert text.count("Job stats:") == 1 and "Training" not in text
+    assert snakemake(fresh, "--dry-run").stdout.count("Job stats:") == 2  # Snakemake's own
 
 
 def test_one_cell_of_the_seed_study(fresh: Path) -> None:
