@@ -59,7 +59,7 @@ def parameter_count(checkpoint: Path) -> int:
 
 def weight_counts(checkpoint: Path) -> dict[str, int]:
     """Return the number of values of each weight; only the heads of safetensors are read."""
-    counts = {}
+    counts: dict[str, int] = {}
     for file in sorted(checkpoint.glob("*.safetensors")):
         with file.open("rb") as handle:
             head = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))

@@ -4,21 +4,14 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-import yaml
 
-from programs import SCRIPTS, call, run
-from repository import ROOT
-from sftstudy.config import schema
+from programs import call, run
 from sftstudy.errors import StudyError
 from sftstudy.files import read_json, sha256_file, write_json, write_jsonl
-from sftstudy.training.tracking import TRACKERS
 from tiny_student import save_student
 from tiny_tokenizer import make_tokenizer
 from training_job import ROWS, Job, interrupt, recipe, steps_saved
@@ -336,120 +329,3 @@ def test_bad_recipe_names_its_field(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(json.dumps({"student": "x"}))
     with pytest.raises(StudyError, match=r"recipe\.yaml: the field 'task' is missing"):
         read_recipe(tmp_path / "recipe.yaml")
-
-
-def launch(job: Job, processes: int) -> subprocess.Popen[str]:
-    """Start a training with `accelerate launch` on CPU processes (gloo)."""
-    launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(processes)]
-    launcher += ["--config_file", str(ROOT / "config" / "accelerate" / "ddp.yaml")]
-    return subprocess.Popen(
-        [sys.executable, *launcher, str(SCRIPTS / "train.py"), *map(str, job.arguments)],
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Job]:
-    """The same training, by one process and by two."""
-    jobs = {}
-    for processes in (1, 2):
-        job = Job(tmp_path_factory.mktemp("launched"), optim="sgd", max_grad_norm=0.0)
-        process = launch(job, processes)
-        output = process.communicate(timeout=300)[0]
-        assert process.returncode == 0, output
-        jobs[processes] = job
-    return jobs
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_weights_of_one(launched: dict[int, Job]) -> None:
-    """The same effective batch and loss."""
-    import torch
-    from safetensors.torch import load_file
-
-    for processes, job in launched.items():
-        provenance = read_json(job.output / "provenance.json")
-        assert (provenance["processes"], provenance["steps"]) == (processes, 30)
-        assert list(job.output.parent.iterdir()) == [job.output]
-    base, one, two = (
-        load_file(folder / "model.safetensors")
-        for folder in (
-            launched[1].output.parents[1] / "base",
-            launched[1].output,
-            launched[2].output,
-        )
-    )
-    moved = torch.sqrt(sum(((one[k] - base[k]) ** 2).sum() for k in base))
-    apart = torch.sqrt(sum(((one[k] - two[k]) ** 2).sum() for k in base))
-    assert apart < 1e-4 * moved
-
-
-@pytest.mark.slow
-def test_sigterm_to_one_of_two_processes_stops_both_in_one_step(
-    launched: dict[int, Job], tmp_path: Path
-) -> None:
-    job = Job(tmp_path, optim="sgd", max_grad_norm=0.0)
-    process = launch(job, 2)
-    while not process.stdout.readline().startswith("step "):
-        assert process.poll() is None
-    workers = [w for w in psutil.Process(process.pid).children() if "train.py" in str(w.cmdline())]
-    assert len(workers) == 2
-    workers[1].terminate()
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode != 0 and output.count("stopped by SIGTERM; the state is saved") == 2
-    (state,) = job.scratch.glob("*/checkpoint-*")
-    files = {file.name for file in state.iterdir()}
-    assert {"complete.json", "rng_state_0.pth", "rng_state_1.pth"} <= files
-    process = launch(job, 2)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0 and f"resuming from {state.name}" in output, output
-    assert job.weights() == launched[2].weights()
-
-
-def test_the_schema_offers_the_trackers_that_the_program_takes() -> None:
-    assert tuple(schema()["properties"]["tracking"]["enum"]) == TRACKERS
-
-
-def test_a_tracker_that_is_not_installed_is_named_before_training(tmp_path: Path) -> None:
-    """With `-S` Python finds no installed package, whatever this environment holds."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path\n"
-        "from sftstudy.training.tracking import prepare\n"
-        "prepare('wandb', Path('tracking'))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", code, str(SCRIPTS)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={},
-    )
-    assert "StudyError: tracking: wandb: the package 'wandb' is not installed" in done.stderr
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_tracking_writes_curves_and_changes_no_weight(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    jobs = {}
-    for tracker in ("none", "tensorboard"):
-        (tmp_path / tracker).mkdir()
-        job = jobs[tracker] = Job(tmp_path / tracker)
-        options = ["--tracking", tracker, "--tracking-dir", tmp_path / tracker / "tracking"]
-        status, output = run("train.py", *job.arguments, *options)
-        assert status == 0, output
-    assert jobs["none"].weights() == jobs["tensorboard"].weights()
-    assert not (tmp_path / "none" / "tracking").exists()
-    found = yaml.safe_load((tmp_path / "tensorboard" / "recipe.yaml").read_text())
-    names = (found[key] for key in ("student", "task", "trial"))
-    events = EventAccumulator(str((tmp_path / "tensorboard" / "tracking").joinpath(*names)))
-    events.Reload()
-    shown = {event.step: event.value for event in events.Scalars("train/loss")}
-    history = read_json(jobs["tensorboard"].output / "provenance.json")["log_history"]
-    assert shown == pytest.approx({entry["step"]: entry["loss"] for entry in history}, rel=1e-6)

@@ -1,7 +1,9 @@
 """Lines of aligned columns, for a terminal."""
 
+from collections.abc import Sequence
 
-def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return rows as lines, the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -89,7 +89,9 @@ def _prediction_hours(suite: str, known: list[Cost]) -> float | None:
 
 def table(study: Study, found: list[Forecast]) -> str:
     """Return one line per student, the sums, and what they rest on."""
-    rows = [("student", "train", "predict", "GPU h at most", "expected", "measured", "disk")]
+    rows: list[tuple[str, ...]] = [
+        ("student", "train", "predict", "GPU h at most", "expected", "measured", "disk")
+    ]
     rows += [_row(forecast) for forecast in found]
     sums = Forecast(
         "total",

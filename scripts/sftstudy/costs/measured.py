@@ -86,9 +86,9 @@ def costs(root: Path) -> Iterator[Cost]:
     for file in sorted(records.glob("predictions/*/**/*.json")):
         record = read_json(file)
         if "gpu_seconds" in record["facts"]:
-            student, *variant, suite = file.relative_to(records / "predictions").parts
+            student, *folders, suite = file.relative_to(records / "predictions").parts
             suite = suite.removesuffix(".json").rpartition(".")[2]
-            yield _cost("predict", student, "/".join(variant), suite, record)
+            yield _cost("predict", student, "/".join(folders), suite, record)
 
 
 def _cost(kind: str, student: str, variant: str, suite: str, record: dict[str, Any]) -> Cost:

@@ -57,7 +57,9 @@ def _need(study: Study, size: Size, student: str, task: str, trial: str, row_tok
 def table(study: Study, found: list[Need]) -> str:
     """Return one line per need, in GiB."""
     head = ("student", "method", "devices", "weights", "gradients", "optimizer", "activations")
-    rows = [(*head, "gathered", "each device", "main memory", "mem_gb", "trial")]
+    rows: list[tuple[str, ...]] = [
+        (*head, "gathered", "each device", "main memory", "mem_gb", "trial")
+    ]
     for need in found:
         e = need.estimate
         parts = (e.weights, e.gradients, e.optimizer, e.activations, e.gathered, e.device, e.main)
