@@ -6,4 +6,5 @@
 ``queue``      what Slurm says about jobs
 ``leftovers``  jobs of a Snakemake that was killed
 ``owner``      one writer at a time
+``gpus``       the GPUs of one machine, shared by jobs that do not know of each other
 """

@@ -44,6 +44,7 @@ MODEL = make_model("llama", vocab_size=16).eval()
 _, REASON = enable(MODEL, pad_token_id=0)
 
 
+@pytest.mark.slow  # ten CPU-seconds of examples
 @settings(deadline=None, max_examples=60)
 @given(batches())
 @torch.no_grad()

@@ -143,6 +143,7 @@ def test_eager_attention(model):
 MODEL = make_model("gemma3").eval()
 
 
+@pytest.mark.slow  # ten CPU-seconds of examples
 @settings(deadline=None, max_examples=15)
 @given(
     st.lists(st.lists(st.integers(2, 4), min_size=1, max_size=30), min_size=1, max_size=9),
