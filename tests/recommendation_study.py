@@ -1,5 +1,6 @@
 """A made-up study with a known truth, in the form in which `recommend` reads it."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class MadeUpStudy:
             self.set("base", f"{task}.val", 0.40)
             self.set("base", f"{task}.test", 0.40)
             for trial, seconds in TRIALS.items():
-                recipe = RECIPE | {"task": task, "trial": trial}
+                recipe = deepcopy(RECIPE) | {"task": task, "trial": trial}
                 self.provenance[f"{task}/{trial}"] = {"recipe": recipe, "train_flops": seconds}
         self.set_trial(GENTLE, select=0.55, ifeval=0.75, safe=0.97)
         self.set_trial(GOOD, select=0.80, ifeval=0.75, safe=0.97)

@@ -110,7 +110,7 @@ def test_oumi_and_axolotl_files_carry_the_same_values(written):
     assert oumi["model"]["model_max_length"] == axolotl["sequence_len"] == 512
     assert oumi["model"]["model_name"] == axolotl["base_model"] == "org/tiny"
     assert training["mixed_precision_dtype"] == "BF16" and axolotl["bf16"] is True
-    assert axolotl["sdp_attention"] is True
+    assert axolotl["attn_implementation"] == "sdpa"
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """The recommended configuration as files that TRL, oumi and axolotl run.
 
-Keys checked against TRL 1.16 (a test feeds the file to TRL's own parser), oumi's TrainingConfig
-and axolotl's configuration reference (2026). A recommendation without a chosen configuration
-still gives files, since the workflow declares them: a header that says NOT RECOMMENDED and why,
-and the least violating configuration commented out, so that no tool can run it by accident.
+Tests feed the files to the tools' own parsers: TRL 1.16, oumi 0.9, axolotl 0.19. A recommendation
+without a chosen configuration still gives files, since the workflow declares them: a header that
+says NOT RECOMMENDED and why, and the least violating configuration commented out, so that no tool
+can run it by accident.
 
 As in the study, weights stay in float32 and half types compute under autocast (axolotl has no key
 for that: its `bf16` also loads the weights so).
@@ -17,12 +17,6 @@ import yaml
 
 from sftstudy.recommendation.verdicts import RECOMMENDED
 
-_AXOLOTL_ATTENTION = {
-    "sdpa": "sdp_attention",
-    "eager": "eager_attention",
-    "flash_attention_2": "flash_attention",
-    "flex_attention": "flex_attention",
-}
 _AUTOCAST = {"bfloat16": "BF16", "float16": "FP16"}
 _TRAINING = (
     "learning_rate",
@@ -206,7 +200,7 @@ def _oumi(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[s
                     {"dataset_name": "text_sft", "dataset_path": f"{data}/train.messages.jsonl"}
                 ],
                 "collator_name": "text_completions_only_with_padding",
-                "train_target": "final_assistant_turn",
+                "train_target": "FINAL_ASSISTANT_TURN",
             }
         },
         "training": {
@@ -233,7 +227,6 @@ def _axolotl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dic
         "per_device_train_batch_size": "micro_batch_size",
         "lr_scheduler_type": "lr_scheduler",
     }
-    attention = _AXOLOTL_ATTENTION.get(recipe.get("attention", ""))
     return {
         "base_model": document["source"],
         **_present(revision_of_model=document["revision"]),
@@ -257,10 +250,10 @@ def _axolotl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dic
             optimizer=recipe.get("optim"),
             warmup_ratio=recipe.get("warmup_ratio"),
             gradient_checkpointing=recipe.get("gradient_checkpointing"),
+            attn_implementation=recipe.get("attention"),
         ),
         "bf16": recipe.get("dtype") == "bfloat16",
         "fp16": recipe.get("dtype") == "float16",
-        **({attention: True} if attention else {}),
         **_lora(recipe, adapter="lora", lora_target_linear=True),
         "output_dir": f"output/{document['student']}",
     }
