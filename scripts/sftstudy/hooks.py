@@ -47,7 +47,9 @@ def at_exit(workflow: Any) -> None:
         return
     if not workflow.dryrun:
         began = runs.end(persistence.path)
-        if not began and not persistence._lockfile and persistence.locked:
+        foreign = not began and not persistence._lockfile and runs.is_locked(persistence.path)
+        # Asked last: Snakemake compares the locks with every file of the plan.
+        if foreign and persistence.locked:
             print(runs.holders(persistence.path), file=sys.stderr)
     elif workflow.dag:
         _after_dry_run(workflow)
