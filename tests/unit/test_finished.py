@@ -12,7 +12,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files import folder_sha256, read_json, write_json
 from sftstudy.retention import retain
 from sftstudy.training import finished
-from sftstudy.training.checkpoint import package_versions, weights_sha256
+from sftstudy.training.identity import package_versions, weights_sha256
 from tiny_student import save_student
 from training_job import Job, train_here
 

@@ -42,6 +42,7 @@ def test_files_of_all_tasks(data: Path, tmp_path: Path) -> None:
     assert document["metric_list"] == [
         {"metric": "accuracy", "aggregation": "mean", "higher_is_better": True},
         {"metric": "invalid_rate", "aggregation": "mean", "higher_is_better": False},
+        {"metric": "named_accuracy", "aggregation": "mean", "higher_is_better": True},
     ]
 
 

@@ -5,6 +5,7 @@
 ``rows``           the training split as tokens
 ``trainable``      which weights change: all, or an adapter
 ``checkpoint``     the folder that training declares
+``identity``       what tells the outcomes of two trainings apart
 ``resume``         saved states, and going on from them
 ``finished``       what ended before Snakemake could record it
 ``out_of_memory``  smaller batches in the same steps

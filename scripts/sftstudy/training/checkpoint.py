@@ -4,15 +4,12 @@ where it all came from."""
 import json
 import os
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import sha256_file, write_json, write_text
+from sftstudy.files import write_json, write_text
+from sftstudy.training.identity import package_versions, weights_sha256
 
-_PACKAGES = (
-    "torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors"
-)  # fmt: skip
 _METHODS = {
     "full": "Supervised fine-tuning",
     "lora": "LoRA fine-tuning (the adapter is in `adapter/`, the weights here are merged with it)",
@@ -40,19 +37,6 @@ def cast_weights(folder: Path, dtype: str) -> None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["dtype"] = dtype
     write_text(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
-
-
-def weights_sha256(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each safetensors file of a folder, an adapter's included."""
-    return {
-        file.relative_to(folder).as_posix(): sha256_file(file)
-        for file in sorted(folder.rglob("*.safetensors"))
-    }
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that a training rests on."""
-    return {name: version(name) for name in _PACKAGES}
 
 
 def finish(folder: Path, recipe: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from sftstudy.errors import StudyError
 from sftstudy.files import atomic_path, read_json, write_json
 from sftstudy.ledger import shown
-from sftstudy.training.checkpoint import package_versions, weights_sha256
+from sftstudy.training.identity import package_versions, weights_sha256
 
 COPY = ".finished"
 MARKER = ".finished.json"  # written last: a copy without it was cut short
