@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,9 @@ from sftstudy.ledger import LEDGER
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DEVICE = "SFTSTUDY_DEVICE"  # environment variable that takes a program's choice to where it counts
-TERMINATED = 128 + signal.SIGTERM  # the exit status that a shell gives a program that it ended
+# The exit statuses that a shell gives programs that these signals ended.
+TERMINATED = 128 + signal.SIGTERM
+UNREAD = 128 + signal.SIGPIPE
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,9 +81,24 @@ def _edited_inputs() -> list[str]:
 def _status(main: Callable[[], None]) -> int | str | None:
     try:
         main()
+        sys.stdout.flush()
     except SystemExit as leaving:
         return leaving.code
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        return UNREAD
     return None
+
+
+def _reader_has_gone() -> bool:
+    """Return whether nobody reads stdout any more, as behind ``| head``."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # errors of a pipe are reported without being asked for
+    gone = bool(poll.poll(0))
+    if gone:  # Python writes what is left when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 @contextmanager

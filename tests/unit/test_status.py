@@ -10,6 +10,7 @@ import yaml
 
 from programs import run
 from repository import ROOT
+from sftstudy.cli import UNREAD
 from sftstudy.files import write_json
 from sftstudy.status import Row, jobs, rows, table
 from sftstudy.study import Study
@@ -99,6 +100,14 @@ def test_the_program_takes_the_configuration_as_snakemake_does(tmp_path: Path) -
     assert time.monotonic() - started < 10
     status, text = run("status.py", "--configfile", file, "--config", "limt=20")
     assert status == 1 and "Did you mean 'limit'?" in text
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = [sys.executable, ROOT / "scripts/status.py"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=ROOT, **pipes)
+    process.stdout.close()  # as `| head` does, before anything is written
+    assert (process.stderr.read(), process.wait()) == (b"", UNREAD)
 
 
 def test_full_size_study_takes_less_than_a_second(tmp_path: Path) -> None:
