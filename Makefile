@@ -40,7 +40,7 @@ cost: .venv/.installed  ## Show GPU seconds, tokens and MFU of the jobs so far (
 test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
 	$(PYTEST) -m "not deploy"
 
-test-fast: .venv/.installed lint  ## Run the quick tests (three to five minutes)
+test-fast: .venv/.installed lint  ## Run the quick tests (under three minutes)
 	$(PYTEST) -m "not slow and not deploy" -n 2
 
 test-deploy: .venv/.installed  ## Run the tests that build conda environments and start a Slurm

@@ -79,9 +79,10 @@ def opened(browser, request: pytest.FixtureRequest) -> Iterator:
     context.close()
 
 
+FULL = pytest.param("full", marks=pytest.mark.slow)
 small_page = pytest.mark.parametrize("opened", ["small"], indirect=True)
-full_page = pytest.mark.parametrize("opened", ["full"], indirect=True)
-both_pages = pytest.mark.parametrize("opened", ["small", "full"], indirect=True)
+full_page = pytest.mark.parametrize("opened", [FULL], indirect=True)
+both_pages = pytest.mark.parametrize("opened", ["small", FULL], indirect=True)
 
 
 def column(page, number: int, table: str = "#key-metrics") -> list[str]:

@@ -19,6 +19,8 @@ from sftstudy.files import sha256_file, write_json, write_jsonl
 from sftstudy.tasks import data_module, smoke_module
 from synthetic_study import Study, write_report, write_study
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("banking77", "tatqa")
 SPACE = {"learning_rate": [1e-5], "num_train_epochs": [1], "per_device_train_batch_size": [2]}
 TRIAL = "banking77/lr1e-05_ep1_bs2"

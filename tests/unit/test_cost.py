@@ -88,6 +88,7 @@ def test_costs_are_read_from_records(measured: Path, study: Study) -> None:
     assert "predict: 3 jobs, 3.00 GPU hours, 21,600,000 tokens" in text
 
 
+@pytest.mark.slow
 def test_prediction_records_what_it_generated_and_not_what_it_knew(tmp_path: Path) -> None:
     checkpoint = save_student(tmp_path / "checkpoint")
     parameters = parameter_count(checkpoint)

@@ -103,6 +103,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     return device
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_batch_and_goes_on(
     checkpoint: Path,
     expected: list[dict],
@@ -130,6 +131,7 @@ def test_out_of_memory_with_a_single_prompt_is_an_error_that_keeps_what_is_done(
     assert "24 replies, 0 known before" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_batch_size_of_the_user_is_the_most(
     checkpoint: Path, expected: list[dict], tmp_path: Path, memory: Memory
 ) -> None:

@@ -91,6 +91,7 @@ def test_training_sees_what_the_template_renders(student: Path) -> None:
     assert ids[:prompt_length] == prompt
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_weights(student: Path, tmp_path: Path) -> None:
     weights = digest(student / "model.safetensors")
     again = build(tmp_path / "again")
