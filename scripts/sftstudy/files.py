@@ -17,9 +17,13 @@ from typing import Any
 from sftstudy.errors import StudyError
 from sftstudy.ledger import LEDGER
 
-# Files of a folder that say where it came from and are no part of what it holds.
 # In place of weights that were removed: their hashes, see `sftstudy.retention`.
 REMOVED = "WEIGHTS_REMOVED.json"
+# What link(2) answers where hard links cannot be made; anything else (a full disk) is an error.
+NO_HARD_LINKS = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
+)
+# Files of a folder that say where it came from and are no part of what it holds.
 _ABOUT = frozenset({"README.md", "SOURCE.json", "provenance.json", ".snakemake_timestamp", REMOVED})
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

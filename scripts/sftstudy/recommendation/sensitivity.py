@@ -10,6 +10,7 @@ from sftstudy.recommendation.cells import BASE, Cells, align
 from sftstudy.recommendation.judging import Gate, judge_gate
 from sftstudy.recommendation.selection import choose
 from sftstudy.recommendation.trials import Comparison
+from sftstudy.statistics.gates import passes_rate, passes_ratio
 
 # What a team may ask for instead; the limit of the configuration is always among them.
 RATIOS = (0.90, 0.93, 0.95, 0.97, 0.99)
@@ -79,9 +80,9 @@ def _passes(comparison: Comparison, gate: Gate, cells: Cells) -> np.ndarray:
     base = cells.scores(BASE, gate.control, gate.metric)
     values, _ = align([*columns, base] if base else columns)
     totals = values.sum(axis=0)
-    # As counts, as the gates themselves do: 0.9 * 100 is not 90 in floating point everywhere.
+    tuned = totals[: len(columns)]
     if gate.above is not None:
-        passes = totals[: len(columns)] > gate.above * len(values) + 1e-9
+        passes = passes_rate(tuned, len(values), gate.above)
     else:
-        passes = totals[: len(columns)] >= gate.min_ratio_to_baseline * totals[-1] - 1e-9
+        passes = passes_ratio(tuned, totals[-1], gate.min_ratio_to_baseline)
     return passes.reshape(len(comparison.trials), -1).all(axis=1)

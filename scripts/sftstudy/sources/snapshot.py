@@ -1,19 +1,16 @@
 """The pinned folder of a source: its files and a ``SOURCE.json`` that says what they are."""
 
-import errno
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import atomic_path, sha256_file, write_json
+from sftstudy.files import NO_HARD_LINKS, atomic_path, sha256_file, write_json
 from sftstudy.sources import hub, lock, student
 from sftstudy.sources.source import Section, Source, local_files, without_code
 
 DESCRIPTION = "SOURCE.json"
-# What link(2) answers where hard links cannot be made; anything else (a full disk) is an error.
-_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 
 def fetch(section: Section, name: str, source: Source, lock_file: Path, output: Path) -> None:
@@ -89,7 +86,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_HARD_LINKS:
             raise
         shutil.copyfile(source, target)
 

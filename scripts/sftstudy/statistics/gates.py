@@ -8,7 +8,7 @@ Each gate has a point verdict (the estimate is on the right side) and evidence:
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,6 +56,19 @@ def proven_from(n: int, above: float, alpha: float = RATE_ALPHA) -> int | None:
     return None
 
 
+def passes_rate(total: Any, n: int, above: float) -> Any:
+    """Return whether `total` out of `n` is a rate above `above`, for one total or an array.
+
+    Compared as counts: 0.9 * 100 is not 90 in floating point everywhere.
+    """
+    return total > above * n + 1e-9
+
+
+def passes_ratio(tuned: Any, baseline: Any, least: float) -> Any:
+    """Return whether the total `tuned` is at least `least` x `baseline`, likewise."""
+    return tuned >= least * baseline - 1e-9
+
+
 def rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
     """Judge "the rate is above `above`"; `values` between 0 and 1 and `codes` have shape (n,).
 
@@ -71,8 +84,7 @@ def rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult
     evidence = _evidence(p, against, RATE_ALPHA)
     more = 0 if evidence != "not proven" else _more_for_rate(successes, n, above)
     return GateResult(
-        # The rate is compared as counts: 0.9 * 100 is not 90 in floating point everywhere.
-        passes=successes > above * n + 1e-9,
+        passes=passes_rate(successes, n, above),
         evidence=evidence,
         p=p,
         estimate=estimate.value,
@@ -162,7 +174,7 @@ def ratio_gate(
     tuned - `least` x baseline (Fieller's form), and no interval of the ratio.
     """
     n, groups = len(tuned), int(codes.max()) + 1
-    passes = bool(tuned.sum() >= least * baseline.sum() - 1e-9)
+    passes = bool(passes_ratio(tuned.sum(), baseline.sum(), least))
     estimate = float(tuned.mean() / baseline.mean()) if baseline.any() else None
     binary = bool(np.isin(tuned, (0.0, 1.0)).all() and np.isin(baseline, (0.0, 1.0)).all())
     low = high = None

@@ -9,7 +9,6 @@ The copy serves the same training only: the same recipe, data and base (they nam
 folder), the same code and the same packages.
 """
 
-import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import atomic_path, read_json, write_json
+from sftstudy.files import NO_HARD_LINKS, atomic_path, read_json, write_json
 from sftstudy.ledger import shown
 from sftstudy.training.identity import package_versions, weights_sha256
 
 COPY = ".finished"
 MARKER = ".finished.json"  # written last: a copy without it was cut short
-_NO_HARD_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class _NoHardLinks(Exception):
@@ -100,6 +98,6 @@ def _link(source: Path, target: Path) -> None:
         try:
             os.link(path, copy)
         except OSError as error:
-            if error.errno in _NO_HARD_LINKS:
+            if error.errno in NO_HARD_LINKS:
                 raise _NoHardLinks(f"{target.parent}: hard links fail ({error.strerror})") from None
             raise
