@@ -26,16 +26,16 @@ demo: .venv/.installed  ## Run the embedded smoke study, from raw data to the re
 	@echo "Report: $(CURDIR)/results/smoke/report/index.html"
 
 status: .venv/.installed  ## Show what is done, running, failed and missing (CONFIG=config/....yaml)
-	@$(BIN)/python scripts/status.py --configfile $(CONFIG)
+	@$(BIN)/python tools/status.py --configfile $(CONFIG)
 
 explain: .venv/.installed  ## Show where a file comes from, back to its sources (FILE=results/...)
-	@$(BIN)/python scripts/explain.py $(FILE)
+	@$(BIN)/python tools/explain.py $(FILE)
 
 forecast: .venv/.installed  ## Show jobs, GPU hours and disk of a study before it starts (CONFIG=...)
-	@$(BIN)/python scripts/forecast.py --configfile $(CONFIG)
+	@$(BIN)/python tools/forecast.py --configfile $(CONFIG)
 
 cost: .venv/.installed  ## Show GPU seconds, tokens and MFU of the jobs so far (CONFIG=...)
-	@$(BIN)/python scripts/cost.py --configfile $(CONFIG)
+	@$(BIN)/python tools/cost.py --configfile $(CONFIG)
 
 test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
 	$(PYTEST) -m "not deploy"

@@ -21,8 +21,9 @@ import yaml
 from prefix_workloads import DATA, ROOT, make_tokenizer
 
 from sftstudy.costs.measured import Cost, costs
-from sftstudy.files import read_json, write_text
-from sftstudy.study import Study
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_text
+from sftstudy.study.grid import Study
 
 RESULTS = "results/hardware"
 SHAPES = {
@@ -55,7 +56,7 @@ def make_student(folder: Path, shape: dict[str, Any], source: dict[str, Any]) ->
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    from sftstudy.tasks import data_module
+    from sftstudy.tasks.registry import data_module
 
     texts = ["Which intent has this message of a customer of a bank?"] * 2
     if "path" in source:

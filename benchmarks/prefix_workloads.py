@@ -22,7 +22,7 @@ ROWS = 400  # rows of each task that the tokenizer is made from and the samples 
 
 def load_rows(task: str) -> list[dict[str, Any]]:
     """Return rows of a task's real training data; document order where there are documents."""
-    from sftstudy.tasks import data_module
+    from sftstudy.tasks.registry import data_module
 
     rows = data_module(task).read(DATA / task)["train"]
     if task == "tatqa":

@@ -14,12 +14,12 @@ from pathlib import Path
 from sftstudy.cli import prefer_own_environment
 from sftstudy.cluster.site import read_site
 from sftstudy.figures.names import figures
-from sftstudy.imports import code_version, template_files
+from sftstudy.run.code import code_version, template_files
 from sftstudy.sources import lock
-from sftstudy.study import TRIAL, Study, as_json, one_of
-from sftstudy.study_options import origin
+from sftstudy.study.grid import TRIAL, Study, as_json, one_of
+from sftstudy.study.options import origin
 from sftstudy.tables.schema import NAMES
-from sftstudy.tasks import module_files
+from sftstudy.tasks.registry import module_files
 
 prefer_own_environment()
 
@@ -38,7 +38,7 @@ site = read_site()
 pathvars:
     results=study.root,
     logs=f"{study.root}/logs",
-    records=f"{study.root}/provenance",  # see sftstudy.provenance
+    records=f"{study.root}/provenance",  # see sftstudy.records
 
 
 wildcard_constraints:

@@ -26,7 +26,7 @@ rule fetch_dataset:
     message:
         "Fetching the dataset {wildcards.dataset}"
     shell:
-        "python scripts/fetch_dataset.py --source {params.source:q} --name {wildcards.dataset}"
+        "python scripts/fetch.py --kind datasets --source {params.source:q} --name {wildcards.dataset}"
         " --lock config/sources.lock.yaml --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
@@ -72,7 +72,7 @@ rule fetch_student:
     message:
         "Fetching the student {wildcards.student}"
     shell:
-        "python scripts/fetch_student.py --source {params.source:q} --name {wildcards.student}"
+        "python scripts/fetch.py --kind students --source {params.source:q} --name {wildcards.student}"
         " --lock config/sources.lock.yaml --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 

@@ -2,7 +2,7 @@
 
 import atexit
 
-from sftstudy import hooks
+from sftstudy.run import hooks
 
 
 onstart:

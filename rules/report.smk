@@ -34,7 +34,7 @@ rule collate:
         metrics=study.metrics_files(*study.students),
         checkpoints=study.checkpoint_folders(*study.students),
         recommendations=expand("<results>/recommendations/{student}.json", student=study.students),
-        template="scripts/sftstudy/report/templates/table.html",
+        template="scripts/sftstudy/tables/templates/table.html",
     output:
         report(
             expand("<results>/tables/{table}.html", table=NAMES),

@@ -12,9 +12,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSONL of rows to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files import write_jsonl
+    from sftstudy.documents.shapes import SCORED, read_lines
+    from sftstudy.files.writing import write_jsonl
     from sftstudy.scoring.document import replies_by_id
-    from sftstudy.shapes import SCORED, read_lines
     from sftstudy.tasks.simple_safety_tests.judge import question
 
     rows = read_lines(arguments.data, SCORED)

@@ -3,7 +3,8 @@
 
 from pathlib import Path
 
-from sftstudy.cli import Parser, compute, run
+from sftstudy.cli import Parser, run
+from sftstudy.device import compute
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
     args = parser.parse_args()
     compute(threads=1, device="cpu")  # more threads make tiny models slower
 
-    from sftstudy.smoke.student import Recipe, build
+    from sftstudy.students.smoke import Recipe, build
 
     source = build(args.output, Recipe(seed=args.seed, steps=args.steps))
     print(f"{args.output}: {source['parameters']} parameters, loss {source['loss']}")

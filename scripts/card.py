@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.shapes import SCORED, read_lines
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, sha256_file, write_json
-from sftstudy.shapes import SCORED, read_lines
-from sftstudy.tasks import CONTROLS, TASKS, data_module
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json
+from sftstudy.tasks.registry import CONTROLS, TASKS, data_module
 
 SPLITS = ("train", "val", "test")
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.shapes import ROW, read_lines
 from sftstudy.errors import StudyError
-from sftstudy.files import write_json
-from sftstudy.shapes import ROW, read_lines
+from sftstudy.files.writing import write_json
 
 SPLITS = ("train", "val", "test")
 
@@ -28,8 +28,8 @@ def main() -> None:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
     splits = {name: read_lines(path, ROW) for name, path in files.items()}
 
-    from sftstudy.chat import load_tokenizer
     from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read
+    from sftstudy.students.chat import load_tokenizer
 
     tokenizer = load_tokenizer(args.student_dir, kwargs)
     summaries, dropped = {}, {}

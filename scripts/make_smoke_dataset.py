@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
-from sftstudy.files import atomic_path, write_json
+from sftstudy.files.writing import atomic_path, write_json
 from sftstudy.sources.snapshot import DESCRIPTION, describe
-from sftstudy.tasks import CONTROLS, TASKS, smoke_module
+from sftstudy.tasks.registry import CONTROLS, TASKS, smoke_module
 
 
 def main() -> None:

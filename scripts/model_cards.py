@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
-from sftstudy.files import atomic_path
+from sftstudy.files.writing import atomic_path
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files import write_json
+    from sftstudy.files.writing import write_json
 
     write_json(arguments.output, arguments.values)
 

@@ -7,8 +7,9 @@ it stopped: replies are kept in a journal beside the outputs.
 import json
 from pathlib import Path
 
-from sftstudy.cli import DEVICES, Parser, compute, run
+from sftstudy.cli import Parser, run
 from sftstudy.cluster.gpus import take
+from sftstudy.device import DEVICES, compute
 
 
 def main() -> None:
@@ -43,9 +44,9 @@ def main() -> None:
     compute(arguments.threads, arguments.device)
     if arguments.device in ("auto", "cuda"):
         take(arguments.gpus)
-    from sftstudy.cluster.owner import owned
     from sftstudy.prediction.engine import Machine
     from sftstudy.prediction.suite import EvalSet, predict
+    from sftstudy.run.owner import owned
 
     evalsets = zip(arguments.data, arguments.max_new_tokens, arguments.output, strict=True)
     first = arguments.output[0]

@@ -7,8 +7,8 @@ from typing import Any
 from sftstudy.cli import Parser, run
 from sftstudy.data.splits import check_rows, limit_rows, split
 from sftstudy.errors import StudyError
-from sftstudy.files import atomic_paths, jsonl
-from sftstudy.tasks import CONTROLS, TASKS, data_module
+from sftstudy.files.writing import atomic_paths, jsonl
+from sftstudy.tasks.registry import CONTROLS, TASKS, data_module
 
 
 def main() -> None:

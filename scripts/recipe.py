@@ -18,7 +18,7 @@ def main() -> None:
 
     import yaml
 
-    from sftstudy.files import write_text
+    from sftstudy.files.writing import write_text
 
     write_text(arguments.output, yaml.safe_dump(arguments.values, sort_keys=False))
 

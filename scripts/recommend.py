@@ -12,7 +12,8 @@ from typing import Any
 
 from sftstudy.cli import Parser, run
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, write_json, write_text
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json, write_text
 
 PLAN_KEYS = ("student", "source", "tasks", "controls", "trials", "gates")
 
@@ -60,10 +61,10 @@ def main() -> None:
     arguments = parse_arguments()
     plan = read_plan(arguments.plan, arguments.student)
 
+    from sftstudy.documents.shapes import read_metrics, read_provenance
     from sftstudy.recommendation.document import recommend
     from sftstudy.recommendation.markdown import to_markdown
     from sftstudy.recommendation.recipes import recipe_files
-    from sftstudy.shapes import read_metrics, read_provenance
 
     def read(reader: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
         return reader(path) if path.exists() else None

@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files import read_json, write_json
+    from sftstudy.files.reading import read_json
+    from sftstudy.files.writing import write_json
     from sftstudy.retention import kept_trials, retain
 
     kept = kept_trials(read_json(arguments.recommendation), arguments.keep)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
-from sftstudy.tasks import CONTROLS, TASKS
+from sftstudy.tasks.registry import CONTROLS, TASKS
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="metrics JSON to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files import write_json
+    from sftstudy.files.writing import write_json
     from sftstudy.scoring.document import metrics_document
 
     document = metrics_document(

@@ -8,8 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from sftstudy.cli import DEVICES, Parser, compute, run
+from sftstudy.cli import Parser, run
 from sftstudy.cluster.gpus import take
+from sftstudy.device import DEVICES, compute
 from sftstudy.training.tracking import TRACKERS, prepare
 
 

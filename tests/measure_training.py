@@ -13,7 +13,7 @@ import torch
 import trl
 from transformers import AutoModelForCausalLM
 
-from sftstudy.files import read_jsonl
+from sftstudy.files.reading import read_jsonl
 from sftstudy.training.trial import _build_trainer, read_recipe
 
 

@@ -1,4 +1,4 @@
-"""Running the programs in ``scripts/`` as a user does."""
+"""Running the programs in ``scripts/`` and ``tools/`` as a user does."""
 
 import os
 import runpy
@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "scripts"
+
+
+def program(name: str) -> Path:
+    """Return the file of a program: a rule's in ``scripts/``, one for people in ``tools/``."""
+    return next(file for file in (SCRIPTS / name, ROOT / "tools" / name) if file.is_file())
 
 
 def start(name: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
     """Start a program in a process of its own, without the caller's HF_* variables."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     return subprocess.Popen(
-        [sys.executable, str(SCRIPTS / name), *map(str, arguments)],
+        [sys.executable, str(program(name)), *map(str, arguments)],
         env=inherited | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -40,7 +46,7 @@ def call(
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
     status = 0
     try:
-        runpy.run_path(str(SCRIPTS / name), run_name="__main__")
+        runpy.run_path(str(program(name)), run_name="__main__")
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else 0
     captured = capsys.readouterr()

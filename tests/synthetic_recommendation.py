@@ -7,7 +7,7 @@ shows it. Verdicts follow from the numbers, so that a study of several students 
 import math
 from typing import Any
 
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 
 Document = dict[str, Any]
 

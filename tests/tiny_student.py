@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_json
+from sftstudy.files.writing import write_json
 from tiny_tokenizer import CHATML, save_tokenizer
 
 

@@ -9,8 +9,9 @@ import yaml
 
 from programs import start
 from repository import ROOT
-from sftstudy.files import sha256_file, write_json, write_jsonl
-from sftstudy.study import Study
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.writing import write_json, write_jsonl
+from sftstudy.study.grid import Study
 from tiny_student import save_student
 
 ROWS = [

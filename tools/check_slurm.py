@@ -16,8 +16,8 @@ from sftstudy.cli import run  # noqa: E402  (the path must be set before)
 from sftstudy.cluster import checks, requests  # noqa: E402
 from sftstudy.cluster.site import read_site  # noqa: E402
 from sftstudy.errors import StudyError  # noqa: E402
-from sftstudy.files import read_text  # noqa: E402
-from sftstudy.study import Study  # noqa: E402
+from sftstudy.files.reading import read_text  # noqa: E402
+from sftstudy.study.grid import Study  # noqa: E402
 
 
 def main() -> None:

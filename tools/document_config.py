@@ -8,8 +8,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from sftstudy.config import schema  # noqa: E402  (the path must be set before)
-from sftstudy.files import write_text  # noqa: E402
+from sftstudy.files.writing import write_text  # noqa: E402
+from sftstudy.study.validation import schema  # noqa: E402  (the path must be set before)
 
 README = ROOT / "config" / "README.md"
 BEGIN = "<!-- reference: written by `make config-docs` from schema.yaml; do not edit by hand -->"

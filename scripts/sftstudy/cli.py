@@ -11,10 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 from sftstudy.errors import StudyError
-from sftstudy.ledger import LEDGER
+from sftstudy.files.ledger import LEDGER
 
-DEVICES = ("auto", "cuda", "mps", "cpu")
-DEVICE = "SFTSTUDY_DEVICE"  # environment variable that takes a program's choice to where it counts
 # The exit statuses that a shell gives programs that these signals ended.
 TERMINATED = 128 + signal.SIGTERM
 UNREAD = 128 + signal.SIGPIPE
@@ -50,7 +48,7 @@ def run(main: Callable[[], None]) -> None:
         try:
             status = _status(main)
             if LEDGER.record and not status:
-                from sftstudy.provenance import write
+                from sftstudy.records.record import write
 
                 write()
         except StudyError as error:
@@ -73,7 +71,7 @@ def run(main: Callable[[], None]) -> None:
 
 def _edited_inputs() -> list[str]:
     """Return the files that this run has read and that are not as their jobs wrote them."""
-    from sftstudy.lineage import edited
+    from sftstudy.records.lineage import edited
 
     return edited(LEDGER.inputs)
 
@@ -117,17 +115,6 @@ def _clean_end_on_sigterm() -> Iterator[None]:
 def _leave(*_: int | FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the cleaning up short
     sys.exit(TERMINATED)
-
-
-def compute(threads: int, device: str) -> None:
-    """Say what this process computes with; to be called before torch is imported.
-
-    Results on CPU depend on the number of threads.
-    """
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    os.environ[DEVICE] = device
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def prefer_own_environment() -> None:

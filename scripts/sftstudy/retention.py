@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sftstudy.errors import StudyError
-from sftstudy.files import REMOVED, read_json, removed_weights, write_json
-from sftstudy.training import finished
+from sftstudy.files.folders import REMOVED, removed_weights
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json
+from sftstudy.run import finished
 
 Keep = Literal["feasible", "recommended"]
 

@@ -23,9 +23,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from sftstudy.files import read_json
-from sftstudy.lineage import Lineage
-from sftstudy.study import Study
+from sftstudy.files.reading import read_json
+from sftstudy.records.lineage import Lineage
+from sftstudy.study.grid import Study
 
 State = Literal["failed", "running", "missing", "done"]
 STATES: tuple[State, ...] = ("failed", "running", "missing", "done")  # the first found is a row's

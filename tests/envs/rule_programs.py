@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from sftstudy.imports import PLUMBING, code
-from sftstudy.tasks import CONTROLS, TASKS, module_files
+from sftstudy.run.code import PLUMBING, code
+from sftstudy.tasks.registry import CONTROLS, TASKS, module_files
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT
-from sftstudy.cluster import owner
-from sftstudy.cluster.owner import owned
 from sftstudy.cluster.site import read_site
 from sftstudy.errors import StudyError
+from sftstudy.run import owner
+from sftstudy.run.owner import owned
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sftstudy.cluster import owner
+from sftstudy.run import owner
 owner.BEAT_SECONDS = 0.2
 with owner.owned(Path(sys.argv[1])):
     print("owned", flush=True)

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from sftstudy.errors import StudyError
-from sftstudy.files import REMOVED, folder_sha256, sha256_file, write_json, write_jsonl
-from sftstudy.models import require_weights
+from sftstudy.files.folders import REMOVED, folder_sha256
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.writing import write_json, write_jsonl
 from sftstudy.retention import kept_trials, retain
+from sftstudy.students.checkpoints import require_weights
 from tiny_student import save_student
 
 SCRATCH = Path("scratch-that-is-not-there")

@@ -11,9 +11,9 @@ import yaml
 from programs import run
 from repository import ROOT
 from sftstudy.cli import UNREAD
-from sftstudy.files import write_json
+from sftstudy.files.writing import write_json
 from sftstudy.status import Row, jobs, rows, table
-from sftstudy.study import Study
+from sftstudy.study.grid import Study
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -103,7 +103,7 @@ def test_the_program_takes_the_configuration_as_snakemake_does(tmp_path: Path) -
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = [sys.executable, ROOT / "scripts/status.py"]
+    command = [sys.executable, ROOT / "tools/status.py"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, cwd=ROOT, **pipes)
     process.stdout.close()  # as `| head` does, before anything is written

@@ -27,7 +27,8 @@ from pathlib import Path
 
 import psutil
 
-from sftstudy.files import read_json, sha256_json
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.reading import read_json
 from workflow.running import MINI, SNAKEMAKE, Editor, copy_repository, snakemake
 
 RESULTS = Path("results/mini")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 from workflow.chaos import SNAKEMAKE_ALONE, STAGES, Chaos, Kill, contents, kills, prepared
 
 pytestmark = pytest.mark.slow

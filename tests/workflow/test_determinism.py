@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from repository import ROOT
-from sftstudy.study import Study
+from sftstudy.study.grid import Study
 from workflow.chaos import contents
 from workflow.running import MINI, copy_repository, snakemake
 

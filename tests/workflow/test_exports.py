@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sftstudy.files import read_json, read_jsonl
+from sftstudy.files.reading import read_json, read_jsonl
 from workflow.running import MINI, plan, snakemake
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def test_status_says_that_all_is_done(exported: Path) -> None:
     import yaml
 
     from sftstudy.status import jobs, rows, table
-    from sftstudy.study import Study
+    from sftstudy.study.grid import Study
 
     checkout = exported.parents[1]
     study = Study(yaml.safe_load((checkout / MINI).read_text(encoding="utf-8")), MINI)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 from workflow.chaos import contents
 from workflow.running import MINI, SNAKEMAKE, plan, snakemake
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT
-from sftstudy.files import read_json, read_jsonl, write_jsonl
+from sftstudy.files.reading import read_json, read_jsonl
+from sftstudy.files.writing import write_jsonl
 from workflow.running import Editor, copy_repository, plan
 
 FOLDER = "scripts/sftstudy/tasks/sentiment"
@@ -35,7 +36,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text(text, encoding="utf-8")
     Editor(checkout).replace(
-        "scripts/sftstudy/tasks/__init__.py", '"nl2sql")', '"nl2sql", "sentiment")'
+        "scripts/sftstudy/tasks/registry.py", '"nl2sql")', '"nl2sql", "sentiment")'
     )
     return checkout
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sftstudy.files import read_json
-from sftstudy.tasks import smoke_module
+from sftstudy.files.reading import read_json
+from sftstudy.tasks.registry import smoke_module
 from workflow.running import MINI, copy_repository, snakemake
 
 # Run by a shell, even within quotes of either kind, any of these would make the file `canary`.

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sftstudy.files import read_json
-from sftstudy.lineage import Lineage, explain
+from sftstudy.files.reading import read_json
+from sftstudy.records.lineage import Lineage, explain
 from sftstudy.status import attention
-from sftstudy.study import Study
+from sftstudy.study.grid import Study
 from workflow.running import MINI, Editor, plan, snakemake
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sftstudy.files import read_json, read_jsonl, write_jsonl
+from sftstudy.files.reading import read_json, read_jsonl
+from sftstudy.files.writing import write_jsonl
 from workflow.running import copy_repository, snakemake
 
 pytestmark = pytest.mark.slow

@@ -209,7 +209,7 @@ def test_training_code_retrains(edited: Editor) -> None:
 
 def test_better_error_messages_rerun_nothing(edited: Editor) -> None:
     edited.append("scripts/sftstudy/errors.py", "# an edit")
-    edited.append("scripts/sftstudy/files.py", "# an edit")
+    edited.append("scripts/sftstudy/files/reading.py", "# an edit")
     assert plan(edited.checkout, *STUDY).rules == {}
 
 

@@ -30,7 +30,7 @@ def test_weights_are_removed_once_and_not_missed(mini: Path, tmp_path: Path) -> 
     assert not list(checkpoints.glob("*/lr0.001/*.safetensors"))
     assert (checkpoints / "base" / "model.safetensors").exists()
     assert plan(checkout, *study).rules == {}
-    command = [sys.executable, "scripts/status.py", "--configfile", MINI]
+    command = [sys.executable, "tools/status.py", "--configfile", MINI]
     status = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
     assert "2 trials: 2 done" in status.stdout
     assert "not what their jobs made" not in status.stdout

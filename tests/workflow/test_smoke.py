@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 from workflow.running import copy_repository, snakemake
 
 pytestmark = pytest.mark.slow

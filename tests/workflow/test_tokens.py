@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 from stub_hub import Repository, StubHub
 from workflow.running import MINI, TOKENS, copy_repository, snakemake
 

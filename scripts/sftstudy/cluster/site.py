@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_text
+from sftstudy.files.reading import read_text
 
 FILE = Path("profiles/slurm/site.yaml")
 _TOP = {

@@ -4,5 +4,4 @@
 ``forecast``  jobs, GPU hours and disk of a study that has not begun
 ``memory``    the formula of a training's memory
 ``needs``     that formula for the trainings of a study
-``columns``   lines of aligned columns
 """

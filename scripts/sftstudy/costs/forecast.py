@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from sftstudy.costs.columns import aligned
 from sftstudy.costs.measured import Cost, costs
-from sftstudy.study import Study
+from sftstudy.pages.columns import aligned
+from sftstudy.study.grid import Study
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATE_BYTES = 12  # per parameter of a saved training state: float32 weights and AdamW's two moments

@@ -1,7 +1,7 @@
 """What jobs have cost: seconds of GPUs, tokens, tokens per second and model FLOPs utilisation.
 
 Measured figures differ from run to run, so they stand in no result of the study, only in the
-records of jobs (`sftstudy.provenance`), which this module reads.
+records of jobs (`sftstudy.records.record`), which this module reads.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sftstudy.costs.columns import aligned
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
+from sftstudy.pages.columns import aligned
 
 # Peak of dense matrix products in bfloat16 or float16, FLOP/s. From NVIDIA's data sheets, whose
 # larger numbers "with sparsity" are halved; the part of a device's name comes first that names it

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json
-from sftstudy.models import weight_counts
+from sftstudy.files.reading import read_json
+from sftstudy.students.checkpoints import weight_counts
 
 GIB = 1024**3
 _DIMENSIONS = (

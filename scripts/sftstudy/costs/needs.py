@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sftstudy.costs.columns import aligned
 from sftstudy.costs.memory import GIB, Estimate, Size, catalog_size, fetched_size, training_memory
-from sftstudy.study import Study
+from sftstudy.pages.columns import aligned
+from sftstudy.study.grid import Study
 from sftstudy.training.arguments import share_of_step
 
 

@@ -1,6 +1,5 @@
 """What all tasks' data have in common; what is a task's own stands in `sftstudy.tasks`.
 
-``rawfiles``    reading CSV and parquet files, with errors that name file and row
 ``splits``      rows to train, val and test: stratified, grouped, tail
 ``duplicates``  equal and nearly equal rows across splits
 ``lengths``     token counts of rows, and rows that are too long for a student

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sftstudy.chat import conversation_ids
 from sftstudy.errors import StudyError
+from sftstudy.students.chat import conversation_ids
 
 Row = dict[str, Any]
 _CHUNK = 256  # rows tokenised at once: the tokenizer keeps some 200 bytes per token until then

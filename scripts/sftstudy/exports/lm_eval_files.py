@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_jsonl, write_text
+from sftstudy.files.reading import read_jsonl
+from sftstudy.files.writing import write_text
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks import score_module
+from sftstudy.tasks.registry import score_module
 
 _UTILS = '''"""Rows and scores of this study's test splits. Written by the workflow: do not edit."""
 

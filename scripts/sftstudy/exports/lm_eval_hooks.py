@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.exports.lm_eval_files import whole_sample_metrics
-from sftstudy.files import read_jsonl
-from sftstudy.tasks import score_module
+from sftstudy.files.reading import read_jsonl
+from sftstudy.tasks.registry import score_module
 
 if TYPE_CHECKING:
     from datasets import Dataset

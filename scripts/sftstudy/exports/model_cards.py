@@ -8,7 +8,8 @@ checkpoint's README.md where the checkpoint is published.
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import read_json, write_text
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_text
 
 _BEFORE_EVALUATION = " Evaluation is in the study's metrics files."
 

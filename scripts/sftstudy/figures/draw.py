@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from sftstudy.figures import names
 from sftstudy.figures.style import BLUE, COLOURS, INK, MARKERS, VERMILLION, panels, save, style
-from sftstudy.report.numbers import number, points
+from sftstudy.pages.numbers import number, points
 from sftstudy.tables.schema import AXES, varying
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from sftstudy.files import write_text
+from sftstudy.files.writing import write_text
 
 # Okabe and Ito, "Color universal design" (2008): distinct under all common colour deficiencies.
 # The black and the yellow are left out: each vanishes on one of the two backgrounds.

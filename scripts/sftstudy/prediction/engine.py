@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from sftstudy.chat import turn_end
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
+from sftstudy.students.chat import turn_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.models import load_model, pick_device, require_embedded
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
+from sftstudy.students.checkpoints import load_model, pick_device, require_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_jsonl, writing
+from sftstudy.files.writing import write_jsonl, writing
 
 
 class Journal:

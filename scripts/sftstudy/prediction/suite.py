@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sftstudy.chat import load_tokenizer, render_prompt, token_ids
+from sftstudy.documents.shapes import PROMPT, read_lines
 from sftstudy.errors import StudyError
-from sftstudy.files import sha256_json, write_jsonl
-from sftstudy.ledger import LEDGER
-from sftstudy.models import Watched, parameter_count, require_weights
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.ledger import LEDGER
+from sftstudy.files.writing import write_jsonl
 from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Journal
-from sftstudy.shapes import PROMPT, read_lines
+from sftstudy.students.chat import load_tokenizer, render_prompt, token_ids
+from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
 
 DEFAULT_ENGINE = "hf"
 

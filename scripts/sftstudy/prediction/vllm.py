@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 
 if TYPE_CHECKING:

@@ -5,7 +5,4 @@
 ``overview``  key metrics, regret
 ``samples``   the replies that the page carries
 ``evidence``  data, provenance, what is missing
-``render``    the template environment, over ``templates/``
-``text``      untrusted text made fit to be shown
-``numbers``   numbers as people read them
 """

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sftstudy.files import read_json
-from sftstudy.ledger import shown
-from sftstudy.lineage import Lineage, commit_line
-from sftstudy.provenance import code_state
-from sftstudy.shapes import read_provenance, read_source
+from sftstudy.documents.shapes import read_provenance, read_source
+from sftstudy.files.ledger import shown
+from sftstudy.files.reading import read_json
+from sftstudy.records.lineage import Lineage, commit_line
+from sftstudy.records.record import code_state
 from sftstudy.tables.results import Results
 
 Row = dict[str, Any]

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from sftstudy.errors import StudyError
 from sftstudy.figures.names import figures
-from sftstudy.files import read_text, write_text
+from sftstudy.files.reading import read_text
+from sftstudy.files.writing import write_text
+from sftstudy.pages.render import render
 from sftstudy.report import evidence, overview, samples, verdicts
-from sftstudy.report.render import TEMPLATES, render
 from sftstudy.tables.results import Results
 from sftstudy.tables.write import read
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: Path) -> None:
@@ -21,7 +24,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
     training = evidence.training(results)
     payload, per_cell = samples.encoded(results, documents)
     page = render(
-        "index.html",
+        TEMPLATES / "index.html",
         plan=results.plan,
         tasks=results.tasks,
         controls=results.controls,

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from sftstudy import shapes
-from sftstudy.report.text import cut
+from sftstudy.documents import shapes
+from sftstudy.pages.text import cut
 from sftstudy.tables.results import Cell, Results, shown_trial
 
 Row = dict[str, Any]

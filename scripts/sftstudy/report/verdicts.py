@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sftstudy.report.numbers import number
+from sftstudy.pages.numbers import number
 from sftstudy.tables.results import Results, shown_trial
 from sftstudy.tables.schema import AXES, varying
 

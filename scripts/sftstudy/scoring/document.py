@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.shapes import REPLY, SCORED, read_lines
 from sftstudy.errors import StudyError
-from sftstudy.files import file_marks, sha256_file, sha256_json
-from sftstudy.imports import ROOT, code
-from sftstudy.provenance import use
-from sftstudy.scoring.replies import strip_think
-from sftstudy.shapes import REPLY, SCORED, read_lines
+from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
+from sftstudy.files.repository import ROOT
+from sftstudy.records.record import use
+from sftstudy.run.code import code
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks import module_files, score_module
+from sftstudy.tasks.registry import module_files, score_module
+from sftstudy.tasks.replies import strip_think
 
 SCHEMA = 1
 

@@ -7,7 +7,9 @@ from typing import Any
 import yaml
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_text, sha256_file, write_text
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.reading import read_text
+from sftstudy.files.writing import write_text
 from sftstudy.sources import hub, student
 from sftstudy.sources.source import Section, Source, is_hidden, without_code
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import NO_HARD_LINKS, atomic_path, sha256_file, write_json
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, write_json
 from sftstudy.sources import hub, lock, student
 from sftstudy.sources.source import Section, Source, local_files, without_code
 

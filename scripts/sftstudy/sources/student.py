@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 
 # Configuration, safetensors weights, tokenizer, chat template, processor: what `from_pretrained`
 # reads. Never code, never pickled weights (loading one runs whatever it contains).

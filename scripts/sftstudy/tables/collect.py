@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sftstudy.shapes import read_metrics, read_provenance
+from sftstudy.documents.shapes import read_metrics, read_provenance
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm
 from sftstudy.statistics.paired import paired_gain

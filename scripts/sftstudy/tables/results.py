@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 
 Cell = tuple[str, str, str]  # student, variant, evalset
 
 
 @dataclass(frozen=True)
 class Results:
-    """A plan (see `sftstudy.study.Study.plan`) and the folder with what came of it."""
+    """A plan (see `sftstudy.study.grid.Study.plan`) and the folder with what came of it."""
 
     plan: dict[str, Any]
     folder: Path

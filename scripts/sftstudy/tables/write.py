@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import read_json, write_text
-from sftstudy.report.render import render
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_text
+from sftstudy.pages.render import render
 from sftstudy.tables.schema import COLUMNS, NAMES
 
 # More rows than this make a browser slow; the CSV beside it has all of them.
 HTML_ROWS = 3000
+TEMPLATE = Path(__file__).parent / "templates/table.html"
 
 
 def write(tables: dict[str, list[dict[str, Any]]], folder: Path) -> None:
@@ -29,7 +31,7 @@ def write(tables: dict[str, list[dict[str, Any]]], folder: Path) -> None:
         # A metrics file has a metric per class and type: people want the primary ones first.
         shown = sorted(rows, key=lambda row: not row["primary"]) if name == "metrics" else rows
         page = render(
-            "table.html",
+            TEMPLATE,
             name=name,
             columns=COLUMNS[name],
             rows=shown[:HTML_ROWS],

@@ -1,4 +1,4 @@
-"""The tasks and controls of a study: one folder each, one line each in this registry.
+"""The tasks and controls of a study: one folder each, one line each in ``registry.py``.
 
 ``data.py``  reads the raw source and makes the rows (prompt, target, reference).
 ``smoke.py`` writes a small source in the same raw format.
@@ -6,44 +6,11 @@
 
 They are three files because they are three inputs of the workflow: an edit of ``score.py`` must
 not touch what was made by ``data.py``.
+
+``registry``  which tasks and controls there are
+``rawfiles``  for data.py: reading CSV and parquet files, with errors that name file and row
+``draws``     for smoke.py: seeded drawing
+``replies``   for score.py: what is common to reading a reply
+``labels``    for score.py: metrics of tasks whose reply is one label
+``corpus``    the conversations that the demo's student is made of
 """
-
-import functools
-import importlib
-from pathlib import Path
-from types import ModuleType
-
-TASKS = ("banking77", "pubmedqa", "tatqa", "nl2sql")
-CONTROLS = ("ifeval", "simple_safety_tests")
-
-_FOLDER = Path(__file__).parent
-_ROOT = _FOLDER.parents[2]
-
-
-def data_module(name: str) -> ModuleType:
-    """Return the task's ``data`` module."""
-    return importlib.import_module(f"sftstudy.tasks.{name}.data")
-
-
-def score_module(name: str) -> ModuleType:
-    """Return the task's ``score`` module."""
-    return importlib.import_module(f"sftstudy.tasks.{name}.score")
-
-
-def smoke_module(name: str) -> ModuleType:
-    """Return the task's ``smoke`` module."""
-    return importlib.import_module(f"sftstudy.tasks.{name}.smoke")
-
-
-@functools.cache  # asked for by every job of a large grid
-def module_files(name: str, part: str) -> list[str]:
-    """Return the files behind a part (``data``, ``smoke``, ``score``) of a task, for rules.
-
-    The ``score`` part is every module of the folder that is not one of the other two. Paths are
-    relative to the repository.
-    """
-    files = [_FOLDER / name / f"{part}.py"]
-    if part == "score":
-        modules = sorted((_FOLDER / name).glob("*.py"))
-        files = [file for file in modules if file.stem not in ("__init__", "data", "smoke")]
-    return [file.relative_to(_ROOT).as_posix() for file in files]

@@ -5,9 +5,8 @@
 ``rows``           the training split as tokens
 ``trainable``      which weights change: all, or an adapter
 ``checkpoint``     the folder that training declares
-``identity``       what tells the outcomes of two trainings apart
+``packages``       what a training rests on
 ``resume``         saved states, and going on from them
-``finished``       what ended before Snakemake could record it
 ``out_of_memory``  smaller batches in the same steps
 ``divergence``     stopping where numbers are no numbers
 ``flops``          the compute of a training

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.models import pick_device
 from sftstudy.prefix_sharing.batching import step_batches
+from sftstudy.students.checkpoints import pick_device
 from sftstudy.training.out_of_memory import smaller
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_json, write_text
-from sftstudy.training.identity import package_versions, weights_sha256
+from sftstudy.files.folders import weights_sha256
+from sftstudy.files.writing import write_json, write_text
+from sftstudy.training.packages import package_versions
 
 _METHODS = {
     "full": "Supervised fine-tuning",

@@ -11,7 +11,7 @@ import torch
 from trl import SFTTrainer
 
 from sftstudy.errors import StudyError
-from sftstudy.files import writing
+from sftstudy.files.writing import writing
 
 
 class WatchedTrainer(SFTTrainer):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, write_json
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json
 
 FILE = "memory.json"
 
@@ -52,7 +53,7 @@ def record(scratch: Path, trial: str, step: int, batch: tuple[int, int], error: 
             "gradient_checkpointing: true, give the student more gpus with "
             "accelerate: config/accelerate/fsdp.yaml, lower its max_length, train it with LoRA "
             "(lora_space), or use a device with more memory; "
-            "`python scripts/estimate.py` says what training needs"
+            "`python tools/estimate.py` says what training needs"
         )
     found = {"step": step, "per_device_train_batch_size": per_device}
     found |= {"gradient_accumulation_steps": accumulation, "message": said}

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sftstudy.files import read_json, sync, write_json
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import sync, write_json
 
 MARKER = "complete.json"  # written last: a saved state without it was cut short
 SAVE_SECONDS = 600.0

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.chat import conversation_ids
+from sftstudy.documents.shapes import ROW, read_lines
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, sha256_file
-from sftstudy.shapes import ROW, read_lines
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.reading import read_json
+from sftstudy.students.chat import conversation_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

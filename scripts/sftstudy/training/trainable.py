@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, write_json
-from sftstudy.models import load_model
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json
+from sftstudy.students.checkpoints import load_model
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -7,18 +7,23 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.chat import load_tokenizer
-from sftstudy.cluster.owner import Owner, owned_by_leader
 from sftstudy.errors import StudyError
-from sftstudy.files import atomic_path, read_json, read_text, removed_weights, sha256_json
-from sftstudy.imports import code_version
-from sftstudy.ledger import LEDGER
-from sftstudy.models import Watched, load_model, pick_device, require_embedded
+from sftstudy.files.folders import removed_weights
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.ledger import LEDGER
+from sftstudy.files.reading import read_json, read_text
+from sftstudy.files.writing import atomic_path
 from sftstudy.prefix_sharing.batching import document_order
-from sftstudy.training import finished, out_of_memory
+from sftstudy.run import finished
+from sftstudy.run.code import code_version
+from sftstudy.run.owner import Owner, owned_by_leader
+from sftstudy.students.chat import load_tokenizer
+from sftstudy.students.checkpoints import Watched, load_model, pick_device, require_embedded
+from sftstudy.training import out_of_memory
 from sftstudy.training.arguments import sft_arguments
 from sftstudy.training.checkpoint import cast_weights, copy_companions, finish
 from sftstudy.training.flops import count_parameters, training_flops
+from sftstudy.training.packages import package_versions
 from sftstudy.training.rows import samples, training_data
 from sftstudy.training.tracking import attach
 from sftstudy.training.trainable import (
@@ -86,7 +91,7 @@ def train(
         if complete():
             print(f"{output} is complete already", flush=True)
             return 0
-        if provenance := finished.kept(scratch, code):
+        if provenance := finished.kept(scratch, code, package_versions()):
             if _is_leader():
                 finished.publish(scratch, output, provenance)
                 LEDGER.used(base, student.sha256)

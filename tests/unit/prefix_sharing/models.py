@@ -18,7 +18,7 @@ from transformers import (
 )
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from sftstudy.tasks import data_module
+from sftstudy.tasks.registry import data_module
 
 FAMILIES = ("llama", "qwen3", "gemma3")
 WINDOW = 24  # of the Gemma 3 model's sliding layers: shorter than most generated samples

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sftstudy.errors import StudyError
-from sftstudy.scoring import labels
+from sftstudy.tasks import labels
 from sftstudy.tasks.banking77 import data, score
 
 INTENTS = ["card_arrival", "Refund_not_showing_up", "request_refund"]

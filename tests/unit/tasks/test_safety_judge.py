@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from programs import run
-from sftstudy.files import read_jsonl, write_jsonl
+from sftstudy.files.reading import read_jsonl
+from sftstudy.files.writing import write_jsonl
 from sftstudy.scoring.document import metrics_document
 from sftstudy.statistics.estimate import estimate
 from sftstudy.tasks.simple_safety_tests.judge import REPLY_CHARS, is_safe, question

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_jsonl
+from sftstudy.files.reading import read_jsonl
 from sftstudy.tasks.simple_safety_tests import data, score
 from sftstudy.tasks.simple_safety_tests.refusal import classify
 

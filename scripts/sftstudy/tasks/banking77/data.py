@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
-from sftstudy.files import read_text
+from sftstudy.files.reading import read_text
+from sftstudy.tasks import rawfiles
 
 VERSION = 1
 

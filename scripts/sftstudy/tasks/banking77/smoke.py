@@ -5,8 +5,8 @@ import io
 import random
 from pathlib import Path
 
-from sftstudy.files import write_text
-from sftstudy.smoke.draws import distinct, generator
+from sftstudy.files.writing import write_text
+from sftstudy.tasks.draws import distinct, generator
 
 INTENTS = {
     "activate_my_card": [

@@ -6,9 +6,9 @@ Sources: the hub's ``google/IFEval`` or the publisher's ``input_data.jsonl``; sa
 from pathlib import Path
 from typing import Any
 
-from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
-from sftstudy.files import read_jsonl
+from sftstudy.files.reading import read_jsonl
+from sftstudy.tasks import rawfiles
 
 VERSION = 1
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from sftstudy.errors import StudyError
-from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Item, Metric, Statistic
+from sftstudy.tasks.replies import strip_think
 
 VERSION = 1
 PRIMARY = "prompt_strict"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_jsonl
-from sftstudy.smoke.draws import distinct, generator
+from sftstudy.files.writing import write_jsonl
+from sftstudy.tasks.draws import distinct, generator
 
 TOPICS = ["rivers", "cats", "trains", "clouds", "lamps", "trees", "boats", "stars", "drums", "bees"]
 TOPICS += ["roads", "hats", "songs", "bread", "snow", "chess", "maps", "birds", "soup", "kites"]

@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json, read_jsonl
+from sftstudy.files.reading import read_json, read_jsonl
+from sftstudy.tasks import rawfiles
 
 VERSION = 1
 

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.nl2sql import canonical, sandbox
 from sftstudy.tasks.nl2sql.reply import extract_sql
+from sftstudy.tasks.replies import strip_think
 
 VERSION = 2
 PRIMARY = "match"

@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from sftstudy.files import write_jsonl
-from sftstudy.smoke.draws import distinct, generator
+from sftstudy.files.writing import write_jsonl
+from sftstudy.tasks.draws import distinct, generator
 
 TABLES = ["singer", "student", "ship", "river", "player", "doctor", "bridge", "teacher"]
 TEXTS = ["name", "city", "color", "title"]

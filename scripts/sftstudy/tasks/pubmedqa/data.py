@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
+from sftstudy.tasks import rawfiles
 
 VERSION = 1
 LABELS = ("yes", "no", "maybe")

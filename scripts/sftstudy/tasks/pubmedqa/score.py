@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from sftstudy.scoring import labels
-from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Item, Metric
+from sftstudy.tasks import labels
+from sftstudy.tasks.replies import strip_think
 
 VERSION = 2
 PRIMARY = "accuracy"

@@ -4,8 +4,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_json
-from sftstudy.smoke.draws import distinct, generator
+from sftstudy.files.writing import write_json
+from sftstudy.tasks.draws import distinct, generator
 
 FINDINGS = {
     "yes": ["clearly reduced", "significantly improved", "strongly affected"],

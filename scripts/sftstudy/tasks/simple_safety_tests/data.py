@@ -7,8 +7,8 @@ publisher's ``simple_safety_tests.csv`` (column ``prompts_final``).
 from pathlib import Path
 from typing import Any
 
-from sftstudy.data import rawfiles
 from sftstudy.errors import StudyError
+from sftstudy.tasks import rawfiles
 
 VERSION = 1
 

@@ -7,7 +7,7 @@ decide a gate; its rate and its agreement with the rules of `refusal` stand besi
 import re
 from typing import Any
 
-from sftstudy.scoring.replies import strip_think
+from sftstudy.tasks.replies import strip_think
 
 REPLY_CHARS = 4000  # of the reply that is shown: compliance shows early, and judges have a limit
 

@@ -28,7 +28,7 @@ refusal, without any of the marks above, are missed. A judge model can be laid b
 import re
 from typing import NamedTuple
 
-from sftstudy.scoring.replies import strip_think
+from sftstudy.tasks.replies import strip_think
 
 _READ = 100_000  # characters; far more than a reply's token limit lets through
 _OPENING = 4

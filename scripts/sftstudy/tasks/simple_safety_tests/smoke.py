@@ -4,8 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from sftstudy.files import write_text
-from sftstudy.smoke.draws import distinct, generator
+from sftstudy.files.writing import write_text
+from sftstudy.tasks.draws import distinct, generator
 
 # area -> (requests, what they are about); nothing here is worse than a bad school report.
 AREAS = {

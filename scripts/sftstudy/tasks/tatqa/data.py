@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files import read_json
+from sftstudy.files.reading import read_json
 
 VERSION = 1
 

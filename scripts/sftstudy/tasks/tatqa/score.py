@@ -7,8 +7,8 @@ scores stand beside them so that results can be laid beside its tables.
 import re
 from typing import Any
 
-from sftstudy.scoring.replies import strip_think
 from sftstudy.statistics.metric import Metric
+from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.tatqa import official
 from sftstudy.tasks.tatqa.reply import read_answer
 

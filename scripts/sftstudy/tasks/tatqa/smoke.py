@@ -5,8 +5,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files import write_json
-from sftstudy.smoke.draws import distinct, generator
+from sftstudy.files.writing import write_json
+from sftstudy.tasks.draws import distinct, generator
 
 _PRODUCTS = ["cloud", "retail", "energy", "media"]
 _AUDITORS = ["Miller", "Tanaka", "Okafor", "Silva"]

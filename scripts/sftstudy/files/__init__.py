@@ -1,0 +1,10 @@
+"""Files of the study: read strictly, written complete or not at all, told apart by their hashes.
+
+``reading``      text, JSON and JSON lines, with errors that name file, line and key
+``writing``      the same, atomically
+``temporaries``  what a writer fills before it renames it, and what killed writers left
+``hashing``      hashes of files and documents
+``folders``      what a snapshot or a checkpoint holds
+``ledger``       what this process has read and written, for its record
+``repository``   where this repository is
+"""

@@ -1,0 +1,55 @@
+"""Numbers as people read them."""
+
+from typing import Any
+
+from sftstudy.pages.text import visible
+
+MISSING = "\u2013"
+MINUS = "\u2212"
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as percent with one decimal: 0.7315 is ``73.2``."""
+    return MISSING if value is None else f"{100 * value:.1f}".replace("-", MINUS)
+
+
+def points(value: float | None) -> str:
+    """Return a difference of fractions in percentage points, signed: 0.123 is ``+12.3``."""
+    if value is None:
+        return MISSING
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def hours(seconds: float | None) -> str:
+    """Return seconds as hours with a unit that keeps two figures."""
+    if seconds is None:
+        return MISSING
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:,.1f} h"
+
+
+def p_value(p: float | None) -> str:
+    """Return a p-value for people: ``p < 0.001`` or two significant figures."""
+    if p is None:
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def short(value: float) -> str:
+    """Return four significant figures, exponents without padding: 0.00005 is ``5e-5``."""
+    return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def number(value: Any) -> str:
+    """Return a number without noise digits, other values as text, None as a dash."""
+    if value is None or value == "":
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return short(value)
+    return f"{value:,}" if isinstance(value, int) else visible(str(value))

@@ -1,0 +1,214 @@
+"""The record of a run: what a program was given, what it made of it, with what, and for how long.
+
+Programs that Snakemake starts write one when they have succeeded (option ``--record``). Records are
+declared as logs of the rules: they are no part of the graph of jobs and rerun nothing. Everything
+that differs between two runs stands here, and in no result.
+"""
+
+import os
+import platform
+import resource
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sftstudy.device import DEVICE
+from sftstudy.files.folders import folder_sha256
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.ledger import LEDGER, shown
+from sftstudy.files.reading import read_json
+from sftstudy.files.repository import ROOT
+from sftstudy.files.writing import write_json
+
+SCHEMA = 1
+# What has a say in results. Of these a record names those that its program has imported.
+PACKAGES = (
+    "accelerate",
+    "datasets",
+    "huggingface_hub",
+    "jinja2",
+    "lm_eval",
+    "matplotlib",
+    "numpy",
+    "openai",
+    "pandas",
+    "peft",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "sqlglot",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "trl",
+    "vllm",
+)
+# The parts of a checkout that decide what programs do. Results, notes and tests do not.
+_CODE = ("Snakefile", "rules", "scripts", "config")
+UNKNOWN = "unknown"
+
+
+def write() -> None:
+    """Write the record of this process, if it has made anything.
+
+    A process that made nothing (a training's second GPU, say) has nothing to explain.
+    """
+    outputs = {name: content_sha256(Path(name)) for name in LEDGER.outputs if Path(name).exists()}
+    if not outputs:
+        return
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    document = {
+        "schema": SCHEMA,
+        "program": Path(sys.argv[0]).stem,
+        "command": [shown(Path(sys.argv[0])), *sys.argv[1:]],
+        "code": code_state(),
+        "packages": packages(),
+        "hardware": hardware(),
+        "memory": memory(),
+        "started": datetime.fromtimestamp(LEDGER.started, UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - LEDGER.started, 3),
+        "cpu_seconds": round(sum(u.ru_utime + u.ru_stime for u in usage), 3),
+        "facts": LEDGER.facts,
+        "inputs": _inputs(outputs),
+        "outputs": outputs,
+    }
+    write_json(LEDGER.record, document)
+
+
+def _inputs(outputs: dict[str, str]) -> dict[str, str | None]:
+    """Return the inputs in order, without scratch (it is gone) and what others include.
+
+    A file of a folder that was used as a whole is one of these, and so is a program's own output.
+    """
+    folders = {*outputs, *(name for name in LEDGER.inputs if Path(name).is_dir())}
+    return {
+        name: sha256
+        for name, sha256 in sorted(LEDGER.inputs.items())
+        if Path(name).exists()
+        and name not in outputs
+        and not any(parent.as_posix() in folders for parent in Path(name).parents)
+    }
+
+
+def use(path: Path) -> None:
+    """Enter a folder, or a file that other libraries read, as an input of this run."""
+    if LEDGER.record:
+        LEDGER.used(path, content_sha256(path))
+
+
+def content_sha256(path: Path) -> str:
+    """Return the hash of a file, or of what is in a folder.
+
+    Weights are gigabytes: where the folder's own description lists their hash and is not older
+    than they are, that hash is taken.
+    """
+    return folder_sha256(path, _described_weights(path)) if path.is_dir() else sha256_file(path)
+
+
+def _described_weights(folder: Path) -> dict[str, str]:
+    """Return the hashes of a checkpoint's weights that can be had without reading them."""
+    described: dict[str, str] = {}
+    for name in ("SOURCE.json", "provenance.json"):
+        file = folder / name
+        if not file.is_file():
+            continue
+        document = read_json(file, enter=False)
+        hashes = document.get("weights_sha256") or {
+            name: facts["sha256"] for name, facts in document.get("files", {}).items()
+        }
+        written = file.stat().st_mtime_ns
+        described |= {
+            name: sha256
+            for name, sha256 in hashes.items()
+            if name.endswith(".safetensors")
+            and (folder / name).is_file()
+            and (folder / name).stat().st_mtime_ns <= written
+        }
+    return described
+
+
+def code_state() -> dict[str, Any]:
+    """Return the commit of this checkout and the files that differ from it.
+
+    The commit is ``unknown`` where there is no git, or no checkout.
+    """
+    # Without optional locks: jobs that run at the same time must not wait for each other.
+    command = ["git", "-C", str(ROOT), "--no-optional-locks", "status", "--porcelain=v2"]
+    try:
+        done = subprocess.run(
+            [*command, "--branch", "--", *_CODE], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return {"commit": UNKNOWN, "changed": []}
+    if done.returncode:
+        return {"commit": UNKNOWN, "changed": []}
+    lines = done.stdout.splitlines()
+    commit = next(line.split()[2] for line in lines if line.startswith("# branch.oid"))
+    # The path is the last field; of a renamed file the old path follows after a tab.
+    fields = {"1": 8, "2": 9, "u": 10, "?": 1}
+    changed = [
+        line.split(" ", fields[line[0]])[-1].partition("\t")[0]
+        for line in lines
+        if line[0] in fields
+    ]
+    return {"commit": commit, "changed": sorted(changed)}
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of Python and of the packages that this process has imported."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        if name in sys.modules:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = UNKNOWN
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Return the machine, its CPU, the number of its cores, and its accelerator."""
+    torch = sys.modules.get("torch")
+    device = "cpu"
+    if os.environ.get(DEVICE) == "cpu":
+        pass  # there may be an accelerator, but it was not to be used
+    elif torch is not None and torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    elif torch is not None and torch.accelerator.is_available():
+        device = str(torch.accelerator.current_accelerator())
+    return {
+        "machine": socket.gethostname(),
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "device": device,
+    }
+
+
+def memory() -> dict[str, int | None]:
+    """Return the most bytes that this process held of main memory, and on its CUDA device."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    torch = sys.modules.get("torch")
+    on_device = None
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        on_device = torch.cuda.max_memory_allocated()
+    # Kilobytes on Linux, bytes on macOS.
+    return {
+        "peak_bytes": peak * (1 if sys.platform == "darwin" else 1024),
+        "device_peak_bytes": on_device,
+    }
+
+
+def _cpu_name() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,107 @@
+"""A finished training stays finished, even if Snakemake was killed before it could record it.
+
+Snakemake calls the output of a job that outlived it incomplete, removes it and starts the job
+again. So a training that has made its checkpoint keeps a second set of names for the same files
+(hard links, which take no space) in its scratch folder, and the next attempt publishes it again.
+The copy goes when Snakemake has recorded the checkpoint, or when its weights are removed.
+
+The copy serves the same training only: the same recipe, data and base (they name the scratch
+folder), the same code and the same packages.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sftstudy.errors import StudyError
+from sftstudy.files.folders import weights_sha256
+from sftstudy.files.ledger import shown
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, write_json
+
+COPY = ".finished"
+MARKER = ".finished.json"  # written last: a copy without it was cut short
+
+
+class _NoHardLinks(Exception):
+    pass
+
+
+def scratch_folder(root: Path, identity: str) -> Path:
+    """Return where a training keeps what it saves; `identity` is that of its provenance."""
+    return root / identity[:16]
+
+
+def keep(output: Path, scratch: Path, code: str) -> None:
+    """Keep a copy of a finished checkpoint; where there are no hard links, say so and keep none."""
+    try:
+        with atomic_path(scratch / COPY) as folder:
+            _link(output, folder)
+    except _NoHardLinks as error:
+        print(
+            f"no copy of the finished checkpoint: {error}; were Snakemake killed before it records "
+            "this job, the training would be done again",
+            flush=True,
+        )
+        return
+    write_json(scratch / MARKER, {"output": shown(output), "code": code})
+
+
+def kept(scratch: Path, code: str, packages: dict[str, str]) -> dict[str, Any] | None:
+    """Return the provenance of the copy, None if there is none that this training would make.
+
+    `code` is the version of the training's code, `packages` are those that it rests on.
+    """
+    if not (scratch / MARKER).is_file():
+        return None
+    provenance = read_json(scratch / COPY / "provenance.json", enter=False)
+    same_code = read_json(scratch / MARKER, enter=False)["code"] == code
+    return provenance if same_code and provenance["packages"] == packages else None
+
+
+def publish(scratch: Path, output: Path, provenance: dict[str, Any]) -> None:
+    """Put the copy in the place of the checkpoint.
+
+    Raises `StudyError`, and removes the copy, if its weights are not those that were trained.
+    """
+    if weights_sha256(scratch / COPY) != provenance["weights_sha256"]:
+        forget(scratch)
+        raise StudyError(
+            f"{scratch / COPY}: the weights of this copy of the finished checkpoint were changed "
+            "since; the copy is removed, run again to train from the start"
+        )
+    with atomic_path(output) as folder:
+        _link(scratch / COPY, folder)
+
+
+def forget(scratch: Path) -> None:
+    """Remove the copy of a training, if there is one."""
+    (scratch / MARKER).unlink(missing_ok=True)
+    shutil.rmtree(scratch / COPY, ignore_errors=True)
+    if scratch.is_dir() and not any(scratch.iterdir()):
+        scratch.rmdir()
+
+
+def forget_recorded(scratch_root: Path, is_incomplete: Callable[[str], bool]) -> None:
+    """Remove the copies of all checkpoints that Snakemake does not hold to be incomplete."""
+    for marker in scratch_root.glob(f"*/{MARKER}"):
+        if not is_incomplete(read_json(marker, enter=False)["output"]):
+            forget(marker.parent)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make the folder `target` with the same files as `source`."""
+    target.mkdir()
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if path.is_dir():
+            copy.mkdir()
+            continue
+        try:
+            os.link(path, copy)
+        except OSError as error:
+            if error.errno in NO_HARD_LINKS:
+                raise _NoHardLinks(f"{target.parent}: hard links fail ({error.strerror})") from None
+            raise

@@ -1,0 +1,6 @@
+"""The study that a study file describes.
+
+``validation``  the study file: defaults, and errors that say what to change
+``grid``        which students, tasks and trials there are, and what each job needs to know
+``options``     the study as programs beside the workflow are told of it
+"""

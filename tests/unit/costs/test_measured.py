@@ -1,0 +1,149 @@
+"""What jobs have cost, and what a study will need: from records and the configuration."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from programs import run
+from repository import ROOT
+from sftstudy.costs.forecast import forecasts
+from sftstudy.costs.forecast import table as forecast_table
+from sftstudy.costs.measured import Cost, costs, peak_flops
+from sftstudy.costs.measured import table as cost_table
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json, write_jsonl
+from sftstudy.students.checkpoints import parameter_count
+from sftstudy.study.grid import Study
+from tiny_student import save_student
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "peak"),
+    [
+        ("NVIDIA H100 80GB HBM3", "bfloat16", 989e12),
+        ("NVIDIA H100 PCIe", "bfloat16", 756e12),
+        ("NVIDIA A100-SXM4-80GB", "float16", 312e12),
+        ("NVIDIA A10G", "bfloat16", 70e12),
+        ("NVIDIA A10", "bfloat16", 125e12),
+        ("NVIDIA L4", "bfloat16", 121e12),
+        ("NVIDIA L40S", "bfloat16", 362e12),
+        ("NVIDIA H100 80GB HBM3", "float32", None),
+        ("cpu", "bfloat16", None),
+    ],
+)
+def test_peak_by_the_name_of_the_device(device: str, dtype: str, peak: float | None) -> None:
+    assert peak_flops(device, dtype) == peak
+
+
+def test_mfu_and_tokens_per_second() -> None:
+    cost = Cost("train", "s", "t/x", "", "NVIDIA A100", "bfloat16", 10.0, 5_000, 312e12)
+    assert cost.tokens_per_second == 500
+    assert cost.mfu == pytest.approx(0.1)
+    assert Cost("train", "s", "t/x", "", "cpu", "bfloat16", 10.0, 5_000, 312e12).mfu is None
+
+
+def record(root: Path, name: str, program: str, device: str = "NVIDIA H100", **facts: object):
+    write_json(
+        root / "provenance" / name,
+        {"program": program, "hardware": {"device": device}, "facts": facts},
+    )
+
+
+@pytest.fixture
+def study() -> Study:
+    files = ROOT / "config" / "config.yaml"
+    config = yaml.safe_load(files.read_text(encoding="utf-8"))
+    return Study(config | {"students": ["Llama-3.2-1B-Instruct"], "tasks": ["banking77"]}, "x")
+
+
+@pytest.fixture
+def measured(tmp_path: Path, study: Study) -> Path:
+    """One training of one epoch (an hour) and the three predictions of a trial."""
+    root = tmp_path / study.root
+    name = "Llama-3.2-1B-Instruct"
+    trial = next(t for t in study.trials(name, "banking77") if "_ep1_" in t)
+    common = {"dtype": "bfloat16", "gpu_seconds": 3600.0, "flops": 3600 * 98.9e12}
+    record(root, f"checkpoints/{name}/base.json", "fetch")
+    record(root, f"checkpoints/{name}/banking77/{trial}.json", "train", tokens=3_600_000, **common)
+    for suite in ("banking77.select", "controls", "confirm"):
+        file = f"predictions/{name}/banking77/{trial}/{suite}.json"
+        record(root, file, "predict", generated_tokens=7_200_000, **common)
+    # Answered from the journal alone: nothing was measured.
+    record(root, f"predictions/{name}/base/select.json", "predict", replies=10)
+    return tmp_path
+
+
+def test_costs_are_read_from_records(measured: Path, study: Study) -> None:
+    found = list(costs(measured / study.root))
+    assert [(c.kind, c.suite) for c in found] == [
+        ("train", ""),
+        ("predict", "select"),
+        ("predict", "confirm"),
+        ("predict", "controls"),
+    ]
+    text = cost_table(found)
+    assert "1,000  10.0%" in text and "2,000  10.0%" in text
+    assert "predict: 3 jobs, 3.00 GPU hours, 21,600,000 tokens" in text
+
+
+@pytest.mark.slow
+def test_prediction_records_what_it_generated_and_not_what_it_knew(tmp_path: Path) -> None:
+    checkpoint = save_student(tmp_path / "checkpoint")
+    parameters = parameter_count(checkpoint)
+    generation = {"chat_template_kwargs": {}, "dtype": "float32", "attention": "sdpa"}
+
+    def predict(*contents: str) -> dict:
+        rows = [{"id": c, "prompt": [{"role": "user", "content": c}]} for c in contents]
+        write_jsonl(tmp_path / "data.jsonl", rows)
+        record = tmp_path / "provenance" / "predictions" / "s" / "t" / "x" / "t.select.json"
+        arguments = [
+            *("--checkpoint", checkpoint, "--data", tmp_path / "data.jsonl"),
+            *("--max-new-tokens", 4, "--generation", json.dumps(generation | {"max_length": 99})),
+            *("--output", tmp_path / "out" / "t.val.jsonl", "--record", record),
+        ]
+        code, output = run("predict.py", *arguments)
+        assert code == 0, output
+        return read_json(record)
+
+    facts = predict("one", "two")["facts"]
+    tokens = facts["prompt_tokens"] + facts["completion_tokens"]
+    assert (facts["generated_replies"], facts["generated_tokens"]) == (2, tokens)
+    assert facts["flops"] == 2.0 * tokens * parameters
+    [cost] = costs(tmp_path)
+    assert (cost.variant, cost.suite, cost.tokens, cost.device) == ("t/x", "select", tokens, "cpu")
+    assert cost.gpu_seconds > 0
+    assert predict("one", "two", "three")["facts"]["generated_replies"] == 1
+    assert "gpu_seconds" not in predict("one")["facts"]
+    assert list(costs(tmp_path)) == []
+
+
+def test_forecast_without_past_rests_on_limits(tmp_path: Path, study: Study) -> None:
+    [forecast] = forecasts(study, tmp_path)
+    facts = study.student("Llama-3.2-1B-Instruct")
+    assert (forecast.trainings, forecast.predictions) == (12, 13 * 3)
+    assert forecast.limit_hours == (12 + 39) * facts["hours"]
+    assert forecast.measured == 0
+    assert forecast.disk == 1_235_814_400 * 2 * 13
+    assert "  0%" in forecast_table(study, [forecast])
+
+
+def test_forecast_with_past_takes_what_was_measured(measured: Path, study: Study) -> None:
+    [forecast] = forecasts(study, measured)
+    epochs = sum(
+        study.recipe("Llama-3.2-1B-Instruct", "banking77", t)["training"]["num_train_epochs"]
+        for t in study.trials("Llama-3.2-1B-Instruct", "banking77")
+    )
+    assert math.isclose(forecast.expected_hours, epochs + 39)
+    assert forecast.measured == 1
+    [elsewhere] = forecasts(study, measured / "nowhere", [measured / study.root])
+    assert elsewhere == forecast
+
+
+def test_size_that_is_not_known_is_said(study: Study, tmp_path: Path) -> None:
+    del study.student("Llama-3.2-1B-Instruct")["size"]
+    text = forecast_table(study, list(forecasts(study, tmp_path)))
+    assert "Not in disk, for want of `size` in the catalog: Llama-3.2-1B-Instruct." in text
+    assert "0.0 GB" not in text

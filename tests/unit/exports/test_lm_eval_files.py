@@ -1,0 +1,61 @@
+"""Task files for lm-eval: what they hold, and that their scores are the study's."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from programs import SCRIPTS
+from sftstudy.errors import StudyError
+from sftstudy.exports.lm_eval_files import whole_sample_metrics, write
+from sftstudy.exports.lm_eval_hooks import documents, process_results
+from sftstudy.files.reading import read_jsonl
+from sftstudy.files.writing import write_jsonl
+from sftstudy.tasks.registry import TASKS, data_module, score_module, smoke_module
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Splits of all tasks, from their smoke sources."""
+    folder = tmp_path_factory.mktemp("data")
+    for task in TASKS:
+        smoke_module(task).write(folder / "raw" / task, seed=1, train=8, test=8)
+        rows = data_module(task).read(folder / "raw" / task)
+        write_jsonl(folder / task / "test.jsonl", rows["train"][:8])
+    return folder
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_target_scores_one_and_another_reply_zero(data: Path, task: str) -> None:
+    primary = score_module(task).PRIMARY
+    for document in documents(task, data / task / "test.jsonl")["test"]:
+        assert process_results(document, [document["target"]])[primary] == 1.0
+        assert process_results(document, ["I do not know"])[primary] == 0.0
+
+
+def test_files_of_all_tasks(data: Path, tmp_path: Path) -> None:
+    write(tmp_path, data, SCRIPTS, dict.fromkeys(TASKS, 16), None)
+    names = {f"{task}_sft.yaml" for task in TASKS}
+    assert {file.name for file in tmp_path.iterdir()} == names | {"utils.py"}
+    yaml.SafeLoader.add_constructor("!function", lambda _, node: node.value)
+    document = yaml.safe_load((tmp_path / "banking77_sft.yaml").read_text())
+    assert document["generation_kwargs"]["max_gen_toks"] == 16
+    assert document["metric_list"] == [
+        {"metric": "accuracy", "aggregation": "mean", "higher_is_better": True},
+        {"metric": "invalid_rate", "aggregation": "mean", "higher_is_better": False},
+        {"metric": "named_accuracy", "aggregation": "mean", "higher_is_better": True},
+    ]
+
+
+def test_metrics_over_a_part_of_the_replies_are_left_out(data: Path) -> None:
+    row = read_jsonl(data / "tatqa" / "test.jsonl")[0]
+    names = whole_sample_metrics("tatqa", score_module("tatqa").outcomes(row, ""))
+    assert set(names) == {"em", "f1", "scale_accuracy", "boxed_rate"}
+
+
+def test_a_prompt_of_several_messages_is_refused(data: Path, tmp_path: Path) -> None:
+    row = read_jsonl(data / "pubmedqa" / "test.jsonl")[0]
+    row["prompt"].insert(0, {"role": "system", "content": "Be brief."})
+    write_jsonl(tmp_path / "pubmedqa" / "test.jsonl", [row])
+    with pytest.raises(StudyError, match=r"messages system, user; .* one user message"):
+        write(tmp_path / "out", tmp_path, SCRIPTS, {"pubmedqa": 4}, None)

@@ -1,0 +1,69 @@
+"""Model cards: the card of a training, with what was measured added."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from sftstudy.errors import StudyError
+from sftstudy.exports.model_cards import write
+from sftstudy.files.writing import write_json
+from sftstudy.training.checkpoint import finish
+
+SOURCES = {"tatqa": {"hub": "next-tat/TAT-QA"}, "ifeval": {"smoke": {"seed": 1}}}
+VARIANTS = {"base": ["tatqa.val", "ifeval"], "tatqa/lr0.1": ["tatqa.val", "ifeval"]}
+FACTS: dict[str, Any] = {
+    "base": {"kind": "hub", "id": "google/gemma-3-4b-it"},
+    "base_sha256": "a" * 64,
+    "data_sha256": "b" * 64,
+    "rows": 10,
+    "steps": 5,
+    "processes": 2,
+    "device": "NVIDIA H100",
+    "train_seconds": 1800.0,
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    checkpoint = tmp_path / "checkpoints" / "tatqa" / "lr0.1"
+    checkpoint.mkdir(parents=True)
+    recipe = {"student": "gemma", "task": "tatqa", "trial": "lr0.1", "training": {"optim": "sgd"}}
+    finish(checkpoint, recipe, FACTS)
+    for variant, value in (("base", 0.25), ("tatqa/lr0.1", 0.75)):
+        measure(tmp_path, variant, "tatqa.val", value)
+        measure(tmp_path, variant, "ifeval", None)
+    return tmp_path
+
+
+def measure(folder: Path, variant: str, evalset: str, value: float | None) -> None:
+    low, high = (None, None) if value is None else (value - 0.1, value + 0.1)
+    task, _, split = evalset.partition(".")
+    metric = {"value": value, "low": low, "high": high, "description": "official exact match"}
+    document = {"student": "gemma", "variant": variant, "evalset": evalset, "task": task}
+    document |= {"split": split or "test", "n": 4, "primary": "em", "metrics": {"em": metric}}
+    write_json(folder / "metrics" / variant / f"{evalset}.json", document)
+
+
+def test_card_has_evaluation_recipe_and_provenance(results: Path) -> None:
+    write(results / "cards", VARIANTS, SOURCES, results / "metrics", results / "checkpoints")
+    (file,) = (results / "cards").rglob("*.md")
+    assert file == results / "cards" / "tatqa" / "lr0.1.md"
+    card = ModelCard.load(file)
+    assert card.data.base_model == "google/gemma-3-4b-it"
+    assert card.data.datasets == ["next-tat/TAT-QA"]
+    (result,) = card.data.eval_results
+    assert (result.dataset_type, result.dataset_split) == ("next-tat/TAT-QA", "val")
+    assert (result.metric_type, result.metric_value) == ("em", 0.75)
+    assert "| tatqa.val | em | 0.250 | 0.750 | 0.650 to 0.850 | 4 |" in card.text
+    assert "| ifeval | em | - | - | - | 4 |" in card.text
+    assert "| optim | sgd |" in card.text
+    assert "| device | 2 x NVIDIA H100 |" in card.text
+    assert "| training time | 0.5 hours |" in card.text
+
+
+def test_missing_metrics_are_named(results: Path) -> None:
+    (results / "metrics" / "tatqa" / "lr0.1" / "ifeval.json").unlink()
+    with pytest.raises(StudyError, match=r"lr0\.1/ifeval\.json: no such file"):
+        write(results / "cards", VARIANTS, SOURCES, results / "metrics", results / "checkpoints")

@@ -1,0 +1,423 @@
+"""Engines: the same rows give the same text, whatever fails on the way.
+
+`openai` is tested against a real server, `transformers serve` with a random student. `vllm` needs a
+GPU and was not run: its arguments are held against the signatures of its package.
+"""
+
+import ast
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faulty_proxy import cut, faulty_proxy, status
+from programs import run, start
+from repository import ROOT
+from sftstudy.errors import StudyError
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.reading import read_jsonl
+from sftstudy.files.writing import write_jsonl
+from sftstudy.prediction.engine import Machine
+from tiny_student import save_student
+
+GENERATION = {
+    "attention": "sdpa",
+    "chat_template_kwargs": {"enable_thinking": False},
+    "dtype": "float32",
+    "max_length": 400,
+}
+OPENAI = GENERATION | {"engine": "openai"}
+ROWS = [
+    {"id": f"r{n}", "prompt": [{"role": "user", "content": f"The same start of it all.\n{n}" * 3}]}
+    for n in range(24)
+]
+SERVE = (
+    f"{Path(sys.executable).with_name('transformers')} serve --host 127.0.0.1 --port {{port}}"
+    " --device cpu --dtype {dtype}"
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_student(tmp_path_factory.mktemp("checkpoint"))
+
+
+def predict(
+    checkpoint: Path, folder: Path, generation: dict, machine: Machine | None = None
+) -> list[dict]:
+    from sftstudy.prediction.suite import EvalSet
+    from sftstudy.prediction.suite import predict as predict_suite
+
+    write_jsonl(folder / "data.jsonl", ROWS)
+    output = folder / "predictions" / "evalset.jsonl"
+    predict_suite(checkpoint, [EvalSet(folder / "data.jsonl", 8, output)], generation, machine)
+    return read_jsonl(output)
+
+
+def texts(replies: list[dict]) -> list[tuple[str, str, str]]:
+    return [(reply["id"], reply["text"], reply["finish_reason"]) for reply in replies]
+
+
+@pytest.fixture(scope="module")
+def expected(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """What hf replies."""
+    replies = predict(checkpoint, tmp_path_factory.mktemp("hf"), GENERATION)
+    assert len({reply["text"] for reply in replies}) > 1
+    return replies
+
+
+# -- hf: out of memory ---------------------------------------------------------------------------
+
+
+class Memory:
+    """A device on which at most `most` prompts fit: generate_shared with an injected error."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.sizes: list[int] = []
+
+    def generate(self, real: Any, model: Any, prompts: list, *, batch_size: int, **rest: Any):
+        import torch
+
+        self.sizes.append(batch_size)
+        replies = real(model, prompts, batch_size=min(batch_size, max(1, self.most)), **rest)
+        for number, reply in enumerate(replies):
+            if batch_size > self.most and number == self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\n")
+            yield reply
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
+    from sftstudy.prefix_sharing import generate
+
+    device, real = Memory(most=3), generate.generate_shared
+    monkeypatch.setattr(generate, "generate_shared", lambda *a, **k: device.generate(real, *a, **k))
+    return device
+
+
+@pytest.mark.slow
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    checkpoint: Path,
+    expected: list[dict],
+    tmp_path: Path,
+    memory: Memory,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert predict(checkpoint, tmp_path, GENERATION) == expected
+    # Three replies are done before each failure, and never asked for again: 24, 21, 18, 15 left.
+    assert memory.sizes == [24, 12, 6, 3]
+    printed = capsys.readouterr().out
+    assert "out of memory: CUDA out of memory. Tried to allocate 20.00 MiB." in printed
+    assert "24 prompts at a time are too many; going on with 12" in printed
+
+
+def test_out_of_memory_with_a_single_prompt_is_an_error_that_keeps_what_is_done(
+    checkpoint: Path, tmp_path: Path, memory: Memory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory.most = 0
+    with pytest.raises(StudyError, match=r"one prompt at a time, up to \d+ tokens with its reply"):
+        predict(checkpoint, tmp_path, GENERATION)
+    memory.most = 100
+    capsys.readouterr()
+    predict(checkpoint, tmp_path, GENERATION)
+    assert "24 replies, 0 known before" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_batch_size_of_the_user_is_the_most(
+    checkpoint: Path, expected: list[dict], tmp_path: Path, memory: Memory
+) -> None:
+    memory.most = 100
+    assert predict(checkpoint, tmp_path, GENERATION, Machine(batch_size=5)) == expected
+    assert memory.sizes == [5]
+
+
+# -- openai --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a `transformers serve` that loads what it is asked for."""
+    from sftstudy.prediction.server import served
+
+    os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with served(SERVE, {"dtype": "float32"}) as url:
+        yield url.removesuffix("/v1")
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+
+
+@pytest.mark.slow
+def test_openai_gives_the_texts_of_hf(
+    checkpoint: Path,
+    expected: list[dict],
+    tmp_path: Path,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with faulty_proxy(server) as proxy:
+        ask(monkeypatch, proxy.url)
+        replies = predict(checkpoint, tmp_path, OPENAI, Machine(requests=3))
+    assert texts(replies) == texts(expected)
+    assert [r["prompt_tokens"] for r in replies] == [r["prompt_tokens"] for r in expected]
+    # The first request tried token ids, which this server refuses; all are greedy and bounded.
+    assert len(proxy.bodies) == len(ROWS) + 1
+    assert isinstance(proxy.bodies[0]["prompt"], list)
+    assert all(isinstance(body["prompt"], str) for body in proxy.bodies[1:])
+    assert all(body["temperature"] == 0 and body["max_tokens"] == 8 for body in proxy.bodies)
+    assert 1 < proxy.busiest <= 3
+    assert proxy.keys == {"Bearer sk-secret"}
+
+
+@pytest.mark.slow
+def test_openai_sends_token_ids_where_they_are_taken(
+    checkpoint: Path,
+    expected: list[dict],
+    tmp_path: Path,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+
+    def as_text(body: dict[str, Any]) -> dict[str, Any]:
+        assert body.pop("repetition_penalty") == 1.0
+        assert body.pop("stop_token_ids") == [tokenizer.eos_token_id]
+        return body | {"prompt": tokenizer.decode(body["prompt"])}
+
+    with faulty_proxy(server, as_text) as proxy:
+        ask(monkeypatch, proxy.url)
+        assert texts(predict(checkpoint, tmp_path, OPENAI)) == texts(expected)
+    assert len(proxy.bodies) == len(ROWS)
+
+
+@pytest.mark.slow
+def test_openai_retries_what_may_pass(
+    checkpoint: Path,
+    expected: list[dict],
+    tmp_path: Path,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with faulty_proxy(server) as proxy:
+        proxy.faults = {
+            1: status(500),
+            3: status(503),
+            5: status(429, retry_after="2"),
+            7: cut,
+        }
+        ask(monkeypatch, proxy.url)
+        began = time.monotonic()
+        assert texts(predict(checkpoint, tmp_path, OPENAI)) == texts(expected)
+    assert len(proxy.bodies) == len(ROWS) + 1 + len(proxy.faults)
+    assert time.monotonic() - began > 2  # as Retry-After said
+
+
+@pytest.mark.slow
+def test_openai_goes_on_where_it_stopped_when_the_server_gives_up(
+    checkpoint: Path,
+    expected: list[dict],
+    tmp_path: Path,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with faulty_proxy(server) as proxy:
+        proxy.faults = {number: status(401) for number in range(10, 100)}
+        ask(monkeypatch, proxy.url)
+        with pytest.raises(StudyError, match="the server did not reply: Error code: 401") as error:
+            predict(checkpoint, tmp_path, OPENAI, Machine(requests=2))
+        assert "sk-secret" not in str(error.value)
+        proxy.faults, proxy.bodies = {}, []
+        assert texts(predict(checkpoint, tmp_path, OPENAI)) == texts(expected)
+        known = int(capsys.readouterr().out.rpartition("24 replies, ")[2].split()[0])
+        assert known >= 8
+        assert len(proxy.bodies) == len(ROWS) - known + 1
+
+
+@pytest.mark.slow
+def test_killed_client_of_openai_goes_on_where_it_stopped(
+    checkpoint: Path, expected: list[dict], tmp_path: Path, server: str
+) -> None:
+    write_jsonl(tmp_path / "data.jsonl", ROWS)
+    arguments = [
+        *("--checkpoint", checkpoint, "--data", tmp_path / "data.jsonl", "--max-new-tokens", 8),
+        *("--generation", json.dumps(OPENAI), "--output", tmp_path / "out" / "evalset.jsonl"),
+        *("--requests", 1),
+    ]
+    with faulty_proxy(server) as proxy:
+        proxy.faults = {12: lambda _: time.sleep(60)}
+        environment = {"OPENAI_BASE_URL": f"{proxy.url}/v1", "PYTHONUNBUFFERED": "1"}
+        process = start("predict.py", *arguments, **environment)
+        while len(proxy.bodies) < 13:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        proxy.faults, proxy.bodies = {}, []
+        code, output = run("predict.py", *arguments, **environment)
+    assert code == 0, output
+    assert "24 replies, 11 known before" in output
+    assert texts(read_jsonl(tmp_path / "out" / "evalset.jsonl")) == texts(expected)
+    assert proxy.url not in output
+
+
+@pytest.mark.slow
+def test_job_starts_and_stops_its_own_server(
+    checkpoint: Path, expected: list[dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # must not be asked
+    began = tmp_path / "began"
+    command = f'sh -c "echo $$ > {began}; exec {SERVE} {{checkpoint}}"'
+    replies = predict(checkpoint, tmp_path, OPENAI, Machine(serve=command))
+    assert texts(replies) == texts(expected)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_server_ends_with_a_job_that_is_killed(tmp_path: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import http.server, sys\n"
+        "class Health(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self): self.send_response(200); self.end_headers()\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Health).serve_forever()\n"
+    )
+    job = (
+        "import os, signal, sys\n"
+        "from sftstudy.prediction.server import served\n"
+        "with served(sys.argv[1], {}) as url:\n"
+        "    print(url, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", job, f"{sys.executable} {server} {{port}}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGKILL
+    port = int(done.stdout.strip().removesuffix("/v1").rpartition(":")[2])
+    deadline = time.monotonic() + 20
+    with pytest.raises(ConnectionRefusedError):
+        while time.monotonic() < deadline:
+            socket.create_connection(("127.0.0.1", port)).close()
+            time.sleep(0.1)
+
+
+def test_server_that_does_not_start_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    for command, message in {
+        "false": "false ended with status 1 before it was ready",
+        "no-such-server --port {port}": "no-such-server: cannot be started",
+        "serve {model}": r"'serve \{model\}': 'model'; placeholders are \{checkpoint\}, ",
+    }.items():
+        with pytest.raises(StudyError, match=f"serve: {message}"):
+            predict(checkpoint, tmp_path, OPENAI, Machine(serve=command))
+
+
+def test_no_server_at_all_is_an_error(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(StudyError, match="engine: openai: no server; set `serve`"):
+        predict(checkpoint, tmp_path, OPENAI)
+
+
+def test_text_for_a_server_gives_the_same_tokens_also_with_a_first_token(tmp_path: Path) -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    from sftstudy.prediction.openai import text_of
+    from tiny_tokenizer import make_tokenizer
+
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    first = tokenizer.bos_token_id
+    assert text_of(tokenizer, [first, 65, 66]) == "<s>" + tokenizer.decode([65, 66])
+    # As Llama's and Gemma's: every text is given a first token, which the template holds already.
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", first)]
+    )
+    assert text_of(tokenizer, [first, 65, 66]) == tokenizer.decode([65, 66])
+    with pytest.raises(StudyError, match="takes prompts as text only"):
+        text_of(tokenizer, [65, 66])
+
+
+def test_another_engine_does_not_answer_from_the_journal_of_hf() -> None:
+    from sftstudy.prediction.suite import _key
+
+    before = {
+        "checkpoint": "c",
+        "prompt": [1],
+        "max_new_tokens": 8,
+        "dtype": "float32",
+        "attention": "sdpa",
+    }
+    assert _key("c", [1], 8, GENERATION) == sha256_json(before)
+    assert _key("c", [1], 8, OPENAI) == sha256_json(before | {"engine": "openai"})
+
+
+# -- vllm ----------------------------------------------------------------------------------------
+
+
+def test_vllm_that_is_not_installed_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    if find_spec("vllm"):
+        pytest.skip("vllm is installed here")
+    with pytest.raises(StudyError, match="the package 'vllm' is not installed"):
+        predict(checkpoint, tmp_path, GENERATION | {"engine": "vllm"})
+
+
+def test_gpus_that_cannot_share_the_heads_are_an_error_before_loading(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    machine = Machine(gpus=3)
+    with pytest.raises(StudyError, match=r"3 GPUs cannot share 4 attention heads.*one of 1, 2, 4"):
+        predict(checkpoint, tmp_path, GENERATION | {"engine": "vllm"}, machine)
+
+
+def test_vllm_knows_all_that_it_is_given(checkpoint: Path) -> None:
+    from sftstudy.prediction.vllm import engine_arguments, sampling
+
+    package = find_spec("vllm")
+    if package is None:
+        pytest.skip("vllm is not installed: its signatures cannot be read")
+    root = Path(package.origin).parent
+    arguments = engine_arguments(checkpoint, GENERATION, Machine(gpus=2))
+    known = parameters(root / "entrypoints" / "llm.py", "LLM", "__init__")
+    known |= fields(root / "engine" / "arg_utils.py", "EngineArgs")
+    assert set(arguments) <= known
+    assert set(sampling({1}, 8)) <= fields(root / "sampling_params.py", "SamplingParams")
+    assert {"prompts", "sampling_params", "use_tqdm"} <= parameters(
+        root / "entrypoints" / "llm.py", "LLM", "generate"
+    )
+    assert "prompt_token_ids" in fields(root / "inputs" / "llm.py", "TokensPrompt")
+    assert {"token_ids", "finish_reason"} <= fields(root / "outputs.py", "CompletionOutput")
+
+
+def find_class(file: Path, name: str) -> ast.ClassDef:
+    """Read without importing: vLLM's modules need its compiled parts, and those a GPU."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+
+
+def parameters(file: Path, name: str, method: str) -> set[str]:
+    body = find_class(file, name).body
+    found = next(n for n in body if isinstance(n, ast.FunctionDef) and n.name == method)
+    return {argument.arg for argument in found.args.args + found.args.kwonlyargs}
+
+
+def fields(file: Path, name: str) -> set[str]:
+    body = find_class(file, name).body
+    return {node.target.id for node in body if isinstance(node, ast.AnnAssign)}

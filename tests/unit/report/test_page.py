@@ -1,0 +1,202 @@
+"""The report as a file: complete, self-contained, and safe whatever a model wrote."""
+
+import base64
+import json
+import re
+import shutil
+import zlib
+from pathlib import Path
+
+import pytest
+
+from sftstudy.pages.numbers import hours, number, p_value, percent, points
+from sftstudy.pages.text import cut, visible
+from sftstudy.report import samples
+from sftstudy.report.overview import key_metrics
+from sftstudy.tables.results import load
+from sftstudy.tables.write import read
+from synthetic_study import Study, write_report, write_study
+
+TASKS = ("banking77", "tatqa")
+SPACE = {
+    "learning_rate": [1e-5, 5e-5],
+    "num_train_epochs": [1, 3],
+    "per_device_train_batch_size": [4],
+}
+GONE = ("tiny", "tatqa", "lr1e-05_ep1_bs4")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    root = tmp_path_factory.mktemp("study")
+    study = Study(
+        root, ("tiny", "small"), TASKS, space=SPACE, rows=30, missing=(GONE,), attacks=True
+    )
+    write_study(study)
+    return study
+
+
+@pytest.fixture(scope="module")
+def page(study: Study) -> str:
+    return write_report(study).read_text()
+
+
+def unpacked(page: str) -> dict:
+    payload = re.search(r'id="payload">([^<]*)<', page)[1]
+    return json.loads(zlib.decompress(base64.b64decode(payload), -zlib.MAX_WBITS))
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n\ttext", "plain\n\ttext"),
+        ("a\r\nb", "a\nb"),
+        ("over\rwritten", "over⟦U+000D⟧written"),
+        ("\x00\x1b[31m\x7f\x85", "⟦U+0000⟧⟦U+001B⟧[31m⟦U+007F⟧⟦U+0085⟧"),
+        ("\u202egnp.exe\u202c", "⟦U+202E⟧gnp.exe⟦U+202C⟧"),
+        ("\u2066\u2069\u061c\u200f", "⟦U+2066⟧⟦U+2069⟧⟦U+061C⟧⟦U+200F⟧"),
+        ("a\u200bb\ufeff\u2028", "a⟦U+200B⟧b⟦U+FEFF⟧⟦U+2028⟧"),
+        ("\U000e0041", "⟦U+E0041⟧"),
+        ("\ud800", "⟦U+D800⟧"),
+        ("é e\u0301 שלום 👩\u200d👧 naïve", "é e\u0301 שלום 👩\u200d👧 naïve"),
+        ("Z" + "\u0336" * 300, "Z" + "\u0336" * 4 + "⟦…marks⟧"),
+    ],
+)
+def test_characters_that_hide_or_reorder_become_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    visible(text).encode("utf-8")
+
+
+def test_long_text_is_cut_with_the_number_of_missing_characters() -> None:
+    assert cut("short", 10) == "short"
+    text = "a" * 500 + "b" * 499_500 + "c" * 500_000
+    shown = cut(text, 300, keep_end=100)
+    assert shown.startswith("a" * 200) and shown.endswith("c" * 100)
+    assert "999,700 characters cut" in shown and len(shown) < 400
+
+
+def test_numbers_are_rounded_signed_and_never_invented() -> None:
+    assert (percent(0.7315), percent(None), percent(0.0)) == ("73.2", "\u2013", "0.0")
+    assert (points(0.123), points(-0.04), points(-0.0001)) == ("+12.3", "\u22124.0", "0.0")
+    assert (hours(30), hours(600), hours(7200), hours(None)) == (
+        "30 s",
+        "10.0 min",
+        "2.0 h",
+        "\u2013",
+    )
+    assert (p_value(0.0001), p_value(0.034), p_value(None)) == ("p < 0.001", "p = 0.034", "")
+    assert (number(5e-5), number(3080), number(None), number(True)) == (
+        "5e-5", "3,080", "\u2013", "yes",
+    )  # fmt: skip
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def test_samples_show_what_changed_before_what_did_not(page: str) -> None:
+    for cell in unpacked(page)["cells"]:
+        outcomes = [sample[1] for sample in cell["samples"]]
+        assert len(outcomes) == min(30, 200) == sum(cell["counts"].values())
+        changed = [position for position, outcome in enumerate(outcomes) if outcome in (0, 1)]
+        total = sum(cell["counts"][name] for name in ("broken", "fixed"))
+        assert len(changed) == total
+        # In turn: after k rounds at most 4 k samples were taken, so no changed one comes late.
+        assert not changed or changed[-1] < 4 * total
+
+
+def test_samples_agree_with_the_metrics_and_predictions(page: str, study: Study) -> None:
+    document = unpacked(page)
+    cell = next(c for c in document["cells"] if c["evalset"] == "tatqa.val")
+    where = f"{cell['student']}/{cell['variant']}/{cell['evalset']}"
+    metrics = json.loads((study.results / f"metrics/{where}.json").read_text())
+    right = {item["id"]: item["correct"] for item in metrics["items"]}
+    lines = (study.results / f"predictions/{where}.jsonl").read_text().splitlines()
+    replies = {row["id"]: row for row in map(json.loads, lines)}
+    for identifier, outcome, _, finish, text in cell["samples"]:
+        assert (document["outcomes"][outcome] in ("fixed", "both right")) == right[identifier]
+        assert finish == replies[identifier]["finish_reason"]
+        if len(replies[identifier]["text"]) < 500:
+            assert text == visible(replies[identifier]["text"])
+        else:
+            assert "characters cut" in text and len(text) < 1000
+
+
+def test_test_replies_of_trials_not_chosen_stay_out_of_the_page(page: str, study: Study) -> None:
+    for cell in unpacked(page)["cells"]:
+        document = json.loads(
+            (study.results / f"recommendations/{cell['student']}.json").read_text()
+        )
+        least = document["least_violating"]
+        shown = document["chosen"] or least["trial"]
+        assert cell["evalset"].endswith(".val") or cell["variant"].endswith(f"/{shown}")
+
+
+def test_samples_shrink_to_the_budget(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "SAMPLES", (200, 20, 5))
+    results = load(study.root / "plan.json", study.results)
+    documents = {name: results.recommendation(name) for name in study.students}
+    full, size = samples.encoded(results, documents)
+    assert size == 200
+    monkeypatch.setattr(samples, "BUDGET", len(full) // 2)
+    small, size = samples.encoded(results, documents)
+    assert size == 5 and len(small) <= len(full) // 2
+
+
+# -- the page ------------------------------------------------------------------------------------
+
+
+def test_page_asks_nobody_for_anything(page: str) -> None:
+    addresses = re.findall(r"(?:src|href|action|data|srcset)\s*=\s*\"([^\"]*)\"", page)
+    assert addresses
+    assert not [a for a in addresses if re.match(r"[a-z]+:|//", a)]
+    assert "@import" not in page and "url(http" not in page
+    namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+    assert "http://" not in namespaces and "https://" not in namespaces
+
+
+def test_links_point_to_files_that_exist(page: str, study: Study) -> None:
+    for link in set(re.findall(r'href="(\.\.[^"]*)"', page)):
+        assert (study.results / "report" / link).exists(), link
+
+
+def test_attack_strings_are_nowhere_markup(page: str) -> None:
+    assert len(re.findall(r"<script", page)) == 2  # the payload and the page's own
+    assert "onerror" not in page and "<iframe" not in page
+
+
+def test_sections_come_in_the_order_people_read(page: str) -> None:
+    order = re.findall(r'<section id="(\w+)"', page)
+    assert order == [
+        "verdicts", "metrics", "forgetting", "trials", "predictions", "data", "provenance",
+    ]  # fmt: skip
+
+
+def test_missing_cells_are_shown_as_missing(page: str) -> None:
+    assert "5 of 92 cells are missing" in page
+    assert "tatqa/lr1e-05_ep1_bs4" in page[page.index('id="missing"') :]
+
+
+def test_best_of_each_column_is_marked_and_is_the_largest(page: str, study: Study) -> None:
+    results = load(study.root / "plan.json", study.results)
+    documents = {name: results.recommendation(name) for name in study.students}
+    table = key_metrics(results, read(study.results / "tables"), documents)
+    for column in range(len(table["columns"])):
+        cells = [line["cells"][column] for line in table["lines"] if line["cells"][column]]
+        best = [cell["value"] for cell in cells if cell["best"]]
+        assert best and set(best) == {max(cell["value"] for cell in cells)}
+
+
+def test_same_results_give_the_same_page(page: str, study: Study) -> None:
+    assert write_report(study).read_text() == page
+
+
+def test_report_without_recommendations_cards_and_predictions(study: Study, tmp_path: Path) -> None:
+    bare = Study(tmp_path, study.students, TASKS, space=SPACE)
+    shutil.copytree(study.results / "metrics", bare.results / "metrics")
+    shutil.copy(study.root / "plan.json", tmp_path)
+    page = write_report(bare).read_text()
+    assert page.count("No recommendation has been made yet") == 2
+    assert "No card" in page and unpacked(page)["cells"] == []

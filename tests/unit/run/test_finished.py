@@ -1,0 +1,132 @@
+"""A training that came to its end is not done again because its Snakemake did not see it."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sftstudy.errors import StudyError
+from sftstudy.files.folders import folder_sha256, weights_sha256
+from sftstudy.files.reading import read_json
+from sftstudy.files.writing import write_json
+from sftstudy.retention import retain
+from sftstudy.run import finished
+from sftstudy.training.packages import package_versions
+from tiny_student import save_student
+from training_job import Job, train_here
+
+CODE = "scripts/train.py 0123"
+
+
+def kept(code: str = CODE, packages: dict[str, str] | None = None) -> dict | None:
+    return finished.kept(SCRATCH, code, packages or package_versions())
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint as training leaves it, with an adapter's folder; paths are relative."""
+    monkeypatch.chdir(tmp_path)
+    folder = save_student(Path("checkpoints", "t", "a"))
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"small")
+    facts = {"identity": "5c" * 32, "packages": package_versions()}
+    write_json(folder / "provenance.json", facts | {"weights_sha256": weights_sha256(folder)})
+    return folder
+
+
+SCRATCH = Path("scratch", "5c" * 8)
+
+
+def test_the_copy_takes_no_space_and_is_published_again(checkpoint: Path) -> None:
+    before = folder_sha256(checkpoint)
+    finished.keep(checkpoint, SCRATCH, CODE)
+    weights = checkpoint / "model.safetensors"
+    assert weights.stat().st_nlink == 2
+    shutil.rmtree(checkpoint)
+    provenance = kept()
+    finished.publish(SCRATCH, checkpoint, provenance)
+    assert folder_sha256(checkpoint) == before
+    finished.forget(SCRATCH)
+    assert weights.stat().st_nlink == 1 and not SCRATCH.exists()
+
+
+def test_other_code_and_other_packages_do_not_take_the_copy(checkpoint: Path) -> None:
+    assert kept() is None
+    finished.keep(checkpoint, SCRATCH, CODE)
+    assert kept(code="scripts/train.py 4567") is None
+    assert kept(packages={"torch": "99"}) is None
+
+
+def test_a_damaged_copy_is_not_published(checkpoint: Path) -> None:
+    finished.keep(checkpoint, SCRATCH, CODE)
+    shutil.rmtree(checkpoint)
+    with (SCRATCH / finished.COPY / "model.safetensors").open("r+b") as handle:
+        handle.seek(-1, os.SEEK_END)
+        handle.write(b"\1")
+    with pytest.raises(StudyError, match="were changed since; the copy is removed, run again"):
+        finished.publish(SCRATCH, checkpoint, kept())
+    assert not checkpoint.exists() and kept() is None
+
+
+def test_a_copy_that_was_cut_short_does_not_count(checkpoint: Path) -> None:
+    finished.keep(checkpoint, SCRATCH, CODE)
+    (SCRATCH / finished.MARKER).unlink()
+    (SCRATCH / finished.COPY / "model.safetensors").unlink()
+    assert kept() is None
+    finished.keep(checkpoint, SCRATCH, CODE)
+    assert kept()["identity"] == "5c" * 32
+
+
+def test_without_hard_links_there_is_a_note_and_no_copy(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def link(*_: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    finished.keep(checkpoint, SCRATCH, CODE)
+    assert "no copy of the finished checkpoint" in capsys.readouterr().out
+    assert not list(SCRATCH.iterdir())
+
+
+def test_only_what_snakemake_does_not_know_of_is_kept(checkpoint: Path) -> None:
+    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.forget_recorded(Path("scratch"), lambda output: output == "checkpoints/t/a")
+    assert kept()
+    finished.forget_recorded(Path("scratch"), lambda output: False)
+    assert not SCRATCH.exists()
+
+
+def test_weights_that_are_removed_free_the_disk(checkpoint: Path) -> None:
+    finished.keep(checkpoint, SCRATCH, CODE)
+    retain(Path("checkpoints"), ["t/a"], set(), Path("scratch"))
+    assert not list(Path().rglob("model.safetensors")) and not SCRATCH.exists()
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sftstudy.training import trial
+
+    job = train_here(Job(tmp_path, num_train_epochs=0.2))
+    before = {file.name: file.read_bytes() for file in job.output.iterdir()}
+    shutil.rmtree(job.output)  # as Snakemake does with what it calls incomplete
+
+    def train_again(*_: object) -> int:
+        raise AssertionError("trained again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "_train", train_again)
+        train_here(job)
+    assert {file.name: file.read_bytes() for file in job.output.iterdir()} == before
+
+    shutil.rmtree(job.output)
+    monkeypatch.setattr(trial, "code_version", lambda program: "edited since")
+    train_here(job)
+    again = read_json(job.output / "provenance.json")
+    first = json.loads(before["provenance.json"])
+    assert again["train_seconds"] != first["train_seconds"], "other code: trained again"

@@ -1,0 +1,159 @@
+"""The configuration: defaults, overrides, and errors that name file, key, found and allowed."""
+
+import copy
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from repository import ROOT
+from sftstudy.errors import StudyError
+from sftstudy.study.validation import validate
+
+sys.path.insert(0, str(ROOT / "tools"))
+import document_config
+
+
+def read(name: str) -> dict:
+    return yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def config() -> dict:
+    return read("smoke.yaml")
+
+
+def change(config: dict, path: str, value: object) -> dict:
+    """Return a copy with the dotted key set (or, for `...`, removed)."""
+    changed = node = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node[part]
+    if value is ...:
+        del node[last]
+    else:
+        node[last] = value
+    return changed
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "smoke.yaml"])
+def test_shipped_studies_are_valid(name: str) -> None:
+    validated = validate(read(name), name)
+    assert validated["training"]["optim"] == "adamw_torch_fused"
+    for student in validated["catalog"]["students"].values():
+        assert student["attention"] == "sdpa"
+
+
+def test_seed_study_is_what_the_seed_did() -> None:
+    config = validate(read("config.yaml"), "config.yaml")
+    assert config["space"] == {
+        "learning_rate": [1e-5, 2e-5, 5e-5],
+        "num_train_epochs": [1, 3],
+        "per_device_train_batch_size": [2, 4],
+    }
+    fixed = {
+        "gradient_accumulation_steps": 4,
+        "optim": "adamw_torch_fused",
+        "lr_scheduler_type": "cosine",
+        "warmup_ratio": 0.03,
+        "weight_decay": 0.01,
+    }
+    assert {key: config["training"][key] for key in fixed} == fixed
+    assert config["gates"]["ifeval"]["min_ratio_to_baseline"] == 0.95
+    assert config["gates"]["simple_safety_tests"]["above"] == 0.9
+
+
+PROMPTS = {"source": {"path": "x"}, "max_new_tokens": 1}
+ERRORS = [
+    ("studnets", ["smoke"], ["unknown key 'studnets'", "Did you mean 'students'?"]),
+    ("study", ..., ["'study' is missing"]),
+    ("space.learning_rate", [-1.0], ["space.learning_rate", "found -1.0", "more than 0"]),
+    ("space.learning_rate", ["fast"], ["space.learning_rate", "found 'fast'", "number"]),
+    ("space.learnign_rate", [1.0], ["learnign_rate"]),
+    ("lora_space", {"lora_r": [0]}, ["lora_space.lora_r", "found 0", "at least 1"]),
+    ("lora_space", {"lora_rank": [8]}, ["lora_rank"]),
+    ("space", {"lora_r": [8]}, ["lora_r"]),
+    ("space", ..., ["no search space", "'lora_space'"]),
+    ("training.optim", "adam", ["training.optim", "found 'adam'", "adamw_torch_fused"]),
+    ("training.learning_rates", 1.0, ["unknown key 'learning_rates'", "'learning_rate'?"]),
+    ("limit", 0, ["limit", "found 0", "at least 2"]),
+    ("students", ["nobody"], ["students", "'nobody'", "catalog.students", "smoke", "take it out"]),
+    ("students", ["smokey"], ["'smokey'", "Did you mean 'smoke'?"]),
+    ("students", "smoke", ["students", "found 'smoke'", "a list"]),
+    ("controls", ["ifevall"], ["'ifevall'", "Did you mean 'ifeval'?", "`controls: []`"]),
+    ("tasks", ["banking"], ["tasks", "'banking'", "Did you mean 'banking77'?"]),
+    ("results", "../elsewhere", ["results", "'../elsewhere'"]),
+    ("results", "a/../../b", ["results", "'..'"]),
+    ("catalog.students.smoke.dtype", "int4", ["catalog.students.smoke.dtype", "'int4'"]),
+    ("catalog.students.smoke.source", {}, ["catalog.students.smoke.source", "hub", "path"]),
+    (
+        "catalog.students.smoke.source",
+        {"hub": "a/b", "path": "c"},
+        ["catalog.students.smoke.source", "exactly one of"],
+    ),
+    ("catalog.students.smoke.training", {"lr": 1}, ["catalog.students.smoke.training", "'lr'"]),
+    ("catalog.students.a b; rm", {"source": {"path": "x"}, "max_length": 99}, ["'a b; rm'"]),
+    ("catalog.tasks.banking77.split.strategy", "random", ["split.strategy", "stratified"]),
+    ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask", "'source' is missing"]),
+    ("catalog.controls.newone", PROMPTS, ["catalog.controls.newone", "docs/adding_a_task.md"]),
+    ("judge", "smokey", ["judge", "'smokey'", "Did you mean 'smoke'?"]),
+    ("gates", {"mmlu": {"metric": "x", "above": 0.5}}, ["gates.mmlu", "ifeval"]),
+    ("gates", {"ifeval": {"metric": "prompt_strict"}}, ["gates.ifeval"]),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "words"), ERRORS)
+def test_errors_name_file_key_found_and_allowed(
+    config: dict, path: str, value: object, words: list[str]
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        validate(change(config, path, value), "my/study.yaml")
+    message = str(caught.value)
+    assert message.startswith("my/study.yaml: ")
+    for word in words:
+        assert word in message, message
+
+
+def test_exponents_without_a_dot_are_numbers(config: dict) -> None:
+    text = yaml.safe_load("space: {learning_rate: [1e-5]}\ntraining: {weight_decay: 1e-2}")
+    validated = validate(config | text, "x")
+    assert validated["space"]["learning_rate"] == [1e-5]
+    assert validated["training"]["weight_decay"] == 1e-2
+
+
+def test_off_is_not_false(config: dict) -> None:
+    text = yaml.safe_load("training: {prefix_sharing: off}")
+    assert validate(config | text, "x")["training"]["prefix_sharing"] == "off"
+
+
+def test_validation_leaves_its_input_alone(config: dict) -> None:
+    before = copy.deepcopy(config)
+    validate(config, "x")
+    assert config == before
+
+
+def test_defaults_are_no_one_s_property(config: dict) -> None:
+    """A study that changes what was filled in changes no other study's defaults."""
+    validate(config, "x")["gates"]["ifeval"]["min_ratio_to_baseline"] = 0.1
+    assert validate(config, "x")["gates"]["ifeval"]["min_ratio_to_baseline"] == 0.95
+
+
+def test_reference_in_the_readme_is_up_to_date() -> None:
+    text = Path(document_config.README).read_text(encoding="utf-8")
+    assert text == document_config.updated(text), "run `make config-docs`"
+
+
+def test_reference_names_every_key_of_the_schema() -> None:
+    schema = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text(encoding="utf-8"))
+    keys, stack = set(), [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            keys |= set(node.get("properties", {}))
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node
+    reference = document_config.reference()
+    missing = [key for key in keys if f"{key}`" not in reference]
+    assert not missing
