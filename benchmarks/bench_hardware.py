@@ -118,7 +118,7 @@ def row(cost: Cost, root: Path) -> str:
     """Return a row of the table in docs/hardware.md."""
     folder = "checkpoints" if cost.kind == "train" else "predictions"
     suffix = ".json" if cost.kind == "train" else "/banking77.select.json"
-    record = read_json(root / f"provenance/{folder}/{cost.student}/{cost.variant}{suffix}")
+    record = read_json(root / f"records/{folder}/{cost.student}/{cost.variant}{suffix}")
     memory = record["memory"]
     peak = memory["device_peak_bytes"] or memory["peak_bytes"]
     cells = (

@@ -38,7 +38,7 @@ site = read_site()
 pathvars:
     results=study.root,
     logs=f"{study.root}/logs",
-    records=f"{study.root}/provenance",  # see sftstudy.records
+    records=f"{study.root}/records",
 
 
 wildcard_constraints:

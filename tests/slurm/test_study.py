@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.deploy]
 # How long a training took differs from run to run. Nothing else may.
 SECONDS = {"gpu_seconds", "train_seconds"}
 PAGES = {"report/index.html"}  # it shows the seconds
-OTHER = {"logs", "provenance", "scratch"}
+OTHER = {"logs", "records", "scratch"}
 
 
 @pytest.fixture(scope="module")

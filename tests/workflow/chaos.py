@@ -59,7 +59,7 @@ MEASURED = {"train_seconds", "gpu_seconds"}
 TIMES = re.compile(rb'data-value="[0-9.]+"|\b[0-9][0-9.,]* (?:s|min|h)\b')
 
 
-UNDECLARED = ("logs", "provenance", "scratch")  # folders of the results
+UNDECLARED = ("logs", "records", "scratch")  # folders of the results
 
 
 @dataclass(frozen=True)

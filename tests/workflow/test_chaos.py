@@ -28,7 +28,7 @@ def test_killed_study_ends_like_an_undisturbed_one(mini: Path, tmp_path: Path) -
 
 def test_no_kind_of_job_is_spared(mini: Path) -> None:
     """The stages are the programs that the study runs, and the first round kills each itself."""
-    records = (mini / "results/mini/provenance").rglob("*.json")
+    records = (mini / "results/mini/records").rglob("*.json")
     programs = {read_json(record)["program"] for record in records}
     assert programs == STAGES.keys() - {SNAKEMAKE_ALONE}
     first = next(kills(0))

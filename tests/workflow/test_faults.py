@@ -123,7 +123,7 @@ def test_a_training_that_outlives_its_snakemake_is_not_done_again(checkout: Path
     cell = "checkpoints/smoke/banking77/lr0.001"
     killed_while(checkout, "scripts/train.py", "--force", f"results/mini/{cell}")
     trained = (results / cell / "provenance.json").read_bytes()
-    record = read_json(results / "provenance" / f"{cell}.json")
+    record = read_json(results / "records" / f"{cell}.json")
     assert plan(checkout, *STUDY).rules["train"] == 1, "Snakemake does not know"
 
     # A run of something else must leave the copy alone.
@@ -135,7 +135,7 @@ def test_a_training_that_outlives_its_snakemake_is_not_done_again(checkout: Path
     log = (results / "logs" / f"{cell}.log").read_text(encoding="utf-8")
     assert "published again" in log and "step " not in log
     assert (results / cell / "provenance.json").read_bytes() == trained, "its times included"
-    again = read_json(results / "provenance" / f"{cell}.json")
+    again = read_json(results / "records" / f"{cell}.json")
     for key in ("facts", "outputs", "inputs"):
         assert again[key] == record[key], key
     assert not list(results.glob("scratch/*")), "what Snakemake has recorded needs no copy"

@@ -13,7 +13,7 @@ from workflow.running import copy_repository, snakemake
 pytestmark = pytest.mark.slow
 
 NEEDS_PUNKT = ("length_constraints:number_sentences", "change_case:capital_word_frequency")
-COUNTS = {  # splits of the seed's log; tatqa from the dev file alone, where all rows are kept
+COUNTS = {  # of the original study; tatqa from the dev file alone, where all rows are kept
     "banking77": {"train": 9903, "val": 100, "test": 3080},
     "pubmedqa": {"train": 800, "val": 100, "test": 100},
     "nl2sql": {"train": 503, "val": 50, "test": 100},
@@ -81,7 +81,7 @@ def test_cards_of_the_full_sources_have_the_seed_s_counts(checkout: Path) -> Non
         assert {split: facts["rows"] for split, facts in card["splits"].items()} == counts, task
     labels = read_json(checkout / "results/real/data/banking77/card.json")["splits"]
     assert len(labels["test"]["labels"]) == 77
-    # What the seed did not see: its validation split holds one class of 77.
+    # What the original study did not see: its validation split holds one class of 77.
     assert labels["val"]["labels"] == {"24": 100}  # country_support
     assert not (checkout / "results/real/checkpoints/smoke/banking77").exists()
 

@@ -76,7 +76,7 @@ def peak_flops(device: str, dtype: str) -> float | None:
 
 def costs(root: Path) -> Iterator[Cost]:
     """Yield what the trainings and predictions of a results folder have cost."""
-    records = root / "provenance"
+    records = root / "records"
     for file in sorted(records.glob("checkpoints/*/*/*.json")):
         record = read_json(file)
         if record["program"] == "train" and "gpu_seconds" in record["facts"]:

@@ -24,7 +24,7 @@ def split(
     test split, if any, included). Test is carved first, then `val` rows from the rest; what
     remains is train. Strategies:
 
-    - ``tail``: the last rows, as the seed study did.
+    - ``tail``: the last rows, as the original study did.
     - ``stratified``: label shares are kept (see `apportion`); which rows of a label is seeded.
     - ``grouped``: whole groups (see `nearest_groups`), so that no document is on both sides.
 

@@ -58,7 +58,7 @@ def write(
 
 
 def whole_sample_metrics(task: str, item: dict[str, Any]) -> dict[str, Metric]:
-    """Return the metrics of a task that are a mean over all replies, without the seed's.
+    """Return the metrics of a task that are a mean over all replies, without the original study's.
 
     `item` is one reply's outcomes. lm-eval averages replies; F1 over classes, and metrics over a
     part of the replies, stand in the study's own metrics files only.
@@ -67,7 +67,7 @@ def whole_sample_metrics(task: str, item: dict[str, Any]) -> dict[str, Metric]:
     return {
         name: metric
         for name, metric in metrics.items()
-        if metric.kind != "statistic" and not metric.where and not name.startswith("seed_")
+        if metric.kind != "statistic" and not metric.where and not name.startswith("legacy_")
     }
 
 

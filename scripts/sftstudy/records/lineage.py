@@ -24,7 +24,7 @@ from sftstudy.records.record import content_sha256
 
 State = Literal["unchanged", "edited", "stale", "missing", "unrecorded"]
 Record = dict[str, Any]
-FOLDER = "provenance"
+FOLDER = "records"
 
 
 @dataclass(frozen=True)

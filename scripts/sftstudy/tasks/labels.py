@@ -9,7 +9,7 @@ from sftstudy.statistics.metric import Item, Metric
 
 
 def outcomes(
-    prediction: str | None, named: str | None, gold: str, seed_correct: bool
+    prediction: str | None, named: str | None, gold: str, legacy_correct: bool
 ) -> dict[str, Any]:
     """Return one reply's outcomes.
 
@@ -21,7 +21,7 @@ def outcomes(
         "correct": prediction == gold,
         "named_correct": named == gold,
         "invalid": prediction is None,
-        "seed_correct": seed_correct,
+        "legacy_correct": legacy_correct,
     }
 
 
@@ -46,8 +46,10 @@ def metrics(names: Mapping[str, str]) -> dict[str, Metric]:
         "named_accuracy": Metric(
             "proportion", "named_correct", description="replies that name the right label alone"
         ),
-        "seed_accuracy": Metric(
-            "proportion", "seed_correct", description="the seed's rule: the label occurs somewhere"
+        "legacy_accuracy": Metric(
+            "proportion",
+            "legacy_correct",
+            description="the original study's rule: the label occurs somewhere",
         ),
         **{
             f"recall[label={name}]": Metric(

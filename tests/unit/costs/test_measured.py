@@ -47,7 +47,7 @@ def test_mfu_and_tokens_per_second() -> None:
 
 def record(root: Path, name: str, program: str, device: str = "NVIDIA H100", **facts: object):
     write_json(
-        root / "provenance" / name,
+        root / "records" / name,
         {"program": program, "hardware": {"device": device}, "facts": facts},
     )
 
@@ -98,7 +98,7 @@ def test_prediction_records_what_it_generated_and_not_what_it_knew(tmp_path: Pat
     def predict(*contents: str) -> dict:
         rows = [{"id": c, "prompt": [{"role": "user", "content": c}]} for c in contents]
         write_jsonl(tmp_path / "data.jsonl", rows)
-        record = tmp_path / "provenance" / "predictions" / "s" / "t" / "x" / "t.select.json"
+        record = tmp_path / "records" / "predictions" / "s" / "t" / "x" / "t.select.json"
         arguments = [
             *("--checkpoint", checkpoint, "--data", tmp_path / "data.jsonl"),
             *("--max-new-tokens", 4, "--generation", json.dumps(generation | {"max_length": 99})),

@@ -19,7 +19,7 @@ from sftstudy.study.grid import Study
 from sftstudy.study.options import configuration
 from training_job import ROWS, Job, recipe
 
-SEED, FULL = ("config.yaml",), ("config.yaml", "full.yaml")
+ORIGINAL, FULL = ("config.yaml",), ("config.yaml", "full.yaml")
 DEVICE = 80 * GIB  # of the GPUs that the catalog's numbers are for
 LENGTH = 128  # tokens of a row of the measured trainings
 LORA = {"method": "lora", "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
@@ -78,7 +78,7 @@ def test_measured_peak_is_within_a_fifth_of_the_estimate(
     assert peak == pytest.approx(estimate.device, rel=0.2), estimate
 
 
-@pytest.mark.parametrize("files", [SEED, FULL])
+@pytest.mark.parametrize("files", [ORIGINAL, FULL])
 def test_gpus_and_memory_of_the_catalog_suffice(files: tuple[str, ...]) -> None:
     found = study(files)
     for need in needs(found, 2048, Path("nowhere")):

@@ -1,4 +1,4 @@
-"""Splits: the seed's counts, proportions, whole groups, determinism, and errors."""
+"""Splits: the original study's counts, proportions, whole groups, determinism, and errors."""
 
 import random
 from collections import Counter

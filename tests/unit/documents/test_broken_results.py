@@ -46,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number, name in enumerate(made):
             record = {"program": "made", "inputs": {}, "outputs": {str(name): sha256_file(name)}}
             record["code"] = {"commit": "unknown", "changed": []}
-            write_json(Path(f"results/provenance/{number}.json"), record)
+            write_json(Path(f"results/records/{number}.json"), record)
     return study.root
 
 
@@ -116,7 +116,7 @@ def test_edited_inputs_of_scoring(
     write_jsonl(Path("results/replies.jsonl"), ({"id": row["id"]} | reply for row in rows))
     for file in ("rows.jsonl", "replies.jsonl"):
         record = {"outputs": {f"results/{file}": sha256_file(Path("results", file))}, "inputs": {}}
-        write_json(Path(f"results/provenance/{file}.json"), record)
+        write_json(Path(f"results/records/{file}.json"), record)
     score = (
         *("score.py", "--predictions", "results/replies.jsonl", "--data", "results/rows.jsonl"),
         *("--student", "s", "--variant", "base", "--task", task),

@@ -41,7 +41,7 @@ def job(
 ) -> None:
     """Read the inputs, make something and write the record, as a program of that name."""
     monkeypatch.setattr("sys.argv", [f"scripts/{program}.py", "--some", "option of it"])
-    LEDGER.open(f"results/mini/provenance/{program}-{len(inputs)}.json")
+    LEDGER.open(f"results/mini/records/{program}-{len(inputs)}.json")
     for name in inputs:
         if Path(name).is_dir():
             record.use(Path(name))
@@ -147,7 +147,7 @@ def test_a_file_of_unknown_origin_says_so(chain: Path) -> None:
 
 
 def test_an_empty_record_of_a_failed_job_is_none(chain: Path) -> None:
-    Path("results/mini/provenance/failed.json").touch()
+    Path("results/mini/records/failed.json").touch()
     assert Lineage(Path("results/mini")).state(METRICS) == "unchanged"
 
 
@@ -195,7 +195,7 @@ def test_databases_that_replies_are_scored_on_are_hashed(
     for name in "ab":
         database(name, "CREATE TABLE t (n INTEGER)", "INSERT INTO t VALUES (1)")
     metrics = Path("results/mini/metrics/nl2sql.val.json")
-    record = "results/mini/provenance/nl2sql.val.json"
+    record = "results/mini/records/nl2sql.val.json"
     files = ("--predictions", "replies.jsonl", "--data", "rows.jsonl", "--databases", "databases")
     names = ("--student", "s", "--variant", "base", "--task", "nl2sql", "--split", "val")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"))

@@ -23,14 +23,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Work in an empty folder with an open ledger."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["scripts/some.py", "--option", "x"])
-    LEDGER.open("provenance/some.json")
+    LEDGER.open("records/some.json")
     yield tmp_path
     LEDGER.close()
 
 
 def written() -> dict:
     record.write()
-    return read_json(Path("provenance/some.json"))
+    return read_json(Path("records/some.json"))
 
 
 def test_record_of_a_program(capsys, monkeypatch, tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_a_program_that_leaves_with_a_status_of_its_own_is_recorded_if_that_is_s
     """Training leaves so when it was told to stop: its checkpoint is not finished."""
 
     def main() -> None:
-        LEDGER.open("provenance/some.json")
+        LEDGER.open("records/some.json")
         write_text(Path("out.txt"), "x")
         sys.exit(status)
 
     with pytest.raises(SystemExit) as left:
         cli.run(main)
     assert left.value.code == status
-    assert Path("provenance/some.json").exists() == recorded
+    assert Path("records/some.json").exists() == recorded
 
 
 def test_inputs_are_hashed_as_they_were_read(here: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_process_that_made_nothing_writes_no_record(here: Path) -> None:
     Path("data.txt").write_text("x", encoding="utf-8")
     read_text(Path("data.txt"))
     record.write()
-    assert not Path("provenance").exists()
+    assert not Path("records").exists()
 
 
 def test_absolute_paths_below_the_working_directory_become_relative(here: Path) -> None:

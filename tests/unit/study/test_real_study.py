@@ -18,7 +18,7 @@ from sftstudy.study.options import configuration
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module, smoke_module
 from sftstudy.training.arguments import sft_arguments, share_of_step
 
-SEED = ("config.yaml",)
+ORIGINAL = ("config.yaml",)
 FULL = ("config.yaml", "full.yaml")
 STUDENTS = [
     "Qwen3-4B-Instruct-2507",
@@ -31,7 +31,7 @@ STUDENTS = [
     "Qwen3-8B",
     "Qwen3-0.6B",
 ]
-# The seed team's later log: learning rate, epochs, effective batch.
+# The original study's later log: learning rate, epochs, effective batch.
 STARTING_POINTS = {
     "Llama-3.2-1B-Instruct": (2e-5, 2, 32),
     "Llama-3.2-3B-Instruct": (1e-5, 2, 32),
@@ -83,14 +83,14 @@ def recipes(found: Study) -> list[dict[str, Any]]:
 
 
 def test_the_catalog_holds_every_student_and_the_full_study_takes_them_all() -> None:
-    assert set(study(SEED).catalog["students"]) == set(study(FULL).students) == set(STUDENTS)
-    assert len(study(SEED).students) == 5
+    assert set(study(ORIGINAL).catalog["students"]) == set(study(FULL).students) == set(STUDENTS)
+    assert len(study(ORIGINAL).students) == 5
 
 
-@pytest.mark.parametrize("files", [SEED, FULL])
+@pytest.mark.parametrize("files", [ORIGINAL, FULL])
 def test_every_recipe_is_accepted_by_trl(files: tuple[str, ...], tmp_path: Path) -> None:
     found = recipes(study(files))
-    assert len(found) == {SEED: 5 * 4 * 12, FULL: 9 * 4 * (3 + 3)}[files]
+    assert len(found) == {ORIGINAL: 5 * 4 * 12, FULL: 9 * 4 * (3 + 3)}[files]
     for recipe in found:
         recipe["model"]["dtype"] = "float32"  # SFTConfig refuses bf16 without a GPU
         arguments = sft_arguments(recipe, tmp_path, None, [])
@@ -116,7 +116,7 @@ def test_starting_points_are_the_middle_of_the_full_study() -> None:
         } == {batch}
 
 
-@pytest.mark.parametrize("files", [SEED, FULL])
+@pytest.mark.parametrize("files", [ORIGINAL, FULL])
 def test_a_step_can_be_shared_by_the_processes_of_each_student(files: tuple[str, ...]) -> None:
     found = study(files)
     for recipe in recipes(found):
@@ -211,7 +211,7 @@ def _count(student: str, size: dict[str, int]) -> tuple[int, int]:
     return sum(p.numel() for p in model.parameters()), sum(p.numel() for p in images)
 
 
-@pytest.mark.parametrize("files", [SEED, FULL])
+@pytest.mark.parametrize("files", [ORIGINAL, FULL])
 def test_every_accelerate_file_is_read_by_accelerate(files: tuple[str, ...]) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 

@@ -149,9 +149,9 @@ def reference(label, intents=77):
     return {"reference": {"label": str(label), "intent": f"i{label}", "intents": intents}}
 
 
-# (gold, reply, the seed's verdict, ours)
+# (gold, reply, the original study's verdict, ours)
 @pytest.mark.parametrize(
-    ("gold", "reply", "seed", "ours"),
+    ("gold", "reply", "legacy", "ours"),
     [
         (1, "11", True, False),
         (1, "1", True, True),
@@ -161,9 +161,9 @@ def reference(label, intents=77):
         (5, " 5 ", True, True),
     ],
 )
-def test_beside_the_seed(gold, reply, seed, ours):
+def test_beside_the_original_study(gold, reply, legacy, ours):
     outcome = score.outcomes(reference(gold), reply)
-    assert (outcome["seed_correct"], outcome["correct"]) == (seed, ours)
+    assert (outcome["legacy_correct"], outcome["correct"]) == (legacy, ours)
 
 
 def share(items, outcome):
@@ -175,7 +175,7 @@ def test_echoing_the_label_list_scores_nothing():
     items = [score.outcomes(reference(label), listing) for label in range(77)]
     assert share(items, "correct") == 0
     assert share(items, "invalid") == 1
-    assert share(items, "seed_correct") == 1
+    assert share(items, "legacy_correct") == 1
     assert labels.macro_f1(items, np.ones((1, 77)))[0] == 0
 
 
@@ -238,7 +238,7 @@ def test_metrics_have_every_class_in_order():
     ]
     assert metrics["recall[label=i2]"].where == {"label": "2"}
     assert metrics["precision[label=i2]"].where == {"prediction": "2"}
-    assert {score.PRIMARY, "macro_f1", "invalid_rate", "seed_accuracy"} <= set(metrics)
+    assert {score.PRIMARY, "macro_f1", "invalid_rate", "legacy_accuracy"} <= set(metrics)
 
 
 @pytest.mark.parametrize(

@@ -337,12 +337,12 @@ def test_seed_compatible_scores():
     outcome = score.outcomes(
         row("SELECT a FROM b WHERE c='USA'"), "```sql\nselect a  from b WHERE c = 'usa';\n```"
     )
-    assert outcome["seed_exact_match"] and outcome["seed_edit_distance"] == 0
+    assert outcome["legacy_exact_match"] and outcome["legacy_edit_distance"] == 0
     outcome = score.outcomes(row("abcd"), "```\nabxx\n``` prose")
-    assert not outcome["seed_exact_match"]
-    assert outcome["seed_edit_distance"] == outcome["seed_edit_similarity"] == 0.5
+    assert not outcome["legacy_exact_match"]
+    assert outcome["legacy_edit_distance"] == outcome["legacy_edit_similarity"] == 0.5
     outcome = score.outcomes(row("abcd"), "")
-    assert outcome["seed_edit_distance"] == 1
+    assert outcome["legacy_edit_distance"] == 1
 
 
 def test_metrics():
@@ -380,7 +380,7 @@ class TestRealData:
         for r in real_rows:
             outcome = score.outcomes(r, r["completion"][0]["content"])
             assert outcome["parses"] and outcome["runs"] and outcome["match"], outcome
-            assert outcome["seed_exact_match"]
+            assert outcome["legacy_exact_match"]
             assert canonical.canonical(r["reference"]["sql"], r["reference"]["schema"])
         assert time.process_time() - begin < 20
 

@@ -124,9 +124,9 @@ def test_a_megabyte_is_parsed_quickly(unit):
     assert time.process_time() - start < 0.5
 
 
-# (gold, reply, the seed's verdict, ours)
+# (gold, reply, the original study's verdict, ours)
 @pytest.mark.parametrize(
-    ("gold", "reply", "seed", "ours"),
+    ("gold", "reply", "legacy", "ours"),
     [
         ("no", "unknown", True, False),
         ("maybe", "maybe not", False, False),
@@ -139,9 +139,9 @@ def test_a_megabyte_is_parsed_quickly(unit):
         ("yes", "yes, no or maybe", True, False),
     ],
 )
-def test_beside_the_seed(gold, reply, seed, ours):
+def test_beside_the_original_study(gold, reply, legacy, ours):
     outcome = score.outcomes({"reference": {"label": gold}}, reply)
-    assert (outcome["seed_correct"], outcome["correct"]) == (seed, ours)
+    assert (outcome["legacy_correct"], outcome["correct"]) == (legacy, ours)
 
 
 def test_metrics():
@@ -151,7 +151,7 @@ def test_metrics():
         "macro_f1",
         "invalid_rate",
         "named_accuracy",
-        "seed_accuracy",
+        "legacy_accuracy",
         *(f"recall[label={label}]" for label in score.LABELS),
         *(f"precision[label={label}]" for label in score.LABELS),
     ]

@@ -1,4 +1,4 @@
-r"""TAT-QA: source, prompt, target, reading of replies, official and seed's scores."""
+r"""TAT-QA: source, prompt, target, reading of replies, official scores and the original study's."""
 
 import json
 import time
@@ -236,7 +236,7 @@ def test_no_reply_is_an_error(pieces):
 @pytest.mark.parametrize(
     ("answer", "scale", "kind", "reply", "right"),
     [
-        # What the seed's scorer got wrong.
+        # What the original study's scorer got wrong.
         (["a"], "", "span", r"\boxed{\text{a}}", True),
         (["12"], "", "span", r"\boxed{10}, wait: \boxed{12}", True),
         (["10"], "", "span", r"\boxed{10}, wait: \boxed{12}", False),
@@ -339,13 +339,17 @@ def test_a_number_matches_itself_in_any_notation(value, scale):
 
 def test_seed_compatible_scores():
     outcome = score.outcomes(row(["2019", "2018"], "million"), r"so \boxed{2019, 2018.} done")
-    assert (outcome["seed_em"], outcome["seed_f1"], outcome["seed_boxed"]) == (True, 1.0, True)
+    assert (outcome["legacy_em"], outcome["legacy_f1"], outcome["legacy_boxed"]) == (
+        True,
+        1.0,
+        True,
+    )
     outcome = score.outcomes(row(["a"]), r"\boxed{\text{a}}")
-    assert (outcome["em"], outcome["seed_em"]) == (True, False)
+    assert (outcome["em"], outcome["legacy_em"]) == (True, False)
     outcome = score.outcomes(row(["a b"]), r"\boxed{The answer is A}, \boxed{a b}")
-    assert (outcome["seed_em"], outcome["seed_f1"]) == (False, pytest.approx(2 / 3))
+    assert (outcome["legacy_em"], outcome["legacy_f1"]) == (False, pytest.approx(2 / 3))
     outcome = score.outcomes(row(["a"]), "a")
-    assert (outcome["seed_em"], outcome["seed_boxed"]) == (False, False)
+    assert (outcome["legacy_em"], outcome["legacy_boxed"]) == (False, False)
 
 
 def test_metrics_name_types_that_occur():
@@ -357,9 +361,14 @@ def test_metrics_name_types_that_occur():
     assert score.PRIMARY in table
     assert table["em[answer_type=span]"].where == {"answer_type": "span"}
     assert "em[answer_from=text]" in table and "em[answer_type=count]" not in table
-    assert {"f1", "scale_accuracy", "boxed_rate", "seed_em", "seed_f1", "seed_boxed_rate"} <= set(
-        table
-    )
+    assert {
+        "f1",
+        "scale_accuracy",
+        "boxed_rate",
+        "legacy_em",
+        "legacy_f1",
+        "legacy_boxed_rate",
+    } <= set(table)
     assert all(metric.outcome in items[0] for metric in table.values())
 
 
@@ -391,7 +400,7 @@ class TestRealData:
     def test_counts(self, rows):
         assert len(rows) == 1668
         assert len({r["group"] for r in rows}) == 278
-        # The seed dropped what is false in Python: the integer 0.
+        # The original study dropped what is false in Python: the integer 0.
         assert sum(bool(r["reference"]["answer"]) for r in rows) == 1663
 
     def test_gold_answers_score_one(self, rows):

@@ -34,8 +34,8 @@ def named(reply: str, intents: int) -> str | None:
     return parse(numbers.pop(), intents) if len(numbers) == 1 else None
 
 
-def seed_correct(reply: str, gold: str) -> bool:
-    """Return the seed's verdict: the gold id occurs anywhere in the reply."""
+def legacy_correct(reply: str, gold: str) -> bool:
+    """Return the original study's verdict: the gold id occurs anywhere in the reply."""
     return gold in reply.strip().lower()
 
 
@@ -48,13 +48,13 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, Any]:
             prediction,
             named(reply, reference["intents"]),
             reference["label"],
-            seed_correct(reply, reference["label"]),
+            legacy_correct(reply, reference["label"]),
         ),
         "intent": reference["intent"],
     }
 
 
 def metrics(items: list[Item]) -> dict[str, Metric]:
-    """Return accuracy, macro F1, invalid rate, the seed's accuracy; by intent recall, precision."""
+    """Return accuracy, macro F1, invalid rate, legacy accuracy; by intent recall and precision."""
     names = {item["label"]: item["intent"] for item in items}
     return labels.metrics(dict(sorted(names.items(), key=lambda pair: int(pair[0]))))

@@ -17,8 +17,8 @@ from sftstudy.tasks.replies import strip_think
 VERSION = 2
 PRIMARY = "match"
 
-_SEED_OPERATOR = re.compile(r" ?(<>|!=|>=|<=|=|>|<) ?")
-_SEED_COMMA = re.compile(r" ?, ?")
+_LEGACY_OPERATOR = re.compile(r" ?(<>|!=|>=|<=|=|>|<) ?")
+_LEGACY_COMMA = re.compile(r" ?, ?")
 
 
 def outcomes(
@@ -51,7 +51,7 @@ def outcomes(
             ordered=canonical.is_ordered(reference["sql"]),
         )
     result["match"] = result["ast_match"] if databases is None else result["execution_match"]
-    return result | _seed_outcomes(reference["sql"], reply)
+    return result | _legacy_outcomes(reference["sql"], reply)
 
 
 def database_file(databases: Path, row: dict[str, Any]) -> Path:
@@ -69,14 +69,20 @@ def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
         "ast_match": Metric("proportion", "ast_match", description="same canonical form"),
         "parses": Metric("proportion", "parses", description="replies with one readable query"),
         "runs": Metric("proportion", "runs", description="queries that run on the schema"),
-        "seed_exact_match": Metric(
-            "proportion", "seed_exact_match", description="the seed's exact match, case ignored"
+        "legacy_exact_match": Metric(
+            "proportion",
+            "legacy_exact_match",
+            description="the original study's exact match, case ignored",
         ),
-        "seed_edit_similarity": Metric(
-            "mean", "seed_edit_similarity", description="one minus the seed's edit distance"
+        "legacy_edit_similarity": Metric(
+            "mean",
+            "legacy_edit_similarity",
+            description="one minus the original study's edit distance",
         ),
-        "seed_edit_distance": Metric(
-            "mean", "seed_edit_distance", description="the seed's edit distance / longer length"
+        "legacy_edit_distance": Metric(
+            "mean",
+            "legacy_edit_distance",
+            description="the original study's edit distance / longer length",
         ),
     }
     if executed:
@@ -86,20 +92,20 @@ def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
     return table
 
 
-def _seed_outcomes(sql: str, reply: str) -> dict[str, float | bool]:
-    """Return the seed's scores: text against text, everything in lower case."""
+def _legacy_outcomes(sql: str, reply: str) -> dict[str, float | bool]:
+    """Return the original study's scores: text against text, everything in lower case."""
     from rapidfuzz.distance import Levenshtein
 
-    prediction, wanted = _seed_normalise(_seed_extract(reply)), _seed_normalise(sql)
+    prediction, wanted = _legacy_normalise(_legacy_extract(reply)), _legacy_normalise(sql)
     distance = Levenshtein.normalized_distance(prediction, wanted)
     return {
-        "seed_exact_match": prediction == wanted,
-        "seed_edit_similarity": 1.0 - distance,
-        "seed_edit_distance": distance,
+        "legacy_exact_match": prediction == wanted,
+        "legacy_edit_similarity": 1.0 - distance,
+        "legacy_edit_distance": distance,
     }
 
 
-def _seed_extract(reply: str) -> str:
+def _legacy_extract(reply: str) -> str:
     """Return the first closed sql block, else the first closed block, else the reply."""
     for fence in ("```sql", "```"):
         _, _, behind = reply.partition(fence)
@@ -109,6 +115,6 @@ def _seed_extract(reply: str) -> str:
     return reply
 
 
-def _seed_normalise(sql: str) -> str:
+def _legacy_normalise(sql: str) -> str:
     sql = " ".join(sql.lower().split()).rstrip("; ")
-    return _SEED_COMMA.sub(", ", _SEED_OPERATOR.sub(r" \1 ", sql)).strip()
+    return _LEGACY_COMMA.sub(", ", _LEGACY_OPERATOR.sub(r" \1 ", sql)).strip()

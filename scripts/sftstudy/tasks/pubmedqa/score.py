@@ -39,10 +39,10 @@ def named(reply: str) -> str | None:
     return found.group(1).lower() if found else None
 
 
-def seed_correct(reply: str, gold: str) -> bool:
-    """Return the seed's verdict: the first of yes, no, maybe that occurs in the reply is gold.
+def legacy_correct(reply: str, gold: str) -> bool:
+    """Return the original study's verdict: gold is the first of yes, no, maybe in the reply.
 
-    The seed went through its labels in an undefined order; ours is yes, no, maybe.
+    The original study went through its labels in an undefined order; ours is yes, no, maybe.
     """
     text = reply.lower()
     return next((label for label in LABELS if label in text), None) == gold
@@ -51,9 +51,9 @@ def seed_correct(reply: str, gold: str) -> bool:
 def outcomes(row: dict[str, Any], reply: str) -> dict[str, Any]:
     """Return everything known about one reply."""
     gold = row["reference"]["label"]
-    return labels.outcomes(parse(reply), named(reply), gold, seed_correct(reply, gold))
+    return labels.outcomes(parse(reply), named(reply), gold, legacy_correct(reply, gold))
 
 
 def metrics(items: list[Item]) -> dict[str, Metric]:
-    """Return accuracy, macro F1, invalid rate, the seed's accuracy; by label recall, precision."""
+    """Return accuracy, macro F1, invalid rate, legacy accuracy; by label recall and precision."""
     return labels.metrics({label: label for label in LABELS})

@@ -4,8 +4,8 @@ Source: the raw JSON of next-tat/TAT-QA (Zhu et al., ACL 2021), one object per d
 shows the document first and the question after it, so that the prompts of one document share a
 prefix. The reply is the answer in ``\boxed{}``.
 
-Every question with an answer is kept, zero included: 1,668 in the published dev file. The seed's
-rule dropped the answers that are false in Python, the integer 0: 1,663.
+Every question with an answer is kept, zero included: 1,668 in the published dev file. The original
+study dropped the answers that are false in Python, the integer 0: 1,663.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What a reply to a TAT-QA question is worth.
 
-The official scores are in ``official.py``, the reading of replies in ``reply.py``. The seed's
-scores stand beside them so that results can be laid beside its tables.
+The official scores are in ``official.py``, the reading of replies in ``reply.py``. The scores
+of the original study stand beside them so that results can be laid beside its tables.
 """
 
 import re
@@ -15,7 +15,7 @@ from sftstudy.tasks.tatqa.reply import read_answer
 VERSION = 2
 PRIMARY = "em"
 
-_SEED_LEAD = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*:?\s+")
+_LEGACY_LEAD = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*:?\s+")
 
 
 def outcomes(row: dict[str, Any], reply: str) -> dict[str, float | str | bool | None]:
@@ -45,7 +45,7 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, float | str | bool | 
         "boxed": answer is not None,
         "answer_type": reference["answer_type"],
         "answer_from": reference["answer_from"],
-        **_seed_outcomes(reference["answer"], reply),
+        **_legacy_outcomes(reference["answer"], reply),
     }
 
 
@@ -66,27 +66,33 @@ def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
             table[f"em{label}"] = Metric("proportion", "em", where, description=f"em, {value}")
             table[f"f1{label}"] = Metric("mean", "f1", where, description=f"f1, {value}")
     return table | {
-        "seed_em": Metric("proportion", "seed_em", description="the seed's exact match"),
-        "seed_f1": Metric("mean", "seed_f1", description="the seed's F1 on token sets"),
-        "seed_boxed_rate": Metric("proportion", "seed_boxed", description="the seed's boxed rate"),
+        "legacy_em": Metric(
+            "proportion", "legacy_em", description="the original study's exact match"
+        ),
+        "legacy_f1": Metric(
+            "mean", "legacy_f1", description="the original study's F1 on token sets"
+        ),
+        "legacy_boxed_rate": Metric(
+            "proportion", "legacy_boxed", description="the original study's boxed rate"
+        ),
     }
 
 
-def _seed_outcomes(answer: list[str] | str | int | float, reply: str) -> dict[str, float | bool]:
-    """Return the seed's scores: first box up to the first brace, no scale, thinking included."""
+def _legacy_outcomes(answer: list[str] | str | int | float, reply: str) -> dict[str, float | bool]:
+    """Return the legacy scores: first box up to the first brace, no scale, thinking included."""
     _, _, behind = reply.partition(r"\boxed{")
     content, closed, _ = behind.partition("}")
-    prediction = _seed_normalise(content) if closed else ""
-    gold = _seed_normalise(", ".join(answer) if isinstance(answer, list) else str(answer))
+    prediction = _legacy_normalise(content) if closed else ""
+    gold = _legacy_normalise(", ".join(answer) if isinstance(answer, list) else str(answer))
     predicted, wanted = set(prediction.split()), set(gold.split())
     common = len(predicted & wanted)
     return {
-        "seed_em": bool(prediction) and prediction == gold,
-        "seed_f1": 2 * common / (len(predicted) + len(wanted)) if common else 0.0,
-        "seed_boxed": r"\boxed{" in reply,
+        "legacy_em": bool(prediction) and prediction == gold,
+        "legacy_f1": 2 * common / (len(predicted) + len(wanted)) if common else 0.0,
+        "legacy_boxed": r"\boxed{" in reply,
     }
 
 
-def _seed_normalise(text: str) -> str:
+def _legacy_normalise(text: str) -> str:
     text = " ".join(text.lower().split()).rstrip(".,;:!?")
-    return _SEED_LEAD.sub("", text)
+    return _LEGACY_LEAD.sub("", text)
