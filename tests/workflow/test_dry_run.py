@@ -89,7 +89,7 @@ def test_students_tasks_and_limit_from_the_command_line(fresh: Path) -> None:
 
 
 def test_overrides_from_the_command_line(fresh: Path) -> None:
-    """The original study's users gave them as --model.device_map, torch_dtype_str, model_max_length,
+    """In the original study --model.device_map, torch_dtype_str, model_max_length,
     generation.batch_size and num_samples."""
     settings = ("device=cpu", "dtype=float32", "max_length=2048", "batch_size=4", "limit=20")
     done = snakemake(fresh, "--dry-run", "--printshellcmds", "--config", *settings, profile="local")
