@@ -21,7 +21,7 @@ help:  ## Show this list
 	$(BIN)/pip install --disable-pip-version-check --quiet --requirement requirements.txt
 	@touch $@
 
-demo: .venv/.installed  ## Run the embedded smoke study, from raw data to the report
+demo: .venv/.installed  ## Run the smoke study, from raw data to the report
 	$(SNAKEMAKE) --profile profiles/smoke
 	@echo "Report: $(CURDIR)/results/smoke/report/index.html"
 

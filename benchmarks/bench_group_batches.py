@@ -78,15 +78,15 @@ def main() -> None:
     print("| task | seed | batches at random | batches by document |\n| --- | --- | --- | --- |")
     for task in TASKS:
         for seed in SEEDS:
-            cells = []
+            columns = []
             for mode in MODES:
                 with tempfile.TemporaryDirectory() as folder:
                     found = measure(task, seed, mode, Path(folder))
-                cells.append(
+                columns.append(
                     f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f}), "
                     f"n = {found['n']}"
                 )
-            print(f"| {task} | {seed} | {' | '.join(cells)} |", flush=True)
+            print(f"| {task} | {seed} | {' | '.join(columns)} |", flush=True)
 
 
 if __name__ == "__main__":

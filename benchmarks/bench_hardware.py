@@ -78,7 +78,7 @@ def make_student(folder: Path, shape: dict[str, Any], source: dict[str, Any]) ->
     Qwen3ForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
 
 
-def configuration(name: str, student: Path, source: dict[str, Any], rows: int) -> dict[str, Any]:
+def study_file(name: str, student: Path, source: dict[str, Any], rows: int) -> dict[str, Any]:
     """Return a study of the student with and without prefix sharing."""
     import torch
 
@@ -121,7 +121,7 @@ def row(cost: Cost, root: Path) -> str:
     record = read_json(root / f"records/{folder}/{cost.student}/{cost.variant}{suffix}")
     memory = record["memory"]
     peak = memory["device_peak_bytes"] or memory["peak_bytes"]
-    cells = (
+    columns = (
         cost.student,
         cost.kind,
         cost.device,
@@ -130,7 +130,7 @@ def row(cost: Cost, root: Path) -> str:
         f"{peak / 1e9:.1f}",
         f"{cost.gpu_seconds:.0f}",
     )
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(columns)} |"
 
 
 def main() -> None:
@@ -147,7 +147,7 @@ def main() -> None:
     shutil.rmtree(ROOT / RESULTS, ignore_errors=True)  # each run measures
     student = ROOT / RESULTS / "students" / name
     make_student(student, SHAPES[name], source)
-    config = configuration(name, student, source, rows)
+    config = study_file(name, student, source, rows)
     file = ROOT / RESULTS / "config.yaml"
     write_text(file, yaml.safe_dump(config, sort_keys=False))
     study = Study(config, str(file))

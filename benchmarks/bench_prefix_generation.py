@@ -27,14 +27,14 @@ from prefix_workloads import (
     matmul_flops_per_second,
     median,
     peak_memory_gb,
-    run_variant,
+    run_apart,
     table,
 )
 
 PROMPTS = int(os.environ.get("BENCH_PROMPTS", "200"))
 NEW_TOKENS = 4
 REPEATS = 3
-VARIANTS = {
+WAYS = {
     "generate-8": "transformers generate, batches of 8",
     "lm-eval-8": "lm-eval hf backend, batches of 8",
     "shared-8": "prefix sharing, batches of 8",
@@ -97,7 +97,7 @@ ENGINES: dict[str, Callable] = {
 }
 
 
-def measure(variant: str) -> dict[str, Any]:
+def measure(way: str) -> dict[str, Any]:
     """Decode the prompts three times in this process."""
     import torch
 
@@ -108,15 +108,15 @@ def measure(variant: str) -> dict[str, Any]:
         for s in samples[:PROMPTS]
     ]
     model = make_model().eval()
-    engine, size = variant.rsplit("-", 1)
-    seconds, cells, flops = [], 0, 0.0
+    engine, size = way.rsplit("-", 1)
+    seconds, positions, flops = [], 0, 0.0
 
     def count(module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-        nonlocal cells, flops
+        nonlocal positions, flops
         rows, queries = kwargs["input_ids"].shape
         cache = kwargs.get("past_key_values")
         keys = queries + (cache.get_seq_length() if cache is not None else 0)
-        cells += rows * queries
+        positions += rows * queries
         flops += forward_flops(model, rows, queries, keys, rows)
 
     model.register_forward_pre_hook(count, with_kwargs=True)
@@ -126,12 +126,12 @@ def measure(variant: str) -> dict[str, Any]:
         texts = ENGINES[engine](model, tokenizer, prompts, int(size))
         seconds.append(time.process_time() - start)
     return {
-        "variant": variant,
+        "way": way,
         "cpu_seconds": median(seconds),
         "peak_gb": peak_memory_gb(),
         "start_gb": start_gb,
         "gflop": flops / REPEATS / 1e9,
-        "computed": cells / REPEATS / sum(len(p) + NEW_TOKENS - 1 for p in prompts),
+        "computed": positions / REPEATS / sum(len(p) + NEW_TOKENS - 1 for p in prompts),
         "gflop_per_second": flops / sum(seconds) / 1e9,
         "matmul_gflop_per_second": matmul_flops_per_second() / 1e9,
         "texts_sha256": hashlib.sha256(json.dumps(texts).encode()).hexdigest(),
@@ -142,7 +142,7 @@ def row_of(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
     """One line of the table; ratios and texts against `generate`."""
     share = result["gflop_per_second"] / result["matmul_gflop_per_second"]
     return [
-        VARIANTS[result["variant"]],
+        WAYS[result["way"]],
         f"{result['cpu_seconds']:.2f}",
         f"{baseline['cpu_seconds'] / result['cpu_seconds']:.1f}",
         f"{result['peak_gb']:.2f}",
@@ -151,7 +151,7 @@ def row_of(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
         f"{result['computed']:.3f}",
         f"{result['gflop_per_second']:.0f} ({share:.0%})",
         "yes" if result["texts_sha256"] == baseline["texts_sha256"] else "NO",
-        f"`python benchmarks/bench_prefix_generation.py {result['variant']}`",
+        f"`python benchmarks/bench_prefix_generation.py {result['way']}`",
     ]
 
 
@@ -159,9 +159,9 @@ def main() -> None:
     if len(sys.argv) == 2:
         print(json.dumps(measure(sys.argv[1])))
         return
-    results = [json.loads(run_variant("bench_prefix_generation.py", name)) for name in VARIANTS]
+    results = [json.loads(run_apart("bench_prefix_generation.py", name)) for name in WAYS]
     header = [
-        "variant",
+        "way",
         "CPU-s",
         "times cheaper",
         "peak GB",

@@ -23,28 +23,28 @@ from prefix_workloads import (
     matmul_flops_per_second,
     median,
     peak_memory_gb,
-    run_variant,
+    run_apart,
     table,
 )
 
 SAMPLES = 16  # of an optimizer step
 STEPS = 4  # the first one warms up
-VARIANTS = {
+WAYS = {
     "padded-4x4": "TRL padded, 4 x 4",
     "padded-16x1": "TRL padded, 16 x 1",
     "padding-free": "TRL padding-free, 16 x 1",
     "packing": "TRL packing (per 16 samples)",
     "shared": "prefix sharing",
 }
-WORKLOADS = {  # the first variant is the one that the others are compared with
-    "banking77": tuple(VARIANTS),
+WORKLOADS = {  # the first way is the one that the others are compared with
+    "banking77": tuple(WAYS),
     "tatqa": ("padded-4x4", "shared"),  # grouped by document
     "pubmedqa": ("padded-4x4", "shared"),  # nothing to share
 }
 
 
 def order_samples(task: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows in the order in which all variants train on them."""
+    """Return the rows in the order in which all ways train on them."""
     from sftstudy.prefix_sharing.batching import document_order
 
     if task == "tatqa":
@@ -54,7 +54,7 @@ def order_samples(task: str, samples: list[dict[str, Any]]) -> list[dict[str, An
 
 
 class Meter:
-    """Watches the batches of a training: cells, supervised positions, attention, CPU-seconds."""
+    """Watches a training: token positions, supervised ones, attention, CPU-seconds."""
 
     def __init__(self) -> None:
         self.batches: list[dict[str, int]] = []
@@ -76,7 +76,7 @@ class Meter:
         self.marks.append((time.process_time(), len(self.batches)))
 
 
-def measure(task: str, variant: str) -> dict[str, Any]:
+def measure(task: str, way: str) -> dict[str, Any]:
     """Train for a few steps in this process; returns what a step of 16 samples costs."""
     import torch
     from datasets import Dataset
@@ -92,16 +92,16 @@ def measure(task: str, variant: str) -> dict[str, Any]:
     rows = [{key: sample[key] for key in ("input_ids", "labels")} for sample in samples]
     model, meter = make_model(), Meter()
     collator, batch, settings = None, (SAMPLES, 1), {}
-    if variant == "shared":
+    if way == "shared":
         collator, reason = enable(model, PAD)
         if collator is None:
             raise RuntimeError(reason)
         batch = step_batches(collator, rows, 4, 4, sequential=True, seed=0)
-    elif variant == "padded-4x4":
+    elif way == "padded-4x4":
         batch = (4, 4)
-    elif variant == "padding-free":
+    elif way == "padding-free":
         settings = {"padding_free": True}
-    elif variant == "packing":
+    elif way == "packing":
         batch, settings = (1, 1), {"packing": True, "max_length": 4096}
 
     model.register_forward_pre_hook(meter.hook, with_kwargs=True)
@@ -135,13 +135,13 @@ def measure(task: str, variant: str) -> dict[str, Any]:
         )
         before = peak_memory_gb()
         trainer.train()
-    result = summarise(task, variant, model, meter, rows, batch)
+    result = summarise(task, way, model, meter, rows, batch)
     return result | {"peak_gb": peak_memory_gb(), "start_gb": before}
 
 
 def summarise(
     task: str,
-    variant: str,
+    way: str,
     model: Any,
     meter: Meter,
     rows: list[dict[str, Any]],
@@ -151,7 +151,7 @@ def summarise(
     seconds, executed, useful = [], [], []
     for (before, first), (after, last) in zip(meter.marks, meter.marks[1:], strict=False):
         batches = meter.batches[first:last]
-        number = SAMPLES if variant == "shared" else sum(b["samples"] for b in batches)
+        number = SAMPLES if way == "shared" else sum(b["samples"] for b in batches)
         scale = SAMPLES / number
         seconds.append((after - before) * scale)
         flops = [
@@ -162,23 +162,23 @@ def summarise(
         unscored = sum(b["rows"] * b["length"] - b["supervised"] for b in batches)
         executed.append(3 * sum(flops) * scale)
         useful.append(3 * (sum(flops) - head * unscored) * scale)
-    cells = sum(b["rows"] * b["length"] for b in meter.batches)
+    positions = sum(b["rows"] * b["length"] for b in meter.batches)
     return {
         "task": task,
-        "variant": variant,
+        "way": way,
         "batch": f"{batch[0]} x {batch[1]}",
         "cpu_seconds": median(seconds),
         "useful_gflop": median(useful) / 1e9,
         "gflop_per_second": sum(executed) / sum(seconds) / 1e9,
         "matmul_gflop_per_second": matmul_flops_per_second() / 1e9,
-        "computed": cells / sum(len(row["input_ids"]) for row in rows),
+        "computed": positions / sum(len(row["input_ids"]) for row in rows),
     }
 
 
 def row_of(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
     """One line of the table; ratios against the padded 4 x 4 batches of the same task."""
-    name = VARIANTS[result["variant"]]
-    if result["variant"] == "shared":
+    name = WAYS[result["way"]]
+    if result["way"] == "shared":
         name += f", {result['batch']}"
     share = result["gflop_per_second"] / result["matmul_gflop_per_second"]
     return [
@@ -191,7 +191,7 @@ def row_of(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
         f"{baseline['useful_gflop'] / result['useful_gflop']:.2f}",
         f"{result['computed']:.3f}",
         f"{result['gflop_per_second']:.0f} ({share:.0%})",
-        f"`python benchmarks/bench_prefix_training.py {result['task']} {result['variant']}`",
+        f"`python benchmarks/bench_prefix_training.py {result['task']} {result['way']}`",
     ]
 
 
@@ -202,13 +202,12 @@ def main() -> None:
     lines = []
     for task in WORKLOADS:
         results = [
-            json.loads(run_variant("bench_prefix_training.py", task, variant))
-            for variant in WORKLOADS[task]
+            json.loads(run_apart("bench_prefix_training.py", task, way)) for way in WORKLOADS[task]
         ]
         lines += [row_of(result, results[0]) for result in results]
     header = [
         "rows",
-        "variant",
+        "way",
         "CPU-s a step",
         "times cheaper",
         "peak GB",

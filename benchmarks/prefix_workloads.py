@@ -121,8 +121,8 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def run_variant(script: str, *arguments: str) -> str:
-    """Run one variant in a process of its own, for its own peak memory; returns its output."""
+def run_apart(script: str, *arguments: str) -> str:
+    """Run one way of computing in a process of its own, for its peak memory; return its output."""
     command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-# Reads the configuration and names what all stages share: the grid, the roots, the wildcards.
+# Reads the study file and names what all stages share: the grid, the roots, the wildcards.
 
 import gc
 import sys
@@ -23,7 +23,7 @@ from sftstudy.tasks.registry import module_files
 
 prefer_own_environment()
 
-# Without a study of its own a run is the embedded one. It must not be merged under another study,
+# Without a study file of its own a run is the smoke study. It must not be merged under another study,
 # which is what an unconditional `configfile:` would do.
 if "study" not in config:
 

@@ -1,4 +1,4 @@
-# Needs: a judge model (configuration: `judge`), the replies to the safety prompts.
+# Needs: a judge model (`judge` of the study file), the replies to the safety prompts.
 # Makes: results/judgements/{student}/{variant}/questions.jsonl and replies.jsonl
 #
 # Without a judge nobody asks for these files.

@@ -1,5 +1,5 @@
 # Needs: all metrics of a student, and its checkpoints for what training cost.
-# Makes: results/recommendations/{student}.json, .md and the configuration files that run.
+# Makes: results/recommendations/{student}.json, .md and the run files.
 
 
 rule recommend:

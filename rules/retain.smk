@@ -1,7 +1,7 @@
 # Needs: a student's recommendation, and all metrics, so that nobody needs the weights any more.
 # Makes: results/retained/{student}.json, and removes weights from results/checkpoints/{student}.
 #
-# Only where the configuration says `keep: feasible` or `keep: recommended`. The checkpoint folders
+# Only where the study file says `keep: feasible` or `keep: recommended`. The checkpoint folders
 # stay, with all but their weights: to Snakemake they are as before, and nothing is trained again.
 
 

@@ -2,7 +2,7 @@
 # Makes: results/recipes/{student}/{task}/{trial}.yaml, results/checkpoints/{student}/{task}/{trial}.
 
 
-# The recipe file stands between the configuration and training: its parameters are exactly what it
+# The recipe stands between the study file and training: its parameters are exactly what it
 # says, so a training job runs again only when its own recipe changes.
 rule recipe:
     output:

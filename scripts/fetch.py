@@ -1,6 +1,6 @@
 """Bring a dataset or a student: from the hub at its locked commit, or from a local folder.
 
-Of a student that is its configuration, safetensors weights, tokenizer and chat template, no code.
+Of a student that is its `config.json`, safetensors weights, tokenizer and chat template, no code.
 """
 
 import json

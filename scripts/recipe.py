@@ -1,7 +1,7 @@
 """Write a recipe: every value that training one trial will use.
 
-The values come resolved from the configuration; this program only puts them into a file, so that
-training depends on what the file says and on nothing else of the configuration.
+The values come resolved from the study file; this program only puts them into a file, so that
+training depends on what the recipe says and on nothing else of the study.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Choose a student's default configuration, with evidence, from the metrics of all its trials.
 
-Writes the recommendation as JSON and Markdown, and as files for TRL, oumi and axolotl. Metrics or
-provenance files that do not exist are missing cells: reported, never counted as a pass or as 0.
+Writes the recommendation as JSON and Markdown, and the run files for TRL, oumi and axolotl. Metrics
+or provenance files that do not exist are missing cells: reported, never counted as a pass or as 0.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Print what the trainings and predictions of a study have cost so far: GPU seconds, tokens, MFU.
 
-Give it the configuration as you give it to Snakemake; it reads the records of jobs only.
+Give it the study file as you give it to Snakemake; it reads the records of jobs only.
 """
 
 import argparse

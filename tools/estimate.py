@@ -1,6 +1,6 @@
 """Print what training each student needs, by method: memory on each GPU, and main memory.
 
-Give it the configuration as you give it to Snakemake. One line per student and method: the largest
+Give it the study file as you give it to Snakemake. One line per student and method: the largest
 of its trials, with padded rows of `--tokens` tokens. Sizes are the student's own where it is
 fetched, else the catalog's. Prefix sharing needs less; a training that runs out of memory goes on
 with smaller batches by itself.

@@ -1,6 +1,6 @@
 """Print what a study will need before it starts: jobs, GPU hours and disk, per student.
 
-Give it the configuration as you give it to Snakemake. Time limits of the configuration are upper
+Give it the study file as you give it to Snakemake. Time limits of the study file are upper
 bounds; where records of past jobs are found, what those measured is put beside them.
 """
 

@@ -1,6 +1,6 @@
 """Print how far a study is: every trial, done, running, failed or missing, and its score so far.
 
-Give it the configuration as you give it to Snakemake; it reads files only.
+Give it the study file as you give it to Snakemake; it reads files only.
 """
 
 import argparse

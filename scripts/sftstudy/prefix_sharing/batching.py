@@ -47,7 +47,7 @@ def step_batches(
             continue
         size = per_device * divisor
         if all(
-            collator.cells([examples[s] for s in members[start : start + size]]) <= padded
+            collator.positions([examples[s] for s in members[start : start + size]]) <= padded
             for members in steps
             for start in range(0, len(members), size)
         ):

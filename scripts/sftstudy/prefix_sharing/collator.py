@@ -71,7 +71,7 @@ class PrefixSharingCollator:
             rows.append((row, row_labels))
         return rows
 
-    def cells(self, examples: Sequence[dict[str, Any]]) -> int:
+    def positions(self, examples: Sequence[dict[str, Any]]) -> int:
         """Return the number of token positions that a batch occupies, padding included."""
         rows = self.rows(examples)
         return len(rows) * max(len(labels) for _, labels in rows)
