@@ -64,7 +64,7 @@ def main() -> None:
     from sftstudy.documents.shapes import read_metrics, read_provenance
     from sftstudy.recommendation.document import recommend
     from sftstudy.recommendation.markdown import to_markdown
-    from sftstudy.recommendation.recipes import recipe_files
+    from sftstudy.recommendation.run_files import run_files
 
     def read(reader: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
         return reader(path) if path.exists() else None
@@ -79,7 +79,7 @@ def main() -> None:
         ),
     )
     beside = arguments.metrics_root.parent.parent / "data" / plan["tasks"][0]
-    files = recipe_files(document, arguments.data or str(beside))
+    files = run_files(document, arguments.data or str(beside))
     document["files"] = {tool: getattr(arguments, tool).name for tool in files}
     for tool, text in files.items():
         write_text(getattr(arguments, tool), text)

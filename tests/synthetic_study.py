@@ -340,7 +340,7 @@ def _metrics(student: str, variant: str, evalset: str, items: list[dict]) -> dic
         "primary": PRIMARY[name],
         "n": n,
         "groups": len({item["group"] for item in items}),
-        "metrics": {PRIMARY[name]: metric, f"seed_{PRIMARY[name]}": other},
+        "metrics": {PRIMARY[name]: metric, f"legacy_{PRIMARY[name]}": other},
         "items": items,
         "prompt_sha256": "cd" * 32,
         "data_sha256": "ef" * 32,

@@ -27,7 +27,7 @@ ROWS = [
 
 
 def recipe(**training: Any) -> dict[str, Any]:
-    """Return the recipe that the smoke configuration gives, with some values replaced."""
+    """Return the recipe that the smoke study gives, with some values replaced."""
     config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
     study = Study(config, "smoke.yaml")
     found = study.recipe("smoke", "tatqa", next(iter(study.trials("smoke", "tatqa"))))

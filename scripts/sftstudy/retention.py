@@ -1,6 +1,6 @@
 """Removing weights that need not stay.
 
-A checkpoint's folder stays, with its configuration, tokenizer, model card, provenance and adapter;
+A checkpoint's folder stays, with its config.json, tokenizer, model card, provenance and adapter;
 its large safetensors go, and a marker with their hashes comes in their place. So the folder is an
 input and output of Snakemake's jobs as before, its fingerprint is the same, known replies come from
 their journals, and what computes with the weights says that they are gone.

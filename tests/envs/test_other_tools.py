@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from recommendation_study import GOOD, MadeUpStudy
-from sftstudy.recommendation.recipes import recipe_files
+from sftstudy.recommendation.run_files import run_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.deploy]
 
@@ -77,7 +77,7 @@ def files(request, tmp_path) -> dict[str, str]:
     (tmp_path / "train.messages.jsonl").write_text(json.dumps({"messages": messages}) + "\n")
     document = study.recommend()
     assert document["chosen"] == GOOD
-    return recipe_files(document, str(tmp_path))
+    return run_files(document, str(tmp_path))
 
 
 def parsed(tools: Path, program: str, text: str, folder: Path) -> tuple[dict, str]:

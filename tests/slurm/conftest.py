@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slurm.cluster import Cluster, why_not
-from slurm.running import CELLS, MINI, SITE, Run, log_file
+from slurm.running import MINI, SITE, TRIALS, Run, log_file
 from workflow.running import copy_repository, snakemake
 
 
@@ -34,24 +34,24 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_trainings(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout in which two cells were trained without a cluster, each in 160 steps."""
+    """A checkout in which two trials were trained without a cluster, each in 160 steps."""
     checkout = tmp_path_factory.mktemp("long") / "checkout"
     shutil.copytree(repository, checkout)
     config = checkout / MINI
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("num_train_epochs: 1\n", "num_train_epochs: 40\n"))
-    snakemake(checkout, *CELLS, "--configfile", MINI)
+    snakemake(checkout, *TRIALS, "--configfile", MINI)
     return checkout
 
 
 @pytest.fixture
 def start(cluster: Cluster, long_trainings: Path, tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Starts Snakemake on the cluster, in a checkout of the test's own without the two cells."""
+    """Starts Snakemake on the cluster, in a checkout of the test's own without the two trials."""
     checkout = tmp_path / "checkout"
     shutil.copytree(long_trainings, checkout)
-    for cell in CELLS:
-        shutil.rmtree(checkout / cell)
-        (checkout / log_file(cell)).unlink()
+    for trial in TRIALS:
+        shutil.rmtree(checkout / trial)
+        (checkout / log_file(trial)).unlink()
     runs: list[Run] = []
 
     def begin(*arguments: str) -> Run:

@@ -13,7 +13,7 @@ from slurm.cluster import run, until
 from workflow.running import SNAKEMAKE
 
 MINI = "tests/slurm/mini.yaml"
-CELLS = (
+TRIALS = (
     "results/mini/checkpoints/smoke/banking77/lr0.001",
     "results/mini/checkpoints/smoke/pubmedqa/lr0.001",
 )
@@ -86,10 +86,10 @@ class Run:
             self.process.send_signal(sent)
             self.process.wait(timeout=PATIENCE)
 
-    def training(self, cell: str, since: float = 0.0) -> str:
-        """Wait until a cell is being trained, by a job begun after `since`; return the job."""
-        log = self.checkout / log_file(cell)
-        comment = f"rule_train_wildcards_{'_'.join(cell.split('/')[-3:])}"
+    def training(self, trial: str, since: float = 0.0) -> str:
+        """Wait until a trial is trained, by a job begun after `since`; return the job."""
+        log = self.checkout / log_file(trial)
+        comment = f"rule_train_wildcards_{'_'.join(trial.split('/')[-3:])}"
 
         def job() -> str | None:
             assert self.process.poll() is None, f"has ended:\n{self.output[-6000:]}"
@@ -98,17 +98,17 @@ class Run:
             running = run("squeue", "-h", "-t", "RUNNING", "-o", "%k %i", check=False).split()
             return dict(zip(running[::2], running[1::2], strict=True)).get(comment)
 
-        until(job, PATIENCE, f"a training step of {cell}")
+        until(job, PATIENCE, f"a training step of {trial}")
         return job() or ""
 
-    def resumed(self, cell: str) -> bool:
-        """Return whether a cell's last training began from a saved state."""
-        return "resuming from checkpoint-" in (self.checkout / log_file(cell)).read_text()
+    def resumed(self, trial: str) -> bool:
+        """Return whether a trial's last training began from a saved state."""
+        return "resuming from checkpoint-" in (self.checkout / log_file(trial)).read_text()
 
 
-def log_file(cell: str) -> str:
-    """Return where the log of a cell's training is, relative to the checkout."""
-    return f"{cell.replace('checkpoints', 'logs/checkpoints')}.log"
+def log_file(trial: str) -> str:
+    """Return where the log of a trial's training is, relative to the checkout."""
+    return f"{trial.replace('checkpoints', 'logs/checkpoints')}.log"
 
 
 def jobs_of(run_or_uuid: str) -> list[Job]:
@@ -126,12 +126,12 @@ def in_turn(jobs: list[Job]) -> bool:
 
 
 def same_weights(first: Path, second: Path) -> bool:
-    """Return whether all cells that the first checkout holds have the weights of the second's."""
+    """Return whether all trials that the first checkout holds have the weights of the second's."""
     return all(
-        (first / cell / "model.safetensors").read_bytes()
-        == (second / cell / "model.safetensors").read_bytes()
-        for cell in CELLS
-        if (first / cell).exists()
+        (first / trial / "model.safetensors").read_bytes()
+        == (second / trial / "model.safetensors").read_bytes()
+        for trial in TRIALS
+        if (first / trial).exists()
     )
 
 

@@ -14,7 +14,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_repository(tmp_path_factory.mktemp("fresh"))
 
 
-def test_job_counts_of_the_seed_study(fresh: Path) -> None:
+def test_job_counts_of_the_original_study(fresh: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     rules = plan(fresh, profile="local").rules
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -58,7 +58,7 @@ def test_quiet_dry_run_is_the_table_of_jobs(fresh: Path) -> None:
     assert snakemake(fresh, "--dry-run").stdout.count("Job stats:") == 2  # Snakemake's own
 
 
-def test_one_cell_of_the_seed_study(fresh: Path) -> None:
+def test_one_cell_of_the_original_study(fresh: Path) -> None:
     cell = "results/metrics/gemma-3-4b-it/tatqa/lr2e-05_ep3_bs4/tatqa.val.json"
     assert plan(fresh, cell, profile="local").rules == {
         "fetch_dataset": 1,

@@ -120,10 +120,10 @@ def test_a_training_that_outlives_its_snakemake_is_not_done_again(checkout: Path
     """Snakemake calls its checkpoint incomplete, removes it, and runs the job again."""
     before = contents(checkout)
     results = checkout / "results/mini"
-    cell = "checkpoints/smoke/banking77/lr0.001"
-    killed_while(checkout, "scripts/train.py", "--force", f"results/mini/{cell}")
-    trained = (results / cell / "provenance.json").read_bytes()
-    record = read_json(results / "records" / f"{cell}.json")
+    trial = "checkpoints/smoke/banking77/lr0.001"
+    killed_while(checkout, "scripts/train.py", "--force", f"results/mini/{trial}")
+    trained = (results / trial / "provenance.json").read_bytes()
+    record = read_json(results / "records" / f"{trial}.json")
     assert plan(checkout, *STUDY).rules["train"] == 1, "Snakemake does not know"
 
     # A run of something else must leave the copy alone.
@@ -132,10 +132,10 @@ def test_a_training_that_outlives_its_snakemake_is_not_done_again(checkout: Path
     assert list(results.glob("scratch/*/.finished"))
 
     snakemake(checkout, *STUDY)
-    log = (results / "logs" / f"{cell}.log").read_text(encoding="utf-8")
+    log = (results / "logs" / f"{trial}.log").read_text(encoding="utf-8")
     assert "published again" in log and "step " not in log
-    assert (results / cell / "provenance.json").read_bytes() == trained, "its times included"
-    again = read_json(results / "records" / f"{cell}.json")
+    assert (results / trial / "provenance.json").read_bytes() == trained, "its times included"
+    again = read_json(results / "records" / f"{trial}.json")
     for key in ("facts", "outputs", "inputs"):
         assert again[key] == record[key], key
     assert not list(results.glob("scratch/*")), "what Snakemake has recorded needs no copy"

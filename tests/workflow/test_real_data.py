@@ -73,7 +73,7 @@ def checkout(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def test_cards_of_the_full_sources_have_the_seed_s_counts(checkout: Path) -> None:
+def test_cards_of_the_full_sources_have_the_counts_of_the_original_study(checkout: Path) -> None:
     cards = [f"results/real/data/{task}/card.json" for task in COUNTS]
     snakemake(checkout, *cards, "--configfile", "full.yaml")
     for task, counts in COUNTS.items():

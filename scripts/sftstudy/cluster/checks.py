@@ -117,7 +117,7 @@ def _requests(requests: Iterable[Request], nodes: list[Nodes]) -> list[str]:
                 f"{request.what}: asks for {request.gpus} GPUs{model}, {request.cpus} CPUs and "
                 f"{request.mem_mb / 1024:.0f} GB on one node{feature}; the nodes of "
                 f"'{request.partition}' have {'; or '.join(map(str, here))}. Change gpus, cpus or "
-                "mem_gb of the student in the configuration, or gpu.partition, gpu.model or "
+                "mem_gb of the student in the study file, or gpu.partition, gpu.model or "
                 f"gpu.constraint in {FILE}"
             ] = None
     return list(found)

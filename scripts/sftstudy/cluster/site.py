@@ -42,7 +42,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Site:
-    """One cluster. A `student` below is its block of the configuration's catalog."""
+    """One cluster. A `student` below is its block of the study file's catalog."""
 
     account: str | None
     jobs: int

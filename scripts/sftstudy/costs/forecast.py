@@ -1,4 +1,4 @@
-"""What a study will need: counted from its configuration, timed by limits and by past runs."""
+"""What a study will need: counted from its study file, timed by limits and by past runs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -139,7 +139,7 @@ def _activations(size: Size, training: dict[str, Any], half: bool, kept: int) ->
 
 
 def catalog_size(name: str, facts: dict[str, Any]) -> Size:
-    """Return the size that the configuration gives a student."""
+    """Return the size that the study file gives a student."""
     if "size" not in facts:
         raise StudyError(
             f"catalog.students.{name}: has no 'size' and is not fetched yet; fetch it, or copy its "

@@ -26,7 +26,7 @@ def write(
     Args:
         folder: takes the cards.
         variants: ``base`` and ``{task}/{trial}`` -> the eval sets that it was measured on.
-        sources: task or control -> its source in the configuration.
+        sources: task or control -> its source in the study file.
         metrics_root: holds ``{variant}/{evalset}.json``.
         checkpoints_root: holds ``{variant}/README.md`` and ``provenance.json``.
     """

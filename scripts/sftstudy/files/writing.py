@@ -65,7 +65,7 @@ def writing(*paths: Path) -> Iterator[None]:
         if number in _FORBIDDEN:
             raise StudyError(
                 f"{where}: may not be written ({error}); make the folder writable, or name "
-                "another one under 'results' in the configuration"
+                "another one under 'results' in the study file"
             ) from error
         raise
 

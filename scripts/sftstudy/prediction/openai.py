@@ -71,7 +71,7 @@ def _server(
         yield {"base_url": url, "api_key": key, "proxies": True}
     else:
         raise StudyError(
-            "engine: openai: no server; set `serve` in the configuration to a command that starts "
+            "engine: openai: no server; set `serve` in the study file to a command that starts "
             "one, or OPENAI_BASE_URL (and OPENAI_API_KEY) in the environment"
         )
 

@@ -142,7 +142,7 @@ class _Prefix:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.tokens: list[int] = []
-        # Built without the configuration, so that layers with a sliding window keep all columns
+        # Built without the model's config, so that layers with a sliding window keep all columns
         # too: a branch may still have to see what its siblings pushed out. The masks slide.
         self.cache = DynamicCache()
 

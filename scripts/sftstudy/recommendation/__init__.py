@@ -8,5 +8,5 @@
 ``verdicts``     the four verdicts and the sentences that give their reasons
 ``document``     the procedure from first to last, and the recommendation document
 ``markdown``     the document for people
-``recipes``      the document as files that TRL, oumi and axolotl run
+``run_files``    the choice as files that TRL, oumi and axolotl run
 """

@@ -71,7 +71,7 @@ class Cells:
         if metric not in document["metrics"]:
             raise StudyError(
                 f"{where}: has no metric {metric!r}; it has {', '.join(document['metrics'])}; "
-                "name one of them under `gates` in the configuration, or score again"
+                "name one of them under `gates` in the study file, or score again"
             )
         entry = document["metrics"][metric]
         if not entry["n"] or entry["value"] is None:

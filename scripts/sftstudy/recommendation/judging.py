@@ -12,7 +12,7 @@ from sftstudy.statistics.paired import ALPHA, Gain, mean_of_gains, more_pairs, p
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate of the configuration, as it is applied to this student.
+    """One gate of the study file, as it is applied to this student.
 
     Exactly one of `min_ratio_to_baseline` and `above` is set. `fallback` marks a gate that the
     baseline itself fails and that was therefore replaced by non-inferiority to the baseline.

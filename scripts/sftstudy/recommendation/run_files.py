@@ -1,4 +1,4 @@
-"""The recommended configuration as files that TRL, oumi and axolotl run.
+"""The run files: the recommended configuration as TRL, oumi and axolotl take it.
 
 Tests feed the files to the tools' own parsers: TRL 1.16, oumi 0.9, axolotl 0.19. A recommendation
 without a chosen configuration still gives files, since the workflow declares them: a header that
@@ -59,7 +59,7 @@ _USAGE = {
 }
 
 
-def recipe_files(document: dict[str, Any], data: str) -> dict[str, str]:
+def run_files(document: dict[str, Any], data: str) -> dict[str, str]:
     """Return the text of the three files: ``trl``, ``oumi``, ``axolotl``.
 
     `data` is the folder of a task's rows that the files name as an example; a user of the
@@ -69,7 +69,7 @@ def recipe_files(document: dict[str, Any], data: str) -> dict[str, str]:
     builders = {"trl": _trl, "oumi": _oumi, "axolotl": _axolotl}
     if source is None:
         return {tool: _header(document, {}, tool) for tool in builders}
-    recipe, differing = _one_recipe(source)
+    recipe, differing = _one_configuration(source)
     texts = {}
     for tool, build in builders.items():
         content = build(recipe, document, data)
@@ -81,7 +81,7 @@ def recipe_files(document: dict[str, Any], data: str) -> dict[str, str]:
     return texts
 
 
-def _one_recipe(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def _one_configuration(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return one value per field (where tasks differ, the most common), and what differs."""
     recipe = dict(source["config"])
     differing: dict[str, dict[str, Any]] = {}

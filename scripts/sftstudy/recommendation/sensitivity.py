@@ -12,7 +12,7 @@ from sftstudy.recommendation.selection import choose
 from sftstudy.recommendation.trials import Comparison
 from sftstudy.statistics.gates import passes_rate, passes_ratio
 
-# What a team may ask for instead; the limit of the configuration is always among them.
+# What a team may ask for instead; the limit of the study file is always among them.
 RATIOS = (0.90, 0.93, 0.95, 0.97, 0.99)
 RATES = (0.80, 0.85, 0.90, 0.93, 0.95, 0.97)
 

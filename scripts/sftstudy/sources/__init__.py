@@ -1,6 +1,6 @@
 """Bringing datasets and students: from the hub at a locked commit, or from a local folder.
 
-``source.py``    what a configuration says about a source.
+``source.py``    what a study file says about a source.
 ``hub.py``       the Hugging Face hub: commits, listings, downloads, readable errors.
 ``lock.py``      ``config/sources.lock.yaml``: which commit and which bytes.
 ``student.py``   which files of a model repository are used, and what a student must have.

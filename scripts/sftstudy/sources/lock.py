@@ -54,7 +54,7 @@ def entry(path: Path, section: Section, name: str, source: Source) -> dict[str, 
     """Return the lock's entry of a hub source.
 
     Raises `StudyError` when there is none, or when it was made for another repository, revision
-    or choice of files than the configuration now asks for.
+    or choice of files than the study file now asks for.
     """
     found = read(path)[section].get(name)
     if found is None:
@@ -65,7 +65,7 @@ def entry(path: Path, section: Section, name: str, source: Source) -> dict[str, 
     for key, value in _asked(source).items():
         if found.get(key) != value:
             raise StudyError(
-                f"{path}: {section}.{name}.{key} is {found.get(key)!r}, but the configuration says "
+                f"{path}: {section}.{name}.{key} is {found.get(key)!r}, but the study file says "
                 f"{value!r}; {_LOCK}"
             )
     return found

@@ -1,4 +1,4 @@
-"""What a configuration says about where a dataset or student comes from."""
+"""What a study file says about where a dataset or student comes from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
 
-# Configuration, safetensors weights, tokenizer, chat template, processor: what `from_pretrained`
+# config.json, safetensors weights, tokenizer, chat template, processor: what `from_pretrained`
 # reads. Never code, never pickled weights (loading one runs whatever it contains).
 PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5")
@@ -18,7 +18,7 @@ _TEMPLATES = ("tokenizer_config.json", "chat_template.json")
 def choose(where: str, names: Sequence[str]) -> list[str]:
     """Return which of a repository's files a student needs: those at its top that match PATTERNS.
 
-    Raises `StudyError` when there are no safetensors weights, no configuration or no tokenizer.
+    Raises `StudyError` when there are no safetensors weights, no config.json or no tokenizer.
     """
     top = [name for name in names if "/" not in name and not name.startswith(".")]
     if not _any_match(top, ("*.safetensors",)):

@@ -2,5 +2,5 @@
 
 ``chat``         conversations as a chat template renders them, and as tokens
 ``checkpoints``  loading a checkpoint, counting its weights, noticing that it changes
-``smoke``        the demo's student, built from scratch
+``smoke``        the smoke student, built from scratch
 """

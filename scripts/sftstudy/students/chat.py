@@ -44,7 +44,7 @@ def check_template(tokenizer: Any, chat_template_kwargs: dict[str, Any], where: 
     if len({_on(day, tokenizer, chat_template_kwargs) for day in ("Monday", "Friday")}) > 1:
         raise StudyError(
             f"{where}: the chat template writes today's date into every prompt, so that results "
-            "change from day to day; fix it in the student's block of the configuration, for "
+            "change from day to day; fix it in the student's block of the study file, for "
             'example chat_template_kwargs: {date_string: "26 Jul 2024"} (the name is that of the '
             "template's variable; where it has none, put the date into a local copy's "
             "chat_template.jinja)"

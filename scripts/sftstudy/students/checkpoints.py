@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """Return a hash of a checkpoint's content: weights, configuration, tokenizer, template."""
+    """Return a hash of a checkpoint's content: weights, config.json, tokenizer, template."""
     return folder_sha256(checkpoint)
 
 
@@ -105,7 +105,7 @@ def require_weights(folder: Path) -> None:
     """Raise `StudyError` if the weights of a checkpoint were removed to save space (`keep`)."""
     if removed_weights(folder):
         raise StudyError(
-            f"{folder}: its weights were removed to save space (`keep` in the configuration), and "
+            f"{folder}: its weights were removed to save space (`keep` in the study file), and "
             f"this job needs them. Train it again with: snakemake --force {folder} (and the "
             "--profile and --configfile of this run); `keep: all` keeps all"
         )

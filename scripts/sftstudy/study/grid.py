@@ -1,6 +1,6 @@
 """The grid of a study: which students, tasks and trials there are, and what each job needs to know.
 
-Everything here follows from the configuration alone; no file is opened. Snakemake's rules ask this
+Everything here follows from the study file alone; no file is opened. Snakemake's rules ask this
 module for plain values, so that a job's parameters change exactly when something that matters to
 its output changes.
 """
@@ -61,7 +61,7 @@ def _combinations(space: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 class Study:
-    """A validated configuration and the grid that follows from it."""
+    """A validated study file and the grid that follows from it."""
 
     def __init__(self, config: dict[str, Any], file: str) -> None:
         self.config = validate(config, file)
@@ -111,7 +111,7 @@ class Study:
         return {trial_id(values): values for values in grid}
 
     def _overridden(self, block: str, student: str, task: str) -> dict[str, Any]:
-        """Return a block of the configuration with what student and pair replace in it."""
+        """Return a block of the study file with what student and pair replace in it."""
         facts = self.catalog["students"][student]
         layers = (self.config, facts, facts["tasks"].get(task, {}))
         return {key: value for layer in layers for key, value in layer.get(block, {}).items()}
@@ -209,7 +209,7 @@ class Study:
         trials = self.trials(student, task)
         if trial not in trials:
             raise StudyError(
-                f"{student}/{task} has no trial {trial!r}; the configuration spans "
+                f"{student}/{task} has no trial {trial!r}; the study file spans "
                 f"{', '.join(trials)}.{did_you_mean(trial, trials)}"
             )
         training = self._overridden("training", student, task) | trials[trial]

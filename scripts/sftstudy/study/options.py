@@ -36,7 +36,7 @@ def study_of(arguments: argparse.Namespace) -> Study:
 
 
 def origin(files: Iterable[Path], overridden: Iterable[str]) -> str:
-    """Return what errors call a configuration: its files, and the keys given by ``--config``."""
+    """Return what errors call a study file: its names, and the keys given by ``--config``."""
     parts = [shown(Path(file)) for file in files]
     if keys := " ".join(overridden):
         parts.append(f"--config {keys}")

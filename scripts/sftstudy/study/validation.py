@@ -1,4 +1,4 @@
-"""Reading the configuration: defaults filled in, and errors that say what to change.
+"""Reading the study file: defaults filled in, and errors that say what to change.
 
 The schema is ``config/schema.yaml`` (JSON Schema 2020-12), its prose ``config/README.md``.
 """
@@ -90,7 +90,7 @@ def _refuse_control_characters(value: Any, key: str, file: str) -> None:
 
 
 def _hyperparameter_blocks(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return every space and ``training`` mapping of a configuration not yet validated."""
+    """Return every space and ``training`` mapping of a study file not yet validated."""
     found, stack = [], [config]
     while stack:
         for key, value in stack.pop().items():

@@ -12,5 +12,5 @@ not touch what was made by ``data.py``.
 ``draws``     for smoke.py: seeded drawing
 ``replies``   for score.py: what is common to reading a reply
 ``labels``    for score.py: metrics of tasks whose reply is one label
-``corpus``    the conversations that the demo's student is made of
+``corpus``    the conversations that the smoke student is made of
 """

@@ -1,7 +1,7 @@
 """Supervised fine-tuning of one trial: recipe in, checkpoint out.
 
 ``trial``          one training from first to last
-``arguments``      a recipe as TRL's configuration
+``arguments``      a recipe as TRL's arguments
 ``rows``           the training split as tokens
 ``trainable``      which weights change: all, or an adapter
 ``checkpoint``     the folder that training declares

@@ -1,4 +1,4 @@
-"""A recipe as TRL's configuration: every value that matters set, no default of a library left."""
+"""A recipe as TRL's arguments: every value that matters set, no default of a library left."""
 
 import os
 from pathlib import Path

@@ -42,10 +42,10 @@ class WatchedTrainer(SFTTrainer):
         return StudyError(
             f"{self.trial}: the training has diverged: {found} in step {step} of "
             f"{self.state.max_steps}. To start it again does not help: it fails in the same step "
-            "each time. Change its recipe in the configuration (a lower learning_rate, a higher "
-            "warmup_ratio, a lower max_grad_norm, another dtype) or take the trial out of the "
-            "space; if step 1 fails, the student's own weights may be damaged. No state was saved "
-            "after the last good step, and no checkpoint was written"
+            "each time. Change its hyperparameters in the study file (a lower learning_rate, a "
+            "higher warmup_ratio, a lower max_grad_norm, another dtype) or take the trial out of "
+            "the space; if step 1 fails, the student's own weights may be damaged. No state was "
+            "saved after the last good step, and no checkpoint was written"
         )
 
 

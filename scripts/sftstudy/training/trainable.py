@@ -117,7 +117,7 @@ def gathered(trainer: "SFTTrainer", adapter_only: bool) -> "dict[str, Tensor] | 
 def save_adapter(
     model: "PeftModel", folder: Path, source: dict[str, Any], state: "dict[str, Tensor] | None"
 ) -> None:
-    """Write the adapter and its configuration; `state` are its weights where `gathered`."""
+    """Write the adapter and its config; `state` are its weights where `gathered`."""
     model.save_pretrained(folder, state_dict=state)
     (folder / "README.md").unlink(missing_ok=True)
     config = read_json(folder / "adapter_config.json")

@@ -1,4 +1,4 @@
-"""What jobs have cost, and what a study will need: from records and the configuration."""
+"""What jobs have cost, and what a study will need: from records and the study file."""
 
 import json
 import math

@@ -43,7 +43,7 @@ def ids(rows: list[dict]) -> list[str]:
         ("nl2sql", 50, 100, (503, 50, 100)),
     ],
 )
-def test_tail_gives_the_counts_of_the_seed_study(
+def test_tail_gives_the_counts_of_the_original_study(
     shared_data: Path, task: str, val: int, test: int | str, counts: tuple[int, int, int]
 ) -> None:
     published = data_module(task).read(shared_data / task)

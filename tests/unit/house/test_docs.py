@@ -12,6 +12,7 @@ from sftstudy.study.grid import Study
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
 PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "profiles/slurm/README.md"]
+NAMING = [page for page in PAGES if page.name != "adding_a_task.md"]  # it names what to make
 LIBRARY = ROOT / "scripts/sftstudy"
 PACKAGES = sorted(init.parent for init in LIBRARY.glob("*/__init__.py"))
 
@@ -61,6 +62,16 @@ def test_the_map_of_the_code_has_every_module_and_package() -> None:
     assert not {part for part in parts if part not in text}
     rules = {file.name for file in (ROOT / "rules").glob("*.smk")} - {"common.smk"}
     assert not {rule for rule in rules if rule not in text}
+
+
+@pytest.mark.parametrize("page", NAMING, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_of_the_code_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w./]+?(?:\.py|\.smk|/))`", text) if name[0] != "."}
+    roots = (ROOT, LIBRARY, *(ROOT / folder for folder in ("scripts", "tools", "rules")))
+    made = ("results/", "adapter/", "checkpoints/", "limit-", "raw/")  # by the workflow
+    named = {name for name in named if not name.startswith(made)}
+    assert not {name for name in named if not any((root / name).exists() for root in roots)}
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)

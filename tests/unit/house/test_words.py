@@ -12,7 +12,7 @@ MOST = 15
 # The history keeps its words, and this file has to name what it forbids.
 EXEMPT = {"tests/unit/house/test_words.py", "LICENSE"}
 # What is searched: code, rules, templates, pages, configuration. Pins and data are not.
-SUFFIXES = {".py", ".smk", ".md", ".rst", ".yaml", ".html", ".js", ".css", ".in", ".toml"}
+SUFFIXES = (".py", ".smk", ".md", ".rst", ".yaml", ".html", ".js", ".in", ".toml", "Makefile")
 
 FORBIDDEN = {  # what is no word any more -> what is said instead
     r"\bseed['\u2019]s\b|\bseed[ _-](?:study|compatible|rule)": "the original study",
@@ -20,8 +20,8 @@ FORBIDDEN = {  # what is no word any more -> what is said instead
     r"results/provenance|<provenance>": "results/records",
     r"\bprovenance record": "record",
     r"\bconfiguration files?\b|\bstudy configuration\b": "study file, run files",
-    r"\b(?:in|of|under|by|to|from|reads?|says?) the configuration'?s? (?:catalog|file)": "study file",
-    r"`\w+` in the configuration\b|block of the configuration\b": "study file",
+    r"['\"`]\w+['\"`] in the configuration\b|configuration's catalog": "study file",
+    r"block of the configuration\b|configuration (?:says|asks|gives)\b": "study file",
     r"\bembedded (?:study|one|default|smoke)\b": "smoke study",
     r"\btrial runs?\b|\bsmall trial\b|# a trial\b": "to try out; a trial is a training",
     r"\bone cell: its data|\bcells? (?:is|are) trained|\bcell is being trained": "trial",
@@ -36,12 +36,16 @@ def entries() -> list[tuple[str, str]]:
 
 
 def pages() -> list[str]:
-    """Return the tracked files that people read or edit, relative to the repository."""
+    """Return the files that people read or edit, relative to the repository."""
     listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
-    suffixes = tuple(SUFFIXES)
-    return [name for name in listed if name.endswith(suffixes) and name not in EXEMPT]
+    names = [name for name in listed if name.endswith(SUFFIXES) and name not in EXEMPT]
+    return [name for name in names if (ROOT / name).is_file()]
 
 
 def test_the_words_are_few_and_short() -> None:
@@ -71,4 +75,4 @@ def test_old_words_are_gone(pattern: str) -> None:
         for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
         if word.search(line)
     ]
-    assert not found, f"say {FORBIDDEN[pattern]!r}"
+    assert not found, f"say {FORBIDDEN[pattern]}:\n" + "\n".join(found)

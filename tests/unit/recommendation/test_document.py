@@ -319,7 +319,7 @@ def test_modules_of_this_stage_do_not_import_torch():
     scripts = ROOT / "scripts"
     code = (
         f"import sys; sys.path.insert(0, {str(scripts)!r});"
-        "import sftstudy.recommendation.document, sftstudy.recommendation.recipes;"
+        "import sftstudy.recommendation.document, sftstudy.recommendation.run_files;"
         "import sftstudy.recommendation.markdown, sftstudy.statistics.estimate;"
         "print(sorted({'torch', 'scipy', 'pandas', 'transformers'} & set(sys.modules)))"
     )

@@ -11,7 +11,7 @@ import yaml
 
 from programs import run
 from recommendation_study import GENTLE, GOOD, HARSH, TASKS, MadeUpStudy
-from sftstudy.recommendation.recipes import recipe_files
+from sftstudy.recommendation.run_files import run_files
 
 TRL_PARSER = """
 import json, sys
@@ -122,7 +122,7 @@ def lora_files() -> dict[str, str]:
             document["recipe"]["training"] |= lora
     document = study.recommend()
     assert document["chosen"] == GOOD
-    return recipe_files(document, "data")
+    return run_files(document, "data")
 
 
 def test_lora_is_expressed_in_the_words_of_each_tool(lora_files):
@@ -149,11 +149,11 @@ def test_trl_builds_the_adapter_that_the_study_trained(lora_files, tmp_path):
 
 def test_files_name_the_commit_of_the_student_and_what_a_step_takes():
     study = MadeUpStudy()
-    texts = recipe_files(study.recommend(), "data")
+    texts = run_files(study.recommend(), "data")
     assert all("revision" not in text for text in texts.values())  # a path or a made-up student
     for document in study.provenance.values():
         document["base"] = {"kind": "hub", "id": "org/tiny", "revision": "ab" * 20}
-    texts = recipe_files(study.recommend(), "data")
+    texts = run_files(study.recommend(), "data")
     trl, oumi, axolotl = (yaml.safe_load(texts[tool]) for tool in ("trl", "oumi", "axolotl"))
     assert trl["model_revision"] == oumi["model"]["model_revision"] == "ab" * 20
     assert axolotl["revision_of_model"] == "ab" * 20
@@ -172,12 +172,12 @@ def test_without_a_choice_the_files_exist_and_configure_nothing():
     study = MadeUpStudy()
     for trial in (GENTLE, GOOD, HARSH):
         study.set(f"tatqa/{trial}", "simple_safety_tests", 0.7)
-    for text in recipe_files(study.recommend(), "data").values():
+    for text in run_files(study.recommend(), "data").values():
         assert text.startswith("# NOT RECOMMENDED: tiny\n")
         assert "binding gate" in text and "# learning_rate" in text.replace("#   l", "# l")
         assert yaml.safe_load(text) is None
     study.metrics = {}
-    for text in recipe_files(study.recommend(), "data").values():
+    for text in run_files(study.recommend(), "data").values():
         assert yaml.safe_load(text) is None
 
 
@@ -195,7 +195,7 @@ def test_a_field_that_differs_between_tasks_is_said_and_the_common_value_taken()
             study.provenance[variant.replace("tatqa", "nl2sql")] = copy
     document = study.recommend()
     assert document["config_by_task"]["nl2sql"] == {"weight_decay": 0.1}
-    text = recipe_files(document, "data")["trl"]
+    text = run_files(document, "data")["trl"]
     assert (
         "# weight_decay differed between the tasks: banking77 0.01, tatqa 0.01, nl2sql 0.1" in text
     )

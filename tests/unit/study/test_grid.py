@@ -1,4 +1,4 @@
-"""The grid: trials, overrides, recipes, and what a change of the configuration leaves alone."""
+"""The grid: trials, overrides, recipes, and what a change of the study file leaves alone."""
 
 import copy
 from pathlib import Path
@@ -26,7 +26,7 @@ def recipes(study: Study) -> dict[tuple[str, str, str], str]:
     }
 
 
-def test_grid_of_the_seed_study(config: dict) -> None:
+def test_grid_of_the_original_study(config: dict) -> None:
     study = Study(config, "config.yaml")
     assert len(recipes(study)) == 5 * 4 * 12
     assert "lr1e-05_ep3_bs4" in study.trials("Llama-3.2-1B-Instruct", "tatqa")

@@ -69,7 +69,7 @@ PROMPTS = {
 
 
 def study(files: tuple[str, ...]) -> Study:
-    """Return the study that Snakemake makes of one or several configuration files."""
+    """Return the study that Snakemake makes of one or several study files."""
     return Study(configuration([ROOT / "config" / name for name in files], []), " + ".join(files))
 
 

@@ -45,7 +45,7 @@ def test_shipped_studies_are_valid(name: str) -> None:
         assert student["attention"] == "sdpa"
 
 
-def test_seed_study_is_what_the_seed_did() -> None:
+def test_config_yaml_is_what_the_original_study_did() -> None:
     config = validate(read("config.yaml"), "config.yaml")
     assert config["space"] == {
         "learning_rate": [1e-5, 2e-5, 5e-5],

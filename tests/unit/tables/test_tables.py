@@ -82,7 +82,7 @@ def test_metrics_are_the_files_values(written: Study) -> None:
         "tatqa",
         "lr5e-05_ep1_bs4",
     )
-    assert rows["prompt_strict"]["primary"] and not rows["seed_prompt_strict"]["primary"]
+    assert rows["prompt_strict"]["primary"] and not rows["legacy_prompt_strict"]["primary"]
 
 
 def test_hyperparameters_come_from_the_recipe_and_not_from_names(study: Study) -> None:

@@ -333,7 +333,7 @@ def test_outcomes(reply, parses, runs, match):
     assert outcome["ast_match"] is match and outcome["execution_match"] is None
 
 
-def test_seed_compatible_scores():
+def test_legacy_scores():
     outcome = score.outcomes(
         row("SELECT a FROM b WHERE c='USA'"), "```sql\nselect a  from b WHERE c = 'usa';\n```"
     )

@@ -337,7 +337,7 @@ def test_a_number_matches_itself_in_any_notation(value, scale):
     assert outcome["em"], (gold, reply)
 
 
-def test_seed_compatible_scores():
+def test_legacy_scores():
     outcome = score.outcomes(row(["2019", "2018"], "million"), r"so \boxed{2019, 2018.} done")
     assert (outcome["legacy_em"], outcome["legacy_f1"], outcome["legacy_boxed"]) == (
         True,
