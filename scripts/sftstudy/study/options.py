@@ -30,21 +30,21 @@ def study_of(arguments: argparse.Namespace) -> Study:
     """Return the study of the options."""
     overridden = [override.partition("=")[0] for override in arguments.config]
     return Study(
-        configuration(arguments.configfile, arguments.config),
+        merged_config(arguments.configfile, arguments.config),
         origin(arguments.configfile, overridden),
     )
 
 
 def origin(files: Iterable[Path], overridden: Iterable[str]) -> str:
-    """Return what errors call a study file: its names, and the keys given by ``--config``."""
+    """Return what errors call a study: its files, and the keys given by ``--config``."""
     parts = [shown(Path(file)) for file in files]
     if keys := " ".join(overridden):
         parts.append(f"--config {keys}")
     return " + ".join(parts)
 
 
-def configuration(files: list[Path], overrides: list[str]) -> dict[str, Any]:
-    """Return the configuration that Snakemake makes of ``--configfile`` and ``--config``."""
+def merged_config(files: list[Path], overrides: list[str]) -> dict[str, Any]:
+    """Return the ``config`` that Snakemake makes of ``--configfile`` and ``--config``."""
     config: dict[str, Any] = {}
     for file in files:
         _update(config, yaml.safe_load(read_text(file)) or {})

@@ -16,7 +16,7 @@ from sftstudy.costs.needs import needs
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_jsonl
 from sftstudy.study.grid import Study
-from sftstudy.study.options import configuration
+from sftstudy.study.options import merged_config
 from training_job import ROWS, Job, recipe
 
 ORIGINAL, FULL = ("config.yaml",), ("config.yaml", "full.yaml")
@@ -26,7 +26,7 @@ LORA = {"method": "lora", "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 
 
 def study(files: tuple[str, ...]) -> Study:
-    return Study(configuration([ROOT / "config" / name for name in files], []), " + ".join(files))
+    return Study(merged_config([ROOT / "config" / name for name in files], []), " + ".join(files))
 
 
 def model() -> Any:

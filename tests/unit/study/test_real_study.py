@@ -14,7 +14,7 @@ from repository import ROOT
 from sftstudy.errors import StudyError
 from sftstudy.students import chat
 from sftstudy.study.grid import Study
-from sftstudy.study.options import configuration
+from sftstudy.study.options import merged_config
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module, smoke_module
 from sftstudy.training.arguments import sft_arguments, share_of_step
 
@@ -70,7 +70,7 @@ PROMPTS = {
 
 def study(files: tuple[str, ...]) -> Study:
     """Return the study that Snakemake makes of one or several study files."""
-    return Study(configuration([ROOT / "config" / name for name in files], []), " + ".join(files))
+    return Study(merged_config([ROOT / "config" / name for name in files], []), " + ".join(files))
 
 
 def recipes(found: Study) -> list[dict[str, Any]]:
