@@ -19,7 +19,7 @@ from sftstudy.sources import lock
 from sftstudy.study.grid import TRIAL, Study, as_json, one_of
 from sftstudy.study.options import origin
 from sftstudy.tables.schema import NAMES
-from sftstudy.tasks.registry import module_files
+from sftstudy.tasks.registry import judge_module, lesson_files, module_files
 
 prefer_own_environment()
 

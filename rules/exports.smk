@@ -49,13 +49,13 @@ rule lm_eval_tasks:
             [file for task in study.tasks for file in module_files(task, "score")],
         ),
         max_new_tokens=as_json({task: study.max_new_tokens(task) for task in study.tasks}),
-        options=[option for task in study.tasks for option in study.score_options(task)],
+        options=as_json({task: study.score_options(task) for task in study.tasks}),
         results=subpath(output.utils, ancestor=2),
     message:
         "Writing task files for lm-eval"
     shell:
         "python scripts/lm_eval_tasks.py --data {params.results}/data"
-        " --max-new-tokens {params.max_new_tokens:q} {params.options:q}"
+        " --max-new-tokens {params.max_new_tokens:q} --options {params.options:q}"
         " --output-dir {params.results}/lm_eval_tasks"
         " --record {log.record} > {log.text} 2>&1"
 

@@ -92,7 +92,7 @@ rule build_smoke_student:
         mem_mb=2000,
         runtime=30,
     params:
-        code=code_version("scripts/build_smoke_student.py"),
+        code=code_version("scripts/build_smoke_student.py", lesson_files()),
         smoke=lambda w: study.student(w.student)["source"]["smoke"],
     message:
         "Building the smoke student {wildcards.student} from scratch"

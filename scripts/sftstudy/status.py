@@ -97,10 +97,10 @@ def jobs(study: Study, student: str, variant: str, root: Path) -> list[Job]:
     for suite, evalsets in suites.items():
         replies = tuple(predictions / path / f"{evalset}.jsonl" for evalset in evalsets)
         found += [Job(replies, logs / f"predictions/{path}/{suite}.log")] if replies else []
-    if any(study.judgements(control) for control in study.controls):
-        for stage in ("questions", "replies"):
-            file = root / "judgements" / path / f"{stage}.jsonl"
-            found.append(Job((file,), logs / f"judgements/{path}/{stage}.log"))
+    for control in study.controls:
+        for stage in ("questions", "replies") if study.judgements(control) else ():
+            file = root / "judgements" / path / control / f"{stage}.jsonl"
+            found.append(Job((file,), logs / f"judgements/{path}/{control}/{stage}.log"))
     for evalset in study.evalsets(variant):
         file = metrics / path / f"{evalset}.json"
         found.append(Job((file,), logs / f"metrics/{path}/{evalset}.log"))

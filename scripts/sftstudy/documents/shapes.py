@@ -34,6 +34,7 @@ METRICS = {
         "*": {
             **{"value": MAYBE, "n": int, "se": MAYBE, "low": MAYBE, "high": MAYBE},
             **{"interval": TEXT_OR_NONE, "outcome": TEXT_OR_NONE},
+            **{"better": str, "counts": TEXT_OR_NONE},
         }
     },
     "items": [{"id": str, "group": str}],

@@ -128,10 +128,6 @@ def _overview(view: Row) -> Row:
     }
 
 
-# Metrics that tell which replies could not be read, and whether they count those that could.
-_READ = {"invalid_rate": False, "boxed_rate": True, "parses": True}
-
-
 def _unread(tables: Tables, student: str, trial: str | None) -> dict[str, tuple[float, float]]:
     """Return, per task, the share of test replies with no answer in them, untuned and tuned.
 
@@ -139,12 +135,12 @@ def _unread(tables: Tables, student: str, trial: str | None) -> dict[str, tuple[
     """
     shares: dict[tuple[str, str], float] = {}
     for row in tables["metrics"]:
-        if row["student"] != student or row["metric"] not in _READ or row["value"] is None:
+        if row["student"] != student or not row["counts"] or row["value"] is None:
             continue
         task, _, split = row["evalset"].partition(".")
         if split == "test" and row["variant"] in ("base", f"{task}/{trial}"):
-            read = _READ[row["metric"]]
-            shares[task, row["trial"]] = 1 - row["value"] if read else row["value"]
+            share = row["value"] if row["counts"] == "unread" else 1 - row["value"]
+            shares[task, row["trial"]] = share
     return {
         task: (before, shares[task, trial])
         for (task, name), before in shares.items()

@@ -1,6 +1,6 @@
 """From predictions to a metrics file, the same way for every task and control."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from sftstudy.records.record import use
 from sftstudy.run.code import code
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks.registry import module_files, score_module
+from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
+from sftstudy.tasks.task import Outcomes, ReadsFiles, Row
 
 SCHEMA = 1
 
@@ -26,33 +27,27 @@ def metrics_document(
     variant: str,
     predictions_file: Path,
     data_file: Path,
-    databases: Path | None = None,
+    options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
 ) -> dict[str, Any]:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
-    outcomes by id. nl2sql executes on `databases` where given; simple_safety_tests lays a judge's
-    `judgements_file` beside its own verdicts. Raises `StudyError` when predictions and data do not
+    outcomes by id. `options` are those of the task's block in the study file; what a judge answered
+    (`judgements_file`) is added to the items. Raises `StudyError` when predictions and data do not
     hold the same ids, or none.
     """
     rows = read_lines(data_file, SCORED)
     predictions = replies_by_id(rows, predictions_file, data_file)
+    judged = _judged(task, rows, judgements_file, data_file)
     module = score_module(task)
-    extras: list[dict[str, Any]] = [{} if databases is None else {"databases": databases}] * len(
-        rows
-    )
-    if judgements_file is not None:
-        judgements = replies_by_id(rows, judgements_file, data_file)
-        extras = [{"judgement": judgements[row["id"]]["text"]} for row in rows]
-    used = (
-        [] if databases is None else sorted({module.database_file(databases, row) for row in rows})
-    )
-    with _unchanged(used):
-        items = [
-            _item(row, predictions[row["id"]], module.outcomes, extra)
-            for row, extra in zip(rows, extras, strict=True)
-        ]
+    given = scoring_options(task, options or {})
+    with _unchanged(module.inputs(rows, **given) if isinstance(module, ReadsFiles) else []):
+        items = []
+        for row in rows:
+            reply = predictions[row["id"]]
+            found = module.outcomes(row, reply["text"], **given)
+            items.append(_item(row, reply, judged.get(row["id"], {}) | found))
     return {
         "schema": SCHEMA,
         "student": student,
@@ -65,8 +60,7 @@ def metrics_document(
         "n": len(items),
         "groups": len({item["group"] for item in items}),
         "metrics": {
-            name: estimate(metric, items)
-            | {"outcome": metric.outcome, "description": metric.description}
+            name: estimate(metric, items) | {key: getattr(metric, key) for key in _TOLD}
             for name, metric in (module.metrics(items) | _COMMON).items()
         },
         "items": items,
@@ -78,7 +72,7 @@ def metrics_document(
 
 
 @contextmanager
-def _unchanged(files: list[Path]) -> Iterator[None]:
+def _unchanged(files: Iterable[Path]) -> Iterator[None]:
     """Enter files as inputs of this run; a `StudyError` if one changes while the block runs."""
     before = file_marks(files)
     for file in before:
@@ -89,28 +83,38 @@ def _unchanged(files: list[Path]) -> Iterator[None]:
         raise StudyError(f"{changed[0]}: was changed while replies were scored on it; run again")
 
 
+# What is told of a metric beside its numbers.
+_TOLD = ("outcome", "description", "better", "counts")
 _COMMON = {
-    "reply_chars": Metric(kind="mean", outcome="reply_chars", description="characters of a reply"),
+    "reply_chars": Metric(
+        "mean", "reply_chars", description="characters of a reply", better="neither"
+    ),
     "think_rate": Metric(
-        kind="proportion", outcome="think", description="replies with a think block"
+        "proportion", "think", description="replies with a think block", better="neither"
     ),
     "cut_rate": Metric(
-        kind="proportion", outcome="cut", description="replies that reached the token limit"
+        "proportion", "cut", description="replies that reached the token limit", better="lower"
     ),
 }
 
 
-def _item(
-    row: dict[str, Any],
-    prediction: dict[str, Any],
-    outcomes: Callable[..., dict[str, Any]],
-    extra: dict[str, Any],
-) -> dict[str, Any]:
+def _judged(
+    task: str, rows: Sequence[Row], judgements_file: Path | None, data_file: Path
+) -> dict[str, Outcomes]:
+    """Return what a judge answered about the replies, by the rows' ids; nothing without one."""
+    if judgements_file is None:
+        return {}
+    judge = judge_module(task)
+    answers = replies_by_id(rows, judgements_file, data_file)
+    return {name: judge.outcomes(answer["text"]) for name, answer in answers.items()}
+
+
+def _item(row: Row, prediction: Mapping[str, Any], outcomes: Outcomes) -> Outcomes:
     reply = prediction["text"]
     return {
         "id": row["id"],
         "group": row["group"],
-        **outcomes(row, reply, **extra),
+        **outcomes,
         "reply_chars": len(reply),
         "think": strip_think(reply)[1],
         "cut": prediction["finish_reason"] == "length",
@@ -118,16 +122,16 @@ def _item(
 
 
 def replies_by_id(
-    rows: list[dict[str, Any]], predictions_file: Path, data_file: Path
-) -> dict[str, dict[str, Any]]:
+    rows: Sequence[Row], predictions_file: Path, data_file: Path
+) -> dict[str, Mapping[str, Any]]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
     predictions = _by_id(read_lines(predictions_file, REPLY), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 
 
-def _by_id(predictions: list[dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _by_id(predictions: Iterable[Mapping[str, Any]], file: Path) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
     for number, row in enumerate(predictions, start=1):
         if row["id"] in found:
             raise StudyError(
@@ -139,8 +143,8 @@ def _by_id(predictions: list[dict[str, Any]], file: Path) -> dict[str, dict[str,
 
 
 def _check_complete(
-    rows: list[dict[str, Any]],
-    predictions: dict[str, dict[str, Any]],
+    rows: Sequence[Row],
+    predictions: Mapping[str, Mapping[str, Any]],
     predictions_file: Path,
     data_file: Path,
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sftstudy.errors import StudyError
 from sftstudy.study.validation import did_you_mean, validate
+from sftstudy.tasks import registry
 
 _ABBREVIATIONS = {
     "learning_rate": "lr",
@@ -166,9 +167,9 @@ class Study:
 
     def judgements(self, control: str) -> list[str]:
         """Return the judge's replies that scoring a control reads (wildcards student, variant)."""
-        if self.judge is None or control != "simple_safety_tests":
+        if self.judge is None or not registry.can_be_judged(control):
             return []
-        return ["<results>/judgements/{student}/{variant}/replies.jsonl"]
+        return [f"<results>/judgements/{{student}}/{{variant}}/{control}/replies.jsonl"]
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """Return the sources of the study's datasets and students, by name."""
@@ -268,10 +269,11 @@ class Study:
         block = self.catalog["tasks"].get(name) or self.catalog["controls"][name]
         return block["max_new_tokens"]
 
-    def score_options(self, name: str) -> list[str]:
-        """Return options of ``scripts/score.py`` beyond the files."""
-        databases = self.catalog["tasks"].get(name, {}).get("databases")
-        return [f"--databases={databases}"] if databases else []
+    def score_options(self, name: str) -> dict[str, Any]:
+        """Return the options that a task or control is scored with; those that are null are out."""
+        block = self.catalog["tasks"].get(name) or self.catalog["controls"][name]
+        given = {option.name: block.get(option.name) for option in registry.options(name)}
+        return {key: value for key, value in given.items() if value is not None}
 
     # -- files of students ------------------------------------------------------------------------
 

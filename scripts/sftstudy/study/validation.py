@@ -37,14 +37,38 @@ _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """Return the schema, with ``overrides`` completed from the fields of ``training``."""
+    """Return the schema, with ``overrides`` completed from the fields of ``training``.
+
+    A task or control may have the options that it declares beside the keys that all have.
+    """
     path = ROOT / SCHEMA_FILE
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     fields = copy.deepcopy(document["$defs"]["training"]["properties"])
     for field in fields.values():
         del field["default"]
     document["$defs"]["overrides"] |= {"properties": fields, "additionalProperties": False}
+    _add_options(document, "task", registry.TASKS)
+    _add_options(document, "control", registry.CONTROLS)
     return document
+
+
+def _add_options(document: dict[str, Any], kind: str, names: Iterable[str]) -> None:
+    common = document["$defs"][kind]
+    blocks = document["properties"]["catalog"]["properties"][f"{kind}s"].setdefault(
+        "properties", {}
+    )
+    for name in names:
+        if own := option_schemas(name):
+            document["$defs"][name] = common | {"properties": own | common["properties"]}
+            blocks[name] = {"$ref": f"#/$defs/{name}"}
+
+
+def option_schemas(name: str) -> dict[str, dict[str, Any]]:
+    """Return the schema of each option of a task, with its meaning."""
+    return {
+        option.name: {**option.schema, "description": option.meaning}
+        for option in registry.options(name)
+    }
 
 
 def validate(config: dict[str, Any], file: str) -> dict[str, Any]:
