@@ -45,6 +45,14 @@ def test_nothing_begun(study: Study, tmp_path: Path) -> None:
     assert table(found).endswith("2 trials: 0 done, 0 running, 0 failed, 2 missing")
 
 
+def test_a_judge_has_two_jobs_for_each_control_that_can_be_judged(study: Study) -> None:
+    study.judge = "smoke"
+    outputs = [job.outputs for job in jobs(study, "smoke", "base", Path("r"))]
+    folder = Path("r/judgements/smoke/base/simple_safety_tests")
+    judged = [(folder / "questions.jsonl",), (folder / "replies.jsonl",)]
+    assert [files for files in outputs if "judgements" in files[0].parts] == judged
+
+
 def test_done_and_failed(study: Study, tmp_path: Path) -> None:
     finish(tmp_path, study, "base")
     finish(tmp_path, study, "banking77/lr0.001")

@@ -196,7 +196,8 @@ def test_databases_that_replies_are_scored_on_are_hashed(
         database(name, "CREATE TABLE t (n INTEGER)", "INSERT INTO t VALUES (1)")
     metrics = Path("results/mini/metrics/nl2sql.val.json")
     record = "results/mini/records/nl2sql.val.json"
-    files = ("--predictions", "replies.jsonl", "--data", "rows.jsonl", "--databases", "databases")
+    files = ("--predictions", "replies.jsonl", "--data", "rows.jsonl")
+    files += ("--options", '{"databases": "databases"}')
     names = ("--student", "s", "--variant", "base", "--task", "nl2sql", "--split", "val")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"))
     status, output = run("score.py", *files, *names, "--output", metrics, "--record", record)

@@ -79,7 +79,7 @@ def test_repositories_of_the_hub(config: dict[str, Any], trick: str) -> None:
         "catalog.tasks.banking77.source.path",
         "catalog.tasks.banking77.source.revision",
         "catalog.tasks.banking77.source.files",
-        "catalog.tasks.banking77.databases",
+        "catalog.tasks.nl2sql.databases",
         "catalog.students.smoke.accelerate",
         "gates.ifeval.metric",
     ],
@@ -88,7 +88,7 @@ def test_control_characters_in_free_paths(config: dict[str, Any], path: str, tri
     node = config.setdefault("gates", {"ifeval": {"above": 0.5}}) and config
     *parents, last = path.split(".")
     for parent in parents:
-        node = node[parent]
+        node = node.setdefault(parent, {})
     node[last] = [trick] if last == "files" else trick
     message = refusal(config)
     assert f"{path}: found " in message and "control characters" in message
