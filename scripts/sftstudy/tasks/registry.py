@@ -79,7 +79,7 @@ def scoring_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lessons(name: str) -> tuple[Lesson, ...]:
-    """Return what the demo's student is taught of a task; nothing by most tasks of one's own."""
+    """Return what the smoke student is taught of a task; nothing by most tasks of one's own."""
     module = _module(name, "smoke") if _has(name, "smoke") else None
     return module.LESSONS if isinstance(module, Teaches) else ()
 
@@ -99,7 +99,7 @@ def module_files(name: str, part: str) -> list[str]:
 
 
 def lesson_files() -> list[str]:
-    """Return the files that teach the demo's student, for rules."""
+    """Return the files that teach the smoke student, for rules."""
     return [
         file
         for name in CONTROLS + TASKS

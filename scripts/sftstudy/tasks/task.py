@@ -32,7 +32,7 @@ class Option:
         name: The key, and the argument's name.
         schema: What the value may be, in JSON Schema; ``default`` is what it is where the study
             file does not say. Null, and no value at all, are not given to the scorer.
-        meaning: A sentence or two for the reference of the configuration.
+        meaning: A sentence or two for the reference in config/README.md.
         is_path: Whether the value is a path, relative to the repository. The scorer gets a `Path`.
     """
 
@@ -43,7 +43,7 @@ class Option:
 
 
 class Lesson(NamedTuple):
-    """A kind of conversation that the demo's student is taught, and how often among all kinds."""
+    """A kind of conversation that the smoke student is taught, and how often among all kinds."""
 
     draw: Callable[[random.Random], Conversation]
     weight: int
@@ -91,7 +91,7 @@ class Smoke(Protocol):
 
 @runtime_checkable
 class Teaches(Protocol):
-    """A `Smoke` that says what the demo's student is taught of the task before any study."""
+    """A `Smoke` that says what the smoke student is taught of the task before any study."""
 
     LESSONS: tuple[Lesson, ...]
 
