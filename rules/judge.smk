@@ -37,19 +37,9 @@ use rule predict_select as predict_judge with:
         record="<records>/judgements/{student}/{variant}/{control}/replies.json",
     threads: lambda w: study.student(study.judge)["cpus"]
     resources:  # those of the judge, not of the student that it judges
-        torch_threads=lambda w: study.student(study.judge)["cpus"],
-        gpu=lambda w: study.predict_gpus(study.judge),
-        mem_mb=lambda w, attempt: site.mem_mb(study.predict_facts(study.judge), attempt),
-        runtime=lambda w, attempt: site.minutes(study.predict_facts(study.judge), attempt),
-        slurm_partition=lambda w: site.place(study.predict_facts(study.judge)).partition,
-        constraint=lambda w: site.place(study.predict_facts(study.judge)).constraint,
-        gpu_model=lambda w: site.place(study.predict_facts(study.judge)).model,
-        slurm_extra=site.signal,
-        serve=study.config["serve"] or "",
-        requests=study.config["requests"],
-        device=study.config["device"],
-        batch_size=study.config["batch_size"] or 0,
+        **site.resources(lambda w: jobs.predict_facts(study, study.judge)),
+        **jobs.serving(study),
     params:
-        code=lambda w: code_version("scripts/predict.py", [study.engine_file(study.judge)]),
-        generation=lambda w: as_json(study.generation(study.judge)),
+        code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, study.judge)]),
+        generation=lambda w: as_json(jobs.generation(study, study.judge)),
         max_new_tokens=lambda w: [judge_module(w.control).MAX_NEW_TOKENS],

@@ -15,6 +15,7 @@ from sftstudy.files.folders import REMOVED, removed_weights
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.run import finished
+from sftstudy.study.layout import Layout
 
 Keep = Literal["feasible", "recommended"]
 
@@ -36,29 +37,30 @@ def kept_trials(recommendation: dict[str, Any], keep: Keep) -> set[str]:
 
 
 def retain(
-    checkpoints: Path, variants: Iterable[str], kept: set[str], scratch: Path
+    results: Layout, student: str, variants: Iterable[str], kept: set[str]
 ) -> dict[str, int]:
-    """Remove the weights of the variants (``{task}/{trial}``) whose trial is not kept.
+    """Remove the weights of a student's `variants` (``{task}/{trial}``) whose trial is not `kept`.
 
-    Their finished copies in the trainings' `scratch` go with them: they are the same bytes.
+    Their finished copies in the trainings' scratch go with them: they are the same bytes.
 
     Returns the bytes that each of these held. Raises `StudyError`, before anything is removed, if
     a checkpoint that is to be kept has lost its weights before, or does not know its own hashes.
     """
-    chosen = {v: v.partition("/")[2] in kept for v in variants}
-    lost = [v for v, stays in chosen.items() if stays and removed_weights(checkpoints / v)]
+    checkpoints = {variant: results.checkpoint(student, variant) for variant in variants}
+    stay = {variant for variant in checkpoints if variant.partition("/")[2] in kept}
+    lost = [v for v, folder in checkpoints.items() if v in stay and removed_weights(folder)]
     if lost:
-        folders = " ".join(str(checkpoints / variant) for variant in lost)
+        folders = " ".join(str(checkpoints[variant]) for variant in lost)
         raise StudyError(
             f"to be kept now, but their weights were removed before: {', '.join(lost)}; train them "
             f"again with: snakemake --force {folders} (and the --profile and --configfile of this "
             "run)"
         )
-    removable = {v: _removable(checkpoints / v) for v, stays in chosen.items() if not stays}
+    removable = {v: _removable(folder) for v, folder in checkpoints.items() if v not in stay}
     for variant in removable:
-        identity = read_json(checkpoints / variant / "provenance.json")["identity"]
-        finished.forget(finished.scratch_folder(scratch, identity))
-    return {variant: _remove(checkpoints / variant, removable[variant]) for variant in removable}
+        identity = read_json(checkpoints[variant] / "provenance.json")["identity"]
+        finished.forget(finished.scratch_folder(results.scratch, identity))
+    return {variant: _remove(checkpoints[variant], removable[variant]) for variant in removable}
 
 
 def _removable(folder: Path) -> dict[str, str]:
@@ -75,11 +77,12 @@ def _removable(folder: Path) -> dict[str, str]:
 
 def _remove(folder: Path, weights: dict[str, str]) -> int:
     marker = folder / REMOVED
-    before = read_json(marker) if marker.is_file() else {"bytes": 0, "weights_sha256": {}}
+    before: dict[str, Any] = read_json(marker) if marker.is_file() else {}
     size = sum((folder / name).stat().st_size for name in weights)
+    size = max(before.get("bytes", 0), size)
     if weights:  # the marker first: killed in between, the folder is still what it was
-        hashes = before["weights_sha256"] | weights
-        write_json(marker, {"bytes": max(before["bytes"], size), "weights_sha256": hashes})
+        hashes = before.get("weights_sha256", {}) | weights
+        write_json(marker, {"bytes": size, "weights_sha256": hashes})
     for name in weights:
         (folder / name).unlink()
-    return max(before["bytes"], size)
+    return size

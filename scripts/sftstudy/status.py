@@ -24,8 +24,11 @@ from pathlib import Path
 from typing import Literal
 
 from sftstudy.files.reading import read_json
+from sftstudy.pages.columns import aligned, widths
 from sftstudy.records.lineage import Lineage
 from sftstudy.study.grid import Study
+from sftstudy.study.jobs import judgements
+from sftstudy.study.layout import Layout
 
 State = Literal["failed", "running", "missing", "done"]
 STATES: tuple[State, ...] = ("failed", "running", "missing", "done")  # the first found is a row's
@@ -64,63 +67,63 @@ class Row:
 def rows(study: Study, folder: Path) -> Iterator[Row]:
     """Yield a row per student as published and per trial; `folder` is where Snakemake runs."""
     running = _begun(folder / ".snakemake")
-    root = folder / study.root
+    results = Layout(folder / study.root)
     for student in study.students:
         for variant in study.variants(student):
-            found = jobs(study, student, variant, root)
+            found = jobs(study, student, variant, results)
             states = tuple(_state(job, running, folder) for job in found)
             task, _, trial = variant.partition("/")
-            metrics = root / "metrics" / student
-            val = f"{task}.val.json"
+            score, baseline = (
+                _score(results.metrics(student, each, f"{task}.val")) if trial else ""
+                for each in (variant, "base")
+            )
             yield Row(
                 student,
                 task if trial else "",
                 trial or "base",
                 states,
-                score=_score(metrics / variant / val) if trial else "",
-                baseline=_score(metrics / "base" / val).partition(" [")[0] if trial else "",
+                score,
+                baseline=baseline.partition(" [")[0],
                 note=_note(found, states),
             )
 
 
-def jobs(study: Study, student: str, variant: str, root: Path) -> list[Job]:
+def jobs(study: Study, student: str, variant: str, results: Layout) -> list[Job]:
     """Return the jobs of a variant in the order in which they run, as the rules declare them."""
-    path = f"{student}/{variant}"
     select = "select" if variant == "base" else f"{variant.partition('/')[0]}.select"
     suites = {
         select: study.select_evalsets(variant),
         "controls": study.controls,
         "confirm": study.confirm_evalsets,
     }
-    predictions, metrics, logs = (root / name for name in ("predictions", "metrics", "logs"))
-    found = [Job((root / "checkpoints" / path,), logs / f"checkpoints/{path}.log")]
+    found = [_job(results, results.checkpoint(student, variant))]
     for suite, evalsets in suites.items():
-        replies = tuple(predictions / path / f"{evalset}.jsonl" for evalset in evalsets)
-        found += [Job(replies, logs / f"predictions/{path}/{suite}.log")] if replies else []
+        replies = tuple(results.predictions(student, variant, each) for each in evalsets)
+        log = results.log(results.predictions(student, variant, suite))
+        found += [Job(replies, log)] if replies else []
     for control in study.controls:
-        for stage in ("questions", "replies") if study.judgements(control) else ():
-            file = root / "judgements" / path / control / f"{stage}.jsonl"
-            found.append(Job((file,), logs / f"judgements/{path}/{control}/{stage}.log"))
+        for stage in ("questions", "replies") if judgements(study, control) else ():
+            found.append(_job(results, results.judgements(student, variant, control, stage)))
     for evalset in study.evalsets(variant):
-        file = metrics / path / f"{evalset}.json"
-        found.append(Job((file,), logs / f"metrics/{path}/{evalset}.log"))
+        found.append(_job(results, results.metrics(student, variant, evalset)))
     return found
+
+
+def _job(results: Layout, output: Path) -> Job:
+    return Job((output,), results.log(output))
 
 
 def table(found: list[Row]) -> str:
     """Return the rows as aligned text, with a progress bar and counts below."""
     header = ("student", "task", "trial", "state", "jobs", "val score", "baseline", "")
-    cells = [header]
+    cells: list[tuple[str, ...]] = []
     for row in found:
         done = f"{row.states.count('done')}/{len(row.states)}"
         where = (row.student, row.task, row.trial)
         cells.append((*where, row.state, done, row.score, row.baseline, row.note))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-    return "\n".join([text[0], "  ".join("-" * w for w in widths[:-1]), *text[1:], "", bar(found)])
+    rule = ["-" * width for width in widths([header, *cells])[:-1]]
+    lines = aligned([header, (*rule, ""), *cells], left=len(header))
+    return "\n".join([*lines, "", bar(found)])
 
 
 def attention(study: Study, folder: Path) -> str:
@@ -129,7 +132,7 @@ def attention(study: Study, folder: Path) -> str:
         output.as_posix()
         for student in study.students
         for variant in study.variants(student)
-        for job in jobs(study, student, variant, Path(study.root))
+        for job in jobs(study, student, variant, Layout(Path(study.root)))
         for output in job.outputs
     ]
     problems = Lineage(folder / study.root, folder).problems(outputs)

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
-from sftstudy.data.duplicates import THRESHOLD, Rows, exact_pairs, near_pairs
+from sftstudy.data.duplicates import THRESHOLD, Row, Rows, Splits, exact_pairs, near_pairs
 
-Splits = dict[str, list[dict[str, Any]]]
 EXAMPLES = 20
 
 
-def describe_split(rows: Sequence[dict[str, Any]], sha256: str) -> dict[str, Any]:
+def describe_split(rows: Sequence[Row], sha256: str) -> dict[str, Any]:
     """Return the counts of a split: rows, groups and, where rows have labels, rows by label."""
     labels = Counter(str(row["reference"]["label"]) for row in rows if "label" in row["reference"])
     return {
@@ -49,9 +48,7 @@ def _pairs(rows: Rows, pairs: Iterable[tuple[int, int]], first: str, second: str
     }
 
 
-def _shared_groups(
-    first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def _shared_groups(first: Sequence[Row], second: Sequence[Row]) -> dict[str, Any]:
     shared = sorted({row["group"] for row in first} & {row["group"] for row in second})
     return {
         "groups": len(shared),

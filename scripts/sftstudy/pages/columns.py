@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 
+Rows = Sequence[tuple[str, ...]]
 
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines, the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+def widths(rows: Rows) -> list[int]:
+    """Return the width of each column."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def aligned(rows: Rows, left: int = 1) -> list[str]:
+    """Return rows as lines, the first `left` columns to the left, the others to the right."""
+    columns = list(enumerate(widths(rows)))
     return [
         "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            row[number].ljust(width) if number < left else row[number].rjust(width)
+            for number, width in columns
         ).rstrip()
         for row in rows
     ]

@@ -103,9 +103,9 @@ def _view(
         "cost": seconds.get(trial),
         "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
         "files": [
-            (label, f"recommendations/{student}.{suffix}")
+            (label, file.relative_to(results.folder).as_posix())
             for suffix, label in _FILES
-            if (results.folder / f"recommendations/{student}.{suffix}").exists()
+            if (file := results.layout.recommendation(student, suffix)).exists()
         ],
     }
     return view | _overview(view)

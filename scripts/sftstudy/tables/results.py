@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.files.reading import read_json
+from sftstudy.study.layout import Layout
 
 Cell = tuple[str, str, str]  # student, variant, evalset
 
 
 @dataclass(frozen=True)
 class Results:
-    """A plan (see `sftstudy.study.grid.Study.plan`) and the folder with what came of it."""
+    """A plan (see `sftstudy.study.plan`) and the folder with what came of it."""
 
     plan: dict[str, Any]
     folder: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.folder)
 
     @property
     def students(self) -> list[str]:
@@ -52,24 +57,22 @@ class Results:
                 yield student, f"{task}/{trial}", evalset
 
     def checkpoint(self, student: str, variant: str) -> Path:
-        return self.folder / "checkpoints" / student / variant
+        return self.layout.checkpoint(student, variant)
 
     def predictions(self, cell: Cell) -> Path:
-        student, variant, evalset = cell
-        return self.folder / "predictions" / student / variant / f"{evalset}.jsonl"
+        return self.layout.predictions(*cell)
 
     def metrics(self, cell: Cell) -> Path:
-        student, variant, evalset = cell
-        return self.folder / "metrics" / student / variant / f"{evalset}.json"
+        return self.layout.metrics(*cell)
 
     def rows(self, evalset: str) -> Path:
         """Return the data file behind an eval set: a split of a task, or a control's prompts."""
         name, _, split = evalset.partition(".")
-        return self.folder / "data" / name / f"{split or 'test'}.jsonl"
+        return self.layout.rows(name, split or "test")
 
     def recommendation(self, student: str) -> dict[str, Any] | None:
         """Return a student's recommendation, or None where there is none."""
-        path = self.folder / "recommendations" / f"{student}.json"
+        path = self.layout.recommendation(student)
         return read_json(path) if path.exists() else None
 
 

@@ -21,6 +21,7 @@ from sftstudy.report import evidence
 from sftstudy.report.page import TEMPLATES
 from sftstudy.status import attention
 from sftstudy.study.grid import Study
+from sftstudy.study.plan import study_plan
 from sftstudy.tables.results import Results
 
 VARIANT = "smoke/banking77/lr0.001"
@@ -154,7 +155,7 @@ def test_an_empty_record_of_a_failed_job_is_none(chain: Path) -> None:
 def test_status_and_report_list_what_is_wrong(chain: Path) -> None:
     study = Study(yaml.safe_load((ROOT / "tests/workflow/mini.yaml").read_text()), "mini.yaml")
     assert attention(study, chain) == ""
-    results = Results(study.plan(), Path("results/mini"))
+    results = Results(study_plan(study), Path("results/mini"))
     assert evidence.lineage(results)["problems"] == []
     file = Path(METRICS)
     file.write_text(file.read_text().replace("0.5", "0.9"))
