@@ -18,9 +18,9 @@ def main() -> None:
     arguments = parser.parse_args()
     compute(threads=1, device="cpu")  # more threads make tiny models slower
 
-    from sftstudy.students.smoke import Recipe, build
+    from sftstudy.students.smoke import Pretraining, build
 
-    source = build(arguments.output, Recipe(seed=arguments.seed, steps=arguments.steps))
+    source = build(arguments.output, Pretraining(seed=arguments.seed, steps=arguments.steps))
     print(f"{arguments.output}: {source['parameters']} parameters, loss {source['loss']}")
 
 

@@ -65,10 +65,10 @@ def train_here(job: Job) -> Job:
     names = ("--recipe", "--train", "--lengths", "--base", "--scratch", "--output")
     before = signal.getsignal(signal.SIGTERM)
     try:
-        status = trial.train(*(values[name] for name in names))
+        outcome = trial.train(*(values[name] for name in names))
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert status == 0
+    assert outcome is trial.Outcome.FINISHED
     return job
 
 

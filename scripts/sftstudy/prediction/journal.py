@@ -15,7 +15,7 @@ from sftstudy.files.writing import write_jsonl, writing
 
 
 class Journal:
-    """Replies by key; reads what all suites wrote and appends to the file of one."""
+    """Replies by key, read like a dictionary: all that any suite wrote; new ones go to one file."""
 
     def __init__(self, folder: Path, suite: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -25,9 +25,11 @@ class Journal:
         for file in sorted(folder.glob("*.jsonl")):
             self._replies |= _read(file)
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Return the reply of a key, or None."""
-        return self._replies.get(key)
+    def __contains__(self, key: str) -> bool:
+        return key in self._replies
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        return self._replies[key]
 
     def add(self, key: str, reply: dict[str, Any]) -> None:
         """Append a reply. It is flushed to the system, so that a killed job has not lost it."""
