@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from sftstudy.files.reading import read_json
+from sftstudy.pages.columns import aligned, widths
 from sftstudy.records.lineage import Lineage
 from sftstudy.study.grid import Study
 
@@ -110,17 +111,14 @@ def jobs(study: Study, student: str, variant: str, root: Path) -> list[Job]:
 def table(found: list[Row]) -> str:
     """Return the rows as aligned text, with a progress bar and counts below."""
     header = ("student", "task", "trial", "state", "jobs", "val score", "baseline", "")
-    cells = [header]
+    lines = [header]
     for row in found:
         done = f"{row.states.count('done')}/{len(row.states)}"
         where = (row.student, row.task, row.trial)
-        cells.append((*where, row.state, done, row.score, row.baseline, row.note))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-    return "\n".join([text[0], "  ".join("-" * w for w in widths[:-1]), *text[1:], "", bar(found)])
+        lines.append((*where, row.state, done, row.score, row.baseline, row.note))
+    text = aligned(lines, left=len(header))
+    rule = "  ".join("-" * width for width in widths(lines)[:-1])
+    return "\n".join([text[0], rule, *text[1:], "", bar(found)])
 
 
 def attention(study: Study, folder: Path) -> str:

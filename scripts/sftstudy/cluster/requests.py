@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sftstudy.cluster.site import Site
+from sftstudy.pages.columns import aligned
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,5 @@ def summary(requests: Iterable[Request]) -> str:
                 f"{max(request.minutes for request in asked) / 60:,.1f} h",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(["The cluster will be asked for at most (time limits, not times):", *lines])
+    header = "The cluster will be asked for at most (time limits, not times):"
+    return "\n".join([header, *aligned(rows, left=0)])

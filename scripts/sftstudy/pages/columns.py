@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 
 
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines, the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the length of the longest text of each column."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Return rows as lines, the first `left` columns to the left, the others to the right."""
+    longest = widths(rows)
     return [
         "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            text.ljust(width) if number < left else text.rjust(width)
+            for number, (text, width) in enumerate(zip(row, longest, strict=True))
         ).rstrip()
         for row in rows
     ]
