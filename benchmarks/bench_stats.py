@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from sftstudy.recommendation.document import recommend
+from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.gates import ratio_limits
 from sftstudy.statistics.intervals import Estimate, statistic, unit_mean
@@ -369,7 +370,7 @@ def run_scenario(
             gains = document["gains"]["confirm"].values()
             proven["gains"].append(all(gain["evidence"] == "proven" for gain in gains))
         covered = None if chosen is None else study.gains_covered(chosen, "test", truth)
-        recommended = document["verdict"] == "RECOMMENDED"
+        recommended = document["verdict"] == RECOMMENDED
         tallies["recommend"].add(truth, chosen, covered, recommended)
         for way, split in (("argmax on select", "val"), ("argmax on test", "test")):
             means = np.mean([study.scores(f"{task}.{split}") for task in TASKS], axis=0)

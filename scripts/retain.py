@@ -20,9 +20,9 @@ def main() -> None:
 
     from sftstudy.files.reading import read_json
     from sftstudy.files.writing import write_json
-    from sftstudy.retention import kept_trials, retain
+    from sftstudy.retention import kept_configurations, retain
 
-    kept = kept_trials(read_json(arguments.recommendation), arguments.keep)
+    kept = kept_configurations(read_json(arguments.recommendation), arguments.keep)
     removed = retain(arguments.checkpoints, arguments.variants, kept, arguments.scratch)
     document = {
         "keep": arguments.keep,

@@ -15,37 +15,39 @@ from sftstudy.files.folders import REMOVED, removed_weights
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.run import finished
+from sftstudy.study.variants import trial_of
 
 Keep = Literal["feasible", "recommended"]
 
 
-def kept_trials(recommendation: dict[str, Any], keep: Keep) -> set[str]:
-    """Return the trials that keep their weights, on all tasks.
+def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
+    """Return the configurations that keep their weights, on all tasks.
 
     Not yet decided ones are no reason to remove anything. Where nothing is feasible,
-    ``recommended`` keeps the least violating trial, which the report shows in its place.
+    ``recommended`` keeps the least violating one, which the report shows in its place.
     """
     if keep == "feasible":
         return {
-            configuration["trial"]
-            for configuration in recommendation["configurations"]
-            if configuration["status"] != "infeasible"
+            entry["configuration"]
+            for entry in recommendation["configurations"]
+            if entry["status"] != "infeasible"
         }
-    chosen = recommendation["chosen"] or (recommendation["least_violating"] or {}).get("trial")
+    least = recommendation["least_violating"] or {}
+    chosen = recommendation["chosen"] or least.get("configuration")
     return {chosen} if chosen else set()
 
 
 def retain(
     checkpoints: Path, variants: Iterable[str], kept: set[str], scratch: Path
 ) -> dict[str, int]:
-    """Remove the weights of the variants (``{task}/{trial}``) whose trial is not kept.
+    """Remove the weights of the variants (``{task}/{trial}``) whose configuration is not kept.
 
     Their finished copies in the trainings' `scratch` go with them: they are the same bytes.
 
     Returns the bytes that each of these held. Raises `StudyError`, before anything is removed, if
     a checkpoint that is to be kept has lost its weights before, or does not know its own hashes.
     """
-    chosen = {v: v.partition("/")[2] in kept for v in variants}
+    chosen = {v: trial_of(v) in kept for v in variants}
     lost = [v for v, stays in chosen.items() if stays and removed_weights(checkpoints / v)]
     if lost:
         folders = " ".join(str(checkpoints / variant) for variant in lost)

@@ -130,7 +130,7 @@ def test_test_replies_of_trials_not_chosen_stay_out_of_the_page(page: str, study
             (study.results / f"recommendations/{cell['student']}.json").read_text()
         )
         least = document["least_violating"]
-        shown = document["chosen"] or least["trial"]
+        shown = document["chosen"] or least["configuration"]
         assert cell["evalset"].endswith(".val") or cell["variant"].endswith(f"/{shown}")
 
 
@@ -170,7 +170,7 @@ def test_attack_strings_are_nowhere_markup(page: str) -> None:
 def test_sections_come_in_the_order_people_read(page: str) -> None:
     order = re.findall(r'<section id="(\w+)"', page)
     assert order == [
-        "verdicts", "metrics", "forgetting", "trials", "predictions", "data", "provenance",
+        "verdicts", "metrics", "forgetting", "configurations", "predictions", "data", "provenance",
     ]  # fmt: skip
 
 
