@@ -125,8 +125,8 @@ def macro_f1(design: Design, generator: np.random.Generator) -> tuple[bool, floa
     np.fill_diagonal(confusion, hit)
     joint = shares[:, None] * confusion
     truth = np.mean(2 * np.diag(joint) / (joint.sum(axis=0) + joint.sum(axis=1)))
-    cells = generator.choice(9, design.rows, p=joint.ravel())
-    gold, reply = np.eye(3, dtype=np.float32)[cells // 3], np.eye(3, dtype=np.float32)[cells % 3]
+    pairs = generator.choice(9, design.rows, p=joint.ravel())
+    gold, reply = np.eye(3, dtype=np.float32)[pairs // 3], np.eye(3, dtype=np.float32)[pairs % 3]
 
     def function(weights: np.ndarray) -> np.ndarray:
         both, either = weights @ (gold * reply), weights @ (gold + reply)
@@ -390,10 +390,10 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
     for scenario in SCENARIOS:
         tallies, verdicts, proven = run_scenario(scenario, studies, resamples, seed)
         for way, tally in tallies.items():
-            cells = [scenario, way, _percent(tally.feasible), _percent(tally.refused)]
-            cells += [_percent(tally.false_recommendations), _mean_error(tally.regret)]
-            cells += [f"{np.mean(tally.epochs):.2f}" if tally.epochs else "-"]
-            print("| " + " | ".join([*cells, _percent(tally.covered)]) + " |", flush=True)
+            fields = [scenario, way, _percent(tally.feasible), _percent(tally.refused)]
+            fields += [_percent(tally.false_recommendations), _mean_error(tally.regret)]
+            fields += [f"{np.mean(tally.epochs):.2f}" if tally.epochs else "-"]
+            print("| " + " | ".join([*fields, _percent(tally.covered)]) + " |", flush=True)
         ours, plain = tallies["recommend"], tallies["argmax on select"]
         fine &= np.mean(ours.false_recommendations) <= 0.05
         fine &= not ours.regret or np.mean(ours.regret) <= np.mean(plain.regret)

@@ -1,7 +1,7 @@
 """A recommendation document of the documented shape, made from a synthetic study's metrics.
 
 The choice is naive (largest mean gain among configurations that pass by point estimate); the report
-only shows it. Verdicts follow from the numbers, so that a study of several students has all of them.
+only shows it. Verdicts follow from the numbers, so that a study of several students has them all.
 """
 
 import math
