@@ -27,6 +27,7 @@ from sftstudy.files.reading import read_json
 from sftstudy.pages.columns import aligned, widths
 from sftstudy.records.lineage import Lineage
 from sftstudy.study.grid import Study
+from sftstudy.study.variants import BASE, task_of, trial_of
 
 State = Literal["failed", "running", "missing", "done"]
 STATES: tuple[State, ...] = ("failed", "running", "missing", "done")  # the first found is a row's
@@ -70,16 +71,16 @@ def rows(study: Study, folder: Path) -> Iterator[Row]:
         for variant in study.variants(student):
             found = jobs(study, student, variant, root)
             states = tuple(_state(job, running, folder) for job in found)
-            task, _, trial = variant.partition("/")
+            task, trial = task_of(variant), trial_of(variant)
             metrics = root / "metrics" / student
             val = f"{task}.val.json"
             yield Row(
                 student,
-                task if trial else "",
-                trial or "base",
+                task,
+                trial or BASE,
                 states,
                 score=_score(metrics / variant / val) if trial else "",
-                baseline=_score(metrics / "base" / val).partition(" [")[0] if trial else "",
+                baseline=_score(metrics / BASE / val).partition(" [")[0] if trial else "",
                 note=_note(found, states),
             )
 
@@ -87,7 +88,7 @@ def rows(study: Study, folder: Path) -> Iterator[Row]:
 def jobs(study: Study, student: str, variant: str, root: Path) -> list[Job]:
     """Return the jobs of a variant in the order in which they run, as the rules declare them."""
     path = f"{student}/{variant}"
-    select = "select" if variant == "base" else f"{variant.partition('/')[0]}.select"
+    select = "select" if variant == BASE else f"{task_of(variant)}.select"
     suites = {
         select: study.select_evalsets(variant),
         "controls": study.controls,
