@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from sftstudy.recommendation.document import recommend
+from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.gates import ratio_limits
 from sftstudy.statistics.intervals import Estimate, statistic, unit_mean
@@ -124,8 +125,8 @@ def macro_f1(design: Design, generator: np.random.Generator) -> tuple[bool, floa
     np.fill_diagonal(confusion, hit)
     joint = shares[:, None] * confusion
     truth = np.mean(2 * np.diag(joint) / (joint.sum(axis=0) + joint.sum(axis=1)))
-    cells = generator.choice(9, design.rows, p=joint.ravel())
-    gold, reply = np.eye(3, dtype=np.float32)[cells // 3], np.eye(3, dtype=np.float32)[cells % 3]
+    pairs = generator.choice(9, design.rows, p=joint.ravel())
+    gold, reply = np.eye(3, dtype=np.float32)[pairs // 3], np.eye(3, dtype=np.float32)[pairs % 3]
 
     def function(weights: np.ndarray) -> np.ndarray:
         both, either = weights @ (gold * reply), weights @ (gold + reply)
@@ -369,7 +370,7 @@ def run_scenario(
             gains = document["gains"]["confirm"].values()
             proven["gains"].append(all(gain["evidence"] == "proven" for gain in gains))
         covered = None if chosen is None else study.gains_covered(chosen, "test", truth)
-        recommended = document["verdict"] == "RECOMMENDED"
+        recommended = document["verdict"] == RECOMMENDED
         tallies["recommend"].add(truth, chosen, covered, recommended)
         for way, split in (("argmax on select", "val"), ("argmax on test", "test")):
             means = np.mean([study.scores(f"{task}.{split}") for task in TASKS], axis=0)
@@ -389,10 +390,10 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
     for scenario in SCENARIOS:
         tallies, verdicts, proven = run_scenario(scenario, studies, resamples, seed)
         for way, tally in tallies.items():
-            cells = [scenario, way, _percent(tally.feasible), _percent(tally.refused)]
-            cells += [_percent(tally.false_recommendations), _mean_error(tally.regret)]
-            cells += [f"{np.mean(tally.epochs):.2f}" if tally.epochs else "-"]
-            print("| " + " | ".join([*cells, _percent(tally.covered)]) + " |", flush=True)
+            fields = [scenario, way, _percent(tally.feasible), _percent(tally.refused)]
+            fields += [_percent(tally.false_recommendations), _mean_error(tally.regret)]
+            fields += [f"{np.mean(tally.epochs):.2f}" if tally.epochs else "-"]
+            print("| " + " | ".join([*fields, _percent(tally.covered)]) + " |", flush=True)
         ours, plain = tallies["recommend"], tallies["argmax on select"]
         fine &= np.mean(ours.false_recommendations) <= 0.05
         fine &= not ours.regret or np.mean(ours.regret) <= np.mean(plain.regret)

@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", required=True, type=Path, help="recommendation, JSON")
     parser.add_argument("--markdown", required=True, type=Path, help="recommendation for people")
     for tool in ("trl", "oumi", "axolotl"):
-        parser.add_argument(f"--{tool}", required=True, type=Path, help=f"file that {tool} runs")
+        parser.add_argument(f"--{tool}", required=True, type=Path, help=f"run file of {tool}")
     return parser.parse_args()
 
 

@@ -20,10 +20,10 @@ def main() -> None:
 
     from sftstudy.files.reading import read_json
     from sftstudy.files.writing import write_json
-    from sftstudy.retention import kept_trials, retain
+    from sftstudy.retention import kept_configurations, retain
     from sftstudy.study.layout import Layout
 
-    kept = kept_trials(read_json(arguments.recommendation), arguments.keep)
+    kept = kept_configurations(read_json(arguments.recommendation), arguments.keep)
     results = Layout(arguments.results)
     removed = retain(results, arguments.student, arguments.variants, kept)
     document = {

@@ -9,8 +9,8 @@ from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 
 TASKS = ["banking77", "tatqa"]
-TRIALS = {"lr1e-05_ep1_bs4": 100.0, "lr1e-05_ep3_bs4": 300.0, "lr5e-05_ep3_bs4": 300.0}
-GENTLE, GOOD, HARSH = TRIALS
+CONFIGURATIONS = {"lr1e-05_ep1_bs4": 100.0, "lr1e-05_ep3_bs4": 300.0, "lr5e-05_ep3_bs4": 300.0}
+GENTLE, GOOD, HARSH = CONFIGURATIONS
 RECIPE = {
     "student": "tiny",
     "model": {
@@ -36,7 +36,7 @@ class MadeUpStudy:
             "source": "org/tiny",
             "tasks": TASKS,
             "controls": ["ifeval", "simple_safety_tests"],
-            "trials": {task: list(TRIALS) for task in TASKS},
+            "trials": {task: list(CONFIGURATIONS) for task in TASKS},
             "gates": {
                 "ifeval": {"metric": "prompt_strict", "min_ratio_to_baseline": 0.95},
                 "simple_safety_tests": {"metric": "safe_rate", "above": 0.9},
@@ -52,21 +52,21 @@ class MadeUpStudy:
         for task in TASKS:
             self.set("base", f"{task}.val", 0.40)
             self.set("base", f"{task}.test", 0.40)
-            for trial, seconds in TRIALS.items():
+            for trial, flops in CONFIGURATIONS.items():
                 recipe = deepcopy(RECIPE) | {"task": task, "trial": trial}
-                self.provenance[f"{task}/{trial}"] = {"recipe": recipe, "train_flops": seconds}
-        self.set_trial(GENTLE, select=0.55, ifeval=0.75, safe=0.97)
-        self.set_trial(GOOD, select=0.80, ifeval=0.75, safe=0.97)
-        self.set_trial(HARSH, select=0.85, ifeval=0.40, safe=0.60)
+                self.provenance[f"{task}/{trial}"] = {"recipe": recipe, "train_flops": flops}
+        self.set_configuration(GENTLE, select=0.55, ifeval=0.75, safe=0.97)
+        self.set_configuration(GOOD, select=0.80, ifeval=0.75, safe=0.97)
+        self.set_configuration(HARSH, select=0.85, ifeval=0.40, safe=0.60)
         self.set("base", "ifeval", 0.75)
         self.set("base", "simple_safety_tests", 0.97)
 
-    def set_trial(self, trial: str, select: float, ifeval: float, safe: float) -> None:
+    def set_configuration(self, name: str, select: float, ifeval: float, safe: float) -> None:
         for task in TASKS:
-            self.set(f"{task}/{trial}", f"{task}.val", select)
-            self.set(f"{task}/{trial}", f"{task}.test", select)
-            self.set(f"{task}/{trial}", "ifeval", ifeval)
-            self.set(f"{task}/{trial}", "simple_safety_tests", safe)
+            self.set(f"{task}/{name}", f"{task}.val", select)
+            self.set(f"{task}/{name}", f"{task}.test", select)
+            self.set(f"{task}/{name}", "ifeval", ifeval)
+            self.set(f"{task}/{name}", "simple_safety_tests", safe)
 
     def set(self, variant: str, evalset: str, rate: float) -> None:
         """Make a metrics file in which exactly the easiest `rate` of the rows are right.
@@ -86,6 +86,7 @@ class MadeUpStudy:
             for i, value in enumerate(right)
         ]
         entry = estimate(Metric("proportion", "correct"), items) | {"outcome": "correct"}
+        entry |= {"better": "higher", "counts": None}
         self.metrics[variant, evalset] = {
             "primary": metric, "n": len(items), "metrics": {metric: entry}, "items": items,
         }  # fmt: skip
@@ -98,3 +99,8 @@ class MadeUpStudy:
         from sftstudy.recommendation.document import recommend
 
         return recommend(self.plan, self.read_metrics, self.provenance.get)
+
+
+def by_name(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the configurations of a recommendation document by their names."""
+    return {entry["configuration"]: entry for entry in document["configurations"]}

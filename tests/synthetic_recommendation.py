@@ -1,13 +1,19 @@
 """A recommendation document of the documented shape, made from a synthetic study's metrics.
 
-The choice is naive (largest mean gain among trials that pass by point estimate); the report only
-shows it. Verdicts follow from the numbers, so that a study of several students has all of them.
+The choice is naive (largest mean gain among configurations that pass by point estimate); the report
+only shows it. Verdicts follow from the numbers, so that a study of several students has them all.
 """
 
 import math
 from typing import Any
 
 from sftstudy.files.reading import read_json
+from sftstudy.recommendation.names import (
+    BASELINE_FAILS,
+    NO_FEASIBLE,
+    PROVISIONAL,
+    RECOMMENDED,
+)
 
 Document = dict[str, Any]
 
@@ -15,22 +21,22 @@ Document = dict[str, Any]
 def recommendation(study: Any, student: str, index: int) -> Document:
     """Return the recommendation of one student. `index` varies costs."""
     scores = _Scores(study, student)
-    configurations = [_configuration(study, scores, trial, index) for trial in study.trials]
+    configurations = [_configuration(study, scores, name, index) for name in study.trials]
     _mark_front(configurations)
     feasible = [row for row in configurations if row["status"] == "feasible"]
     base_fails = scores.estimate("base", "simple_safety_tests")["value"] <= 0.9
     chosen = max(feasible, key=lambda row: row["mean_gain"]) if feasible else None
     shown = chosen or max(configurations, key=lambda row: row["mean_gain"] or -9)
-    verdict = "NO FEASIBLE CONFIGURATION"
+    verdict = NO_FEASIBLE
     if chosen:
-        verdict = "RECOMMENDED" if chosen["all_gates_proven"] else "PROVISIONAL"
+        verdict = RECOMMENDED if chosen["all_gates_proven"] else PROVISIONAL
     if base_fails:
-        verdict = "BASELINE FAILS GATE"
+        verdict = BASELINE_FAILS
     failed = [gate for gate in shown["gates"] if not gate["passes"]]
-    trial = shown["trial"]
-    train_flops = {row["trial"]: row["train_flops"] for row in configurations}
+    name = shown["configuration"]
+    train_flops = {row["configuration"]: row["train_flops"] for row in configurations}
     return {
-        "schema": 1,
+        "schema": 2,
         "student": student,
         "source": f"example/{student}",
         "seed": 42,
@@ -38,11 +44,11 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         "verdict": verdict,
         "reasons": [_reason(verdict, shown)],
         "next_steps": ["Score 180 further prompts."],
-        "chosen": trial if chosen else None,
+        "chosen": name if chosen else None,
         "least_violating": None
         if chosen
-        else {"trial": trial, "violation": 0.03, "gate": (failed or shown["gates"])[0]},
-        "config": study.trials[trial] | {"lr_scheduler_type": "cosine"},
+        else {"configuration": name, "violation": 0.03, "gate": (failed or shown["gates"])[0]},
+        "config": study.trials[name] | {"lr_scheduler_type": "cosine"},
         "config_by_task": {},
         "tasks": list(study.tasks),
         "controls": list(study.controls),
@@ -54,38 +60,38 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         "configurations": configurations,
         "selection": {
             "rule": "smallest maximum regret; ties within one standard error to the cheapest",
-            "best": chosen and trial,
+            "best": chosen and name,
             "best_max_regret": chosen and chosen["max_regret"],
-            "tied": [row["trial"] for row in configurations if row["within_one_se"]],
+            "tied": [row["configuration"] for row in configurations if row["within_one_se"]],
             "none_feasible_probability": 0.02,
             "reliability": dict.fromkeys(study.tasks, 0.9),
         },
         "gains": {
-            "select": {task: scores.gain(f"{task}/{trial}", f"{task}.val") for task in study.tasks},
+            "select": {task: scores.gain(f"{task}/{name}", f"{task}.val") for task in study.tasks},
             "confirm": {
-                task: scores.gain(f"{task}/{trial}", f"{task}.test") for task in study.tasks
+                task: scores.gain(f"{task}/{name}", f"{task}.test") for task in study.tasks
             },
             "mean": {"value": 0.2, "low": 0.1, "high": 0.3, "n": study.rows * len(study.tasks)},
         },
         "leave_one_task_out": [
-            {"left_out": task, "chosen": trial, "regret": 0.01} for task in study.tasks
+            {"left_out": task, "chosen": name, "regret": 0.01} for task in study.tasks
         ],
         "sensitivity": [
             {"control": "ifeval", "metric": "prompt_strict", "statistic": "ratio", "limit": limit,
-             "configured": limit == 0.95, "feasible": 3, "chosen": trial, "proven": False}
+             "configured": limit == 0.95, "feasible": 3, "chosen": name, "proven": False}
             for limit in (0.9, 0.95, 0.99)
         ],
-        "pareto": [row["trial"] for row in configurations if row["pareto"]],
+        "pareto": [row["configuration"] for row in configurations if row["pareto"]],
         "costs": {
             "train_flops_total": sum(value or 0 for value in train_flops.values()),
-            "train_flops_chosen": train_flops[trial] if chosen else None,
+            "train_flops_chosen": train_flops[name] if chosen else None,
             "train_flops_unknown": [],
-            "by_trial": train_flops,
+            "by_configuration": train_flops,
         },
         "missing": [
             {"variant": f"{task}/{gone}", "evalset": None, "reason": "no checkpoint"}
-            for name, task, gone in study.missing
-            if name == student
+            for whose, task, gone in study.missing
+            if whose == student
         ],
         "files": {
             kind: f"{student}.{kind}.yaml" for kind in ("trl", "oumi", "axolotl")
@@ -136,20 +142,20 @@ class _Scores:
         }  # fmt: skip
 
 
-def _configuration(study: Any, scores: _Scores, trial: str, index: int) -> Document:
-    select = {task: scores.estimate(f"{task}/{trial}", f"{task}.val") for task in study.tasks}
+def _configuration(study: Any, scores: _Scores, name: str, index: int) -> Document:
+    select = {task: scores.estimate(f"{task}/{name}", f"{task}.val") for task in study.tasks}
     gains = {
         task: estimate and estimate["value"] - scores.estimate("base", f"{task}.val")["value"]
         for task, estimate in select.items()
     }
     known = [gain for gain in gains.values() if gain is not None]
-    gates = [_gate(study, scores, task, trial, gate) for task in study.tasks for gate in _RULES]
+    gates = [_gate(study, scores, task, name, gate) for task in study.tasks for gate in _RULES]
     complete = len(known) == len(study.tasks)
     passes = all(gate["passes"] for gate in gates)
-    epochs = study.trials[trial]["num_train_epochs"]
+    epochs = study.trials[name]["num_train_epochs"]
     mean = sum(known) / len(known) if complete else None
     return {
-        "trial": trial,
+        "configuration": name,
         "status": ("feasible" if passes else "infeasible") if complete else "incomplete",
         "all_gates_proven": all(gate["evidence"] == "proven" for gate in gates),
         "select": select,
@@ -212,11 +218,11 @@ def _gate(
 
 def _reason(verdict: str, shown: Document) -> str:
     reasons = {
-        "RECOMMENDED": f"{shown['trial']} passes every gate with proof.",
-        "PROVISIONAL": f"{shown['trial']} passes every gate by point estimate; the evidence is "
-        "too weak for proof: about 180 further prompts would decide.",
-        "NO FEASIBLE CONFIGURATION": "Every configuration breaks the gate on ifeval for a task; "
-        f"{shown['trial']} breaks it least.",
-        "BASELINE FAILS GATE": "The baseline itself is not above 0.9 on simple_safety_tests.",
+        RECOMMENDED: f"{shown['configuration']} passes every gate with proof.",
+        PROVISIONAL: f"{shown['configuration']} passes every gate by point estimate; the evidence "
+        "is too weak for proof: about 180 further prompts would decide.",
+        NO_FEASIBLE: "Every configuration breaks the gate on ifeval for a task; "
+        f"{shown['configuration']} breaks it least.",
+        BASELINE_FAILS: "The baseline itself is not above 0.9 on simple_safety_tests.",
     }
     return reasons[verdict]

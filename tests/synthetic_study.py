@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from synthetic_files import PRIMARY, make_card, make_item, make_metrics, make_reply, make_row
+
 STUDENTS = (
     "Qwen3-4B-Instruct-2507",
     "Llama-3.1-8B-Instruct",
@@ -29,33 +31,11 @@ STUDENTS = (
 )
 TASKS = ("banking77", "pubmedqa", "tatqa", "nl2sql")
 CONTROLS = ("ifeval", "simple_safety_tests")
-PRIMARY = {
-    "banking77": "accuracy",
-    "pubmedqa": "accuracy",
-    "tatqa": "em",
-    "nl2sql": "ast_match",
-    "ifeval": "prompt_strict",
-    "simple_safety_tests": "safe_rate",
-}
 SPACE = {
     "learning_rate": [1e-5, 2e-5, 5e-5],
     "num_train_epochs": [1, 3],
     "per_device_train_batch_size": [2, 4],
 }
-# Each one hides, breaks or floods a page that shows it as anything but text.
-ATTACKS = (
-    '<script>window.attacked = "script"</script>',
-    '<img src=x onerror="window.attacked=1"><svg onload="window.attacked=1">',
-    "</script><script>window.attacked = 1</script><!--",
-    '"><iframe src="https://example.invalid/"></iframe>',
-    "{{ 7 * 7 }} ${7*7} {% raw %}",
-    "right to left: \u202egnp.exe\u202c \u2067isolated\u2069 end",
-    "controls: \x00\x01\x07\x1b[31mred\x1b[0m\x7f\x85 bell",
-    "zero\u200bwidth\ufeff and tag \U000e0041\U000e0042 characters",
-    "Z" + "\u0336\u0321\u0334\u0322" * 200 + " combining marks",
-    "long " + "x" * 1_000_000,
-    "javascript:alert(1) [link](javascript:alert(1))",
-)
 
 
 @dataclass(frozen=True)
@@ -185,76 +165,12 @@ def _write_data(study: Study, name: str) -> dict[str, list[dict]]:
     splits = ("train", "val", "test") if name in study.tasks else ("test",)
     rows: dict[str, list[dict]] = {}
     for split in splits:
-        rows[split] = [_row(study, name, split, index) for index in range(study.rows)]
+        rows[split] = [make_row(study, name, split, index) for index in range(study.rows)]
         _write_jsonl(study.results / "data" / name / f"{split}.jsonl", rows[split])
-    card = _card(study, name, rows)
+    card = make_card(study, name, rows)
     _write_json(study.results / "data" / name / "card.json", card)
     _write_json(study.results / "raw" / name / "SOURCE.json", card["source"])
     return rows
-
-
-def _row(study: Study, name: str, split: str, index: int) -> dict[str, Any]:
-    shared = f"You are given one example of {name}. Follow the rules and answer it.\n" * 6
-    question = f"Question {index} of the {split} split of {name}: what is wanted here?"
-    if study.attacks and index < len(ATTACKS):
-        question += " " + ATTACKS[index]
-    row = {"id": f"{name}-{split}-{index}", "group": f"{name}-{split}-{index // 3}"}
-    row["prompt"] = [{"role": "user", "content": f"{shared}{question}\nAnswer:"}]
-    row["completion"] = []
-    if name in study.tasks:
-        row["completion"] = [{"role": "assistant", "content": _right_answer(name, index)}]
-    row["reference"] = {"label": str(index % 7)}
-    return row
-
-
-def _right_answer(name: str, index: int) -> str:
-    answers = {
-        "banking77": str(index % 77),
-        "pubmedqa": ("yes", "no", "maybe")[index % 3],
-        "tatqa": rf"\boxed{{{index * 3} million}}",
-        "nl2sql": f"```sql\nSELECT name FROM singer WHERE age > {index}\n```",
-    }
-    return answers.get(name, f"A helpful reply to request {index}, in two sentences. It complies.")
-
-
-def _reply(study: Study, name: str, index: int, right: bool, invalid: bool) -> str:
-    if study.attacks and index < len(ATTACKS):
-        return ATTACKS[index]
-    if right:
-        return _right_answer(name, index)
-    if invalid:
-        return "I think that it depends on the context, and several answers are possible."
-    return _right_answer(name, index + 1)
-
-
-def _card(study: Study, name: str, rows: dict[str, list[dict]]) -> dict[str, Any]:
-    """A card in the shape that ``card.py`` writes."""
-    splits = {
-        split: {
-            "rows": len(part),
-            "groups": len({row["group"] for row in part}),
-            "sha256": "ef" * 32,
-            "labels": {str(label): len(part) // 7 for label in range(7)},
-        }
-        for split, part in rows.items()
-    }
-    shared = {
-        "exact": {"rows": 1, "examples": []},
-        "near": {"rows": 2, "examples": [], "jaccard_at_least": 0.8},
-        "groups": {"groups": 0, "rows": 0, "examples": []},
-    }
-    spread = {"min": 40, "p50": 96, "p90": 180, "p99": 310, "max": 402, "mean": 99.5, "total": 9950}
-    part = {"rows": study.rows, "prompt": spread, "conversation": spread}
-    length = {"max_length": 1024, "splits": dict.fromkeys(rows, part), "dropped": {}}
-    return {
-        "schema": 1,
-        "task": name,
-        "task_version": 1,
-        "source": {"kind": "hub", "id": f"example/{name}", "revision": "ab" * 20, "files": {}},
-        "splits": splits,
-        "leakage": {f"{a}-{b}": shared for a, b in itertools.combinations(rows, 2)},
-        "lengths": dict.fromkeys(study.students, length),
-    }
 
 
 def _write_training(study: Study, student: str, task: str, trial: str) -> None:
@@ -304,57 +220,15 @@ def _write_variant(study: Study, rows: dict, student: str, variant: str) -> None
         for index, row in enumerate(part):
             right = bool(np.clip(difficulty[index] + luck[index], 0, 1) < chance)
             invalid = not right and name in study.tasks and index % 5 == 0
-            reply = _reply(study, name, index, right, invalid)
-            items.append(_item(row, right, None if invalid else reply[:50]))
+            reply = make_reply(study, name, index, right, invalid)
+            items.append(make_item(row, right, None if invalid else reply[:50]))
             reason = "length" if len(reply) > 1000 else "stop"
             replies.append({"id": row["id"], "text": reply, "finish_reason": reason})
             replies[-1] |= {"prompt_tokens": 120, "completion_tokens": len(reply) // 4}
         where = f"{student}/{variant}/{evalset}"
         _write_jsonl(study.results / f"predictions/{where}.jsonl", replies)
-        document = _metrics(student, variant, evalset, items)
+        document = make_metrics(student, variant, evalset, items)
         _write_json(study.results / f"metrics/{where}.json", document)
-
-
-def _item(row: dict, right: bool, prediction: str | None) -> dict[str, Any]:
-    identity = {"id": row["id"], "group": row["group"]}
-    return identity | {"correct": right, "prediction": prediction, "think": False}
-
-
-def _metrics(student: str, variant: str, evalset: str, items: list[dict]) -> dict[str, Any]:
-    name, _, split = evalset.partition(".")
-    n = len(items)
-    value = sum(item["correct"] for item in items) / n
-    error = math.sqrt(value * (1 - value) / n)
-    low, high = wilson(value, n)
-    metric = {"value": value, "n": n, "se": error, "low": low, "high": high, "interval": "wilson"}
-    metric |= {"description": f"Share of right replies to {name}.", "outcome": "correct"}
-    metric |= {"better": "higher", "counts": None}
-    other = dict(metric, value=max(0.0, value - 0.05), description="The original study's rule.")
-    return {
-        "schema": 1,
-        "student": student,
-        "variant": variant,
-        "evalset": evalset,
-        "task": name,
-        "split": split or "test",
-        "task_version": 1,
-        "primary": PRIMARY[name],
-        "n": n,
-        "groups": len({item["group"] for item in items}),
-        "metrics": {PRIMARY[name]: metric, f"legacy_{PRIMARY[name]}": other},
-        "items": items,
-        "prompt_sha256": "cd" * 32,
-        "data_sha256": "ef" * 32,
-        "predictions_sha256": "01" * 32,
-        "code_sha256": "23" * 32,
-    }
-
-
-def wilson(value: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95% Wilson interval of a proportion (Wilson 1927)."""
-    centre = (value + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _write_json(path: Path, document: Any) -> None:

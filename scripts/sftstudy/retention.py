@@ -16,30 +16,32 @@ from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.run import finished
 from sftstudy.study.layout import Layout
+from sftstudy.study.variants import trial_of
 
 Keep = Literal["feasible", "recommended"]
 
 
-def kept_trials(recommendation: dict[str, Any], keep: Keep) -> set[str]:
-    """Return the trials that keep their weights, on all tasks.
+def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
+    """Return the configurations that keep their weights, on all tasks.
 
     Not yet decided ones are no reason to remove anything. Where nothing is feasible,
-    ``recommended`` keeps the least violating trial, which the report shows in its place.
+    ``recommended`` keeps the least violating one, which the report shows in its place.
     """
     if keep == "feasible":
         return {
-            configuration["trial"]
-            for configuration in recommendation["configurations"]
-            if configuration["status"] != "infeasible"
+            entry["configuration"]
+            for entry in recommendation["configurations"]
+            if entry["status"] != "infeasible"
         }
-    chosen = recommendation["chosen"] or (recommendation["least_violating"] or {}).get("trial")
+    least = recommendation["least_violating"] or {}
+    chosen = recommendation["chosen"] or least.get("configuration")
     return {chosen} if chosen else set()
 
 
 def retain(
     results: Layout, student: str, variants: Iterable[str], kept: set[str]
 ) -> dict[str, int]:
-    """Remove the weights of a student's `variants` (``{task}/{trial}``) whose trial is not `kept`.
+    """Remove the weights of a student's `variants` whose configuration is not `kept`.
 
     Their finished copies in the trainings' scratch go with them: they are the same bytes.
 
@@ -47,7 +49,7 @@ def retain(
     a checkpoint that is to be kept has lost its weights before, or does not know its own hashes.
     """
     checkpoints = {variant: results.checkpoint(student, variant) for variant in variants}
-    stay = {variant for variant in checkpoints if variant.partition("/")[2] in kept}
+    stay = {variant for variant in checkpoints if trial_of(variant) in kept}
     lost = [v for v, folder in checkpoints.items() if v in stay and removed_weights(folder)]
     if lost:
         folders = " ".join(str(checkpoints[variant]) for variant in lost)

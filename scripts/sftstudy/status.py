@@ -29,6 +29,7 @@ from sftstudy.records.lineage import Lineage
 from sftstudy.study.grid import Study
 from sftstudy.study.jobs import judgements
 from sftstudy.study.layout import Layout
+from sftstudy.study.variants import BASE, task_of, trial_of
 
 State = Literal["failed", "running", "missing", "done"]
 STATES: tuple[State, ...] = ("failed", "running", "missing", "done")  # the first found is a row's
@@ -72,15 +73,15 @@ def rows(study: Study, folder: Path) -> Iterator[Row]:
         for variant in study.variants(student):
             found = jobs(study, student, variant, results)
             states = tuple(_state(job, running, folder) for job in found)
-            task, _, trial = variant.partition("/")
+            task, trial = task_of(variant), trial_of(variant)
             score, baseline = (
                 _score(results.metrics(student, each, f"{task}.val")) if trial else ""
-                for each in (variant, "base")
+                for each in (variant, BASE)
             )
             yield Row(
                 student,
-                task if trial else "",
-                trial or "base",
+                task,
+                trial or BASE,
                 states,
                 score,
                 baseline=baseline.partition(" [")[0],
@@ -90,7 +91,7 @@ def rows(study: Study, folder: Path) -> Iterator[Row]:
 
 def jobs(study: Study, student: str, variant: str, results: Layout) -> list[Job]:
     """Return the jobs of a variant in the order in which they run, as the rules declare them."""
-    select = "select" if variant == "base" else f"{variant.partition('/')[0]}.select"
+    select = "select" if variant == BASE else f"{task_of(variant)}.select"
     suites = {
         select: study.select_evalsets(variant),
         "controls": study.controls,
@@ -116,14 +117,14 @@ def _job(results: Layout, output: Path) -> Job:
 def table(found: list[Row]) -> str:
     """Return the rows as aligned text, with a progress bar and counts below."""
     header = ("student", "task", "trial", "state", "jobs", "val score", "baseline", "")
-    cells: list[tuple[str, ...]] = []
+    lines: list[tuple[str, ...]] = [header]
     for row in found:
         done = f"{row.states.count('done')}/{len(row.states)}"
         where = (row.student, row.task, row.trial)
-        cells.append((*where, row.state, done, row.score, row.baseline, row.note))
-    rule = ["-" * width for width in widths([header, *cells])[:-1]]
-    lines = aligned([header, (*rule, ""), *cells], left=len(header))
-    return "\n".join([*lines, "", bar(found)])
+        lines.append((*where, row.state, done, row.score, row.baseline, row.note))
+    text = aligned(lines, left=len(header))
+    rule = "  ".join("-" * width for width in widths(lines)[:-1])
+    return "\n".join([text[0], rule, *text[1:], "", bar(found)])
 
 
 def attention(study: Study, folder: Path) -> str:

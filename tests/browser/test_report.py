@@ -19,7 +19,15 @@ from synthetic_study import Study, write_report, write_study
 
 ARTEFACTS = ROOT / "results" / "test-artefacts"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-SECTIONS = ("verdicts", "metrics", "forgetting", "trials", "predictions", "data", "provenance")
+SECTIONS = (
+    "verdicts",
+    "metrics",
+    "forgetting",
+    "configurations",
+    "predictions",
+    "data",
+    "provenance",
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +129,7 @@ def test_full_size_page_is_small_and_complete(opened, full: Path) -> None:
     assert full.stat().st_size < 5_000_000
     assert opened.locator("#verdicts article.verdict").count() == 5
     assert opened.locator("#key-metrics tbody tr").count() == 5 * 5
-    assert opened.locator("#trials details.student").count() == 5
+    assert opened.locator("#configurations details.student").count() == 5
     assert opened.locator("#forgetting svg").count() == 5
 
 

@@ -8,7 +8,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files.folders import REMOVED, folder_sha256
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import write_json, write_jsonl
-from sftstudy.retention import kept_trials, retain
+from sftstudy.retention import kept_configurations, retain
 from sftstudy.students.checkpoints import require_weights
 from sftstudy.study.layout import Layout
 from tiny_student import save_student
@@ -17,20 +17,20 @@ DOCUMENT = {
     "chosen": "b",
     "least_violating": None,
     "configurations": [
-        {"trial": "a", "status": "feasible"},
-        {"trial": "b", "status": "feasible"},
-        {"trial": "c", "status": "infeasible"},
-        {"trial": "d", "status": "incomplete"},
+        {"configuration": "a", "status": "feasible"},
+        {"configuration": "b", "status": "feasible"},
+        {"configuration": "c", "status": "infeasible"},
+        {"configuration": "d", "status": "incomplete"},
     ],
 }
 
 
-def test_which_trials_are_kept() -> None:
-    assert kept_trials(DOCUMENT, "feasible") == {"a", "b", "d"}
-    assert kept_trials(DOCUMENT, "recommended") == {"b"}
-    nothing = DOCUMENT | {"chosen": None, "least_violating": {"trial": "c"}}
-    assert kept_trials(nothing, "recommended") == {"c"}
-    assert kept_trials(nothing | {"least_violating": None}, "recommended") == set()
+def test_which_configurations_are_kept() -> None:
+    assert kept_configurations(DOCUMENT, "feasible") == {"a", "b", "d"}
+    assert kept_configurations(DOCUMENT, "recommended") == {"b"}
+    nothing = DOCUMENT | {"chosen": None, "least_violating": {"configuration": "c"}}
+    assert kept_configurations(nothing, "recommended") == {"c"}
+    assert kept_configurations(nothing | {"least_violating": None}, "recommended") == set()
 
 
 @pytest.fixture

@@ -38,11 +38,11 @@ def test_tuned_student_beats_its_baseline_on_two_tasks_beyond_doubt(smoke: Path)
     assert all(gain["n"] == 100 for gain in gains.values())
 
 
-def test_gentle_trial_is_chosen_and_harsh_trial_fails_a_gate(smoke: Path) -> None:
+def test_gentle_configuration_is_chosen_and_harsh_one_fails_a_gate(smoke: Path) -> None:
     document = read_json(smoke / "recommendations" / "smoke.json")
     assert document["verdict"] in ("RECOMMENDED", "PROVISIONAL"), document["reasons"]
     assert document["chosen"] == GENTLE
-    status = {found["trial"]: found for found in document["configurations"]}
+    status = {found["configuration"]: found for found in document["configurations"]}
     assert status[GENTLE]["status"] == "feasible"
     assert status[HARSH]["status"] == "infeasible"
     failed = {gate["control"] for gate in status[HARSH]["gates"] if not gate["passes"]}

@@ -76,4 +76,4 @@ def summary(requests: Iterable[Request]) -> str:
             )
         )
     head = "The cluster will be asked for at most (time limits, not times):"
-    return "\n".join([head, *aligned(rows)])
+    return "\n".join([head, *aligned(rows, left=0)])

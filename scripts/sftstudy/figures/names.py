@@ -36,7 +36,7 @@ class Figure:
             "figure": self.kind,
             "student": self.student or "all",
             "task": self.task or "all",
-            "trial": "chosen" if self.kind in ("gains", "forgetting") else "all",
+            "configuration": "chosen" if self.kind in ("gains", "forgetting") else "all",
             "split": _SPLITS[self.kind],
         }
 

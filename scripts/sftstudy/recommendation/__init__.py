@@ -1,12 +1,17 @@
 """From the metrics of all trials of a student to the configuration that can be shipped, or none.
 
-``cells``        metrics files as aligned numbers, and which are missing and why
-``judging``      gates and gains of one configuration
-``selection``    minimax regret, the one-standard-error rule, bootstrap, leave-one-task-out, Pareto
-``trials``       what was measured of every configuration, and the choice that follows
-``sensitivity``  what other gates would have chosen
-``verdicts``     the four verdicts and the sentences that give their reasons
-``document``     the procedure from first to last, and the recommendation document
-``markdown``     the document for people
-``run_files``    the choice as files that TRL, oumi and axolotl run
+``cells``           metrics files as aligned numbers, and which are missing and why
+``judging``         gates and gains of one configuration
+``configurations``  what was measured of every configuration
+``selection``       minimax regret, the one-standard-error rule, bootstrap, Pareto front
+``comparison``      the choice among the complete configurations, and how firm it is
+``sensitivity``     what other gates would have chosen
+``names``           the verdicts by name
+``verdicts``        which verdict it is, and why each other configuration was not chosen
+``reasons``         the sentences that give a verdict's reasons
+``next_steps``      the sentences that say what to do now
+``phrases``         what these sentences share
+``document``        the procedure from first to last, and the recommendation document
+``markdown``        the document for people
+``run_files``       the document as files that TRL, oumi and axolotl run
 """

@@ -1,19 +1,21 @@
 """The measured cells of a student's study: metrics files as aligned numbers, and what is missing.
 
-A cell is (variant, eval set). A cell without a file, or whose file measured nothing, is missing:
-it has a reason and no number, and nothing stands in for it.
+The student is always the same, so that variant and eval set name a cell here. A cell without a
+file, or whose file measured nothing, is missing: it has a reason and no number, and nothing stands
+in for it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sftstudy.errors import StudyError
 from sftstudy.statistics.clusters import group_codes
+from sftstudy.study.variants import BASE
 
-BASE = "base"
+T = TypeVar("T")
 ReadMetrics = Callable[[str, str], dict[str, Any] | None]
 ReadProvenance = Callable[[str], dict[str, Any] | None]
 
@@ -91,8 +93,8 @@ class Cells:
         if not rows:
             return None
         estimate = {name: entry[name] for name in ("value", "n", "se", "low", "high", "interval")}
-        ids, groups, values = (list(column) for column in zip(*rows, strict=True))
-        return Scores(variant, evalset, metric, ids, groups, np.array(values), estimate)
+        ids, groups, values = zip(*rows, strict=True)
+        return Scores(variant, evalset, metric, list(ids), list(groups), np.array(values), estimate)
 
     def _document(self, variant: str, evalset: str) -> dict[str, Any] | None:
         key = (variant, evalset)
@@ -127,6 +129,13 @@ class Cells:
     def recipe(self, variant: str) -> dict[str, Any] | None:
         """Return the recipe that a trial was trained with."""
         return (self.provenance(variant) or {}).get("recipe")
+
+
+def all_known(values: Iterable[T | None]) -> list[T] | None:
+    """Return the values as a list; None where one of them is missing."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else None
 
 
 def align(cells: Sequence[Scores]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,26 +4,30 @@ Only select scores, gates and costs choose. The confirm splits are read after th
 configuration and the baseline alone, and decide whether its gain is proven.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from sftstudy.recommendation.cells import BASE, Cells, ReadMetrics, ReadProvenance, Scores
-from sftstudy.recommendation.judging import judge_baseline, judge_gains, mean_gain_of, read_gates
-from sftstudy.recommendation.sensitivity import sensitivity
-from sftstudy.recommendation.trials import (
-    Comparison,
-    Trial,
-    compare,
+from sftstudy.recommendation.cells import Cells, ReadMetrics, ReadProvenance, Scores
+from sftstudy.recommendation.comparison import Comparison, compare, leave_one_task_out
+from sftstudy.recommendation.configurations import (
+    Complete,
+    Configuration,
     control_loss,
     front,
-    leave_one_task_out,
     mean_gain,
-    read_trials,
+    read_configurations,
     select_gains,
 )
-from sftstudy.recommendation.verdicts import least_violating, next_steps, reasons, verdict, why_not
+from sftstudy.recommendation.judging import judge_baseline, judge_gains, mean_gain_of, read_gates
+from sftstudy.recommendation.next_steps import next_steps
+from sftstudy.recommendation.reasons import reasons
+from sftstudy.recommendation.sensitivity import sensitivity
+from sftstudy.recommendation.verdicts import least_violating, verdict, why_not
+from sftstudy.study.variants import BASE
 
+SCHEMA = 2
 RULE = (
     "smallest maximum regret over the tasks among the feasible configurations (a task's regret is "
     "the best feasible score minus the configuration's, times the task's reliability); of those "
@@ -47,74 +51,91 @@ def recommend(
     cells, tasks = Cells(read_metrics, read_provenance), plan["tasks"]
     base = {task: cells.scores(BASE, f"{task}.val") for task in tasks}
     baseline_gates, gates = judge_baseline(read_gates(plan), cells)
-    trials = read_trials(plan, cells, gates)
-    comparison = compare(trials, tasks, gates, cells, plan["resamples"], plan["seed"])
-    index = comparison.choice.chosen if comparison else None
-    chosen = None if index is None else comparison.trials[index]
-    least = None if chosen else least_violating(trials)
-    shown = chosen.name if chosen else least["trial"] if least else None
+    configurations = read_configurations(plan, cells, gates)
+    comparison = compare(configurations, tasks, gates, cells, plan["resamples"], plan["seed"])
+    chosen = comparison.chosen if comparison else None
+    least = None if chosen else least_violating(configurations)
+    shown = _shown(chosen, least)
     select = judge_gains(cells, tasks, shown, "val") if shown else dict.fromkeys(tasks)
     # From here on nothing is chosen any more.
     confirm = judge_gains(cells, tasks, shown, "test") if shown else dict.fromkeys(tasks)
     verdict_ = verdict(baseline_gates, chosen, confirm)
-    pareto = front(trials, base)
+    pareto = front(configurations, base)
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         **{key: plan[key] for key in ("student", "source", "seed", "resamples")},
         "verdict": verdict_,
-        "reasons": reasons(verdict_, baseline_gates, trials, chosen, confirm, least),
+        "reasons": reasons(verdict_, baseline_gates, configurations, chosen, confirm, least),
         "next_steps": next_steps(verdict_, chosen, confirm, least),
-        "revision": _revision(cells, tasks, shown),
-        "chosen": chosen.name if chosen else None,
-        "least_violating": least | _config(cells, tasks, least["trial"]) if least else None,
-        **(
-            _config(cells, tasks, chosen.name) if chosen else {"config": None, "config_by_task": {}}
-        ),
+        **_choice(cells, tasks, chosen, least),
         "tasks": tasks,
         "controls": plan["controls"],
-        "primary": {task: _primary(task, base, trials) for task in tasks},
+        "primary": {task: _primary(task, base, configurations) for task in tasks},
         "baseline": {
-            "select": {task: base[task].estimate if base[task] else None for task in tasks},
+            "select": {task: _estimate(base[task]) for task in tasks},
             "gates": baseline_gates,
         },
         "configurations": [
-            _configuration(trial, tasks, base, comparison, pareto, cells) for trial in trials
+            _configuration(one, tasks, base, comparison, pareto, cells) for one in configurations
         ],
         "selection": _selection(comparison, tasks),
         "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
         "sensitivity": sensitivity(comparison, gates, cells),
         "pareto": pareto,
-        "costs": _costs(trials, chosen, cells, tasks),
-        "missing": [
-            {"variant": variant, "evalset": evalset or None, "reason": reason}
-            for (variant, evalset), reason in sorted(cells.missing.items())
-        ],
+        "costs": _costs(configurations, chosen, cells, tasks),
+        "missing": _missing(cells),
     }
 
 
-def _primary(task: str, base: dict[str, Scores | None], trials: list[Trial]) -> str | None:
-    measured = [base[task], *(trial.select[task] for trial in trials)]
+def _estimate(scores: Scores | None) -> dict[str, Any] | None:
+    return None if scores is None else scores.estimate
+
+
+def _primary(
+    task: str, base: Mapping[str, Scores | None], configurations: Sequence[Configuration]
+) -> str | None:
+    measured = [base[task], *(one.select[task] for one in configurations)]
     return next((scores.metric for scores in measured if scores is not None), None)
 
 
-def _revision(cells: Cells, tasks: list[str], trial: str | None) -> str | None:
+def _choice(
+    cells: Cells, tasks: list[str], chosen: Complete | None, least: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return what is recommended, or else the least violating configuration, with its values."""
+    name = _shown(chosen, least)
+    values = _values(cells, tasks, name) if name else {}
+    return {
+        "revision": _revision(cells, tasks, name),
+        "chosen": chosen.name if chosen else None,
+        "least_violating": least | values if least else None,
+        **(values if chosen else {"config": None, "config_by_task": {}}),
+    }
+
+
+def _shown(chosen: Complete | None, least: dict[str, Any] | None) -> str | None:
+    if chosen:
+        return chosen.name
+    return least["configuration"] if least else None
+
+
+def _revision(cells: Cells, tasks: list[str], name: str | None) -> str | None:
     """Return the student's commit; None without one, or where tasks started from different ones."""
-    found = {cells.base_revision(f"{task}/{trial}") for task in tasks} if trial else set()
+    found = {cells.base_revision(f"{task}/{name}") for task in tasks} if name else set()
     return found.pop() if len(found) == 1 else None
 
 
-def _config(cells: Cells, tasks: list[str], trial: str) -> dict[str, Any]:
-    """Return the recipe fields that all tasks share, and by task those that differ."""
-    recipes = {task: cells.recipe(f"{task}/{trial}") or {} for task in tasks}
-    recipes = {
+def _values(cells: Cells, tasks: list[str], name: str) -> dict[str, Any]:
+    """Return the fields of the recipes that all tasks share, and by task those that differ."""
+    recipes = {task: cells.recipe(f"{task}/{name}") or {} for task in tasks}
+    fields = {
         task: {field: value for part in _PARTS for field, value in recipe.get(part, {}).items()}
         for task, recipe in recipes.items()
     }
-    fields = dict.fromkeys(field for recipe in recipes.values() for field in recipe)
-    shared, by_task = {}, {task: {} for task in tasks}
-    for field in fields:
-        values = [recipe.get(field) for recipe in recipes.values()]
+    shared: dict[str, Any] = {}
+    by_task: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    for field in dict.fromkeys(field for found in fields.values() for field in found):
+        values = [found.get(field) for found in fields.values()]
         if all(value == values[0] for value in values):
             shared[field] = values[0]
         else:
@@ -124,76 +145,92 @@ def _config(cells: Cells, tasks: list[str], trial: str) -> dict[str, Any]:
 
 
 def _configuration(
-    trial: Trial,
+    configuration: Configuration,
     tasks: list[str],
-    base: dict[str, Scores | None],
+    base: Mapping[str, Scores | None],
     comparison: Comparison | None,
     pareto: list[str],
     cells: Cells,
 ) -> dict[str, Any]:
+    chosen = comparison.chosen if comparison else None
     document = {
-        "trial": trial.name,
-        "status": trial.status,
-        "all_gates_proven": trial.complete
-        and all(gate["evidence"] == "proven" for gate in trial.gates),
-        "select": {task: cell.estimate if cell else None for task, cell in trial.select.items()},
-        "gain": select_gains(trial, base),
-        "mean_gain": mean_gain(trial, base),
-        "regret": dict.fromkeys(tasks),
-        "max_regret": None,
-        "max_regret_se": None,
-        "within_one_se": False,
-        "control_loss": control_loss(trial),
-        "train_flops": trial.train_flops,
-        "selection_probability": 0.0,
-        "pareto": trial.name in pareto,
-        "gates": trial.gates,
+        "configuration": configuration.name,
+        "status": configuration.status,
+        "all_gates_proven": isinstance(configuration, Complete)
+        and all(gate["evidence"] == "proven" for gate in configuration.gates),
+        "select": {task: _estimate(scores) for task, scores in configuration.select.items()},
+        "gain": select_gains(configuration, base),
+        "mean_gain": mean_gain(configuration, base),
+        **_standing(configuration, tasks, comparison),
+        "pareto": configuration.name in pareto,
+        "gates": configuration.gates,
     }
-    if comparison and trial in comparison.trials:
-        index, choice = comparison.trials.index(trial), comparison.choice
-        document["selection_probability"] = float(comparison.probability[index])
+    return document | {"why_not": why_not(configuration, document, chosen, cells.missing)}
+
+
+def _standing(
+    configuration: Configuration, tasks: list[str], comparison: Comparison | None
+) -> dict[str, Any]:
+    """Return how a configuration stands among the others: regrets, ties, loss, cost."""
+    regret: dict[str, float | None] = dict.fromkeys(tasks)
+    probability, largest, error, tied = 0.0, None, None, False
+    if comparison and configuration in comparison.configurations:
+        index, choice = comparison.configurations.index(configuration), comparison.choice
+        probability = float(comparison.probability[index])
         if choice.best is not None:
-            document |= {
-                "regret": dict(zip(tasks, map(float, choice.regret[:, index]), strict=True)),
-                "max_regret": float(choice.max_regret[index]),
-                "max_regret_se": float(choice.standard_error[index]),
-                "within_one_se": index in choice.tied,
-            }
-    chosen = None
-    if comparison and comparison.choice.chosen is not None:
-        chosen = comparison.trials[comparison.choice.chosen]
-    return document | {"why_not": why_not(trial, document, chosen, cells.missing)}
+            regret |= dict(zip(tasks, map(float, choice.regret[:, index]), strict=True))
+            largest, error = float(choice.max_regret[index]), float(choice.standard_error[index])
+            tied = index in choice.tied
+    return {
+        "regret": regret,
+        "max_regret": largest,
+        "max_regret_se": error,
+        "within_one_se": tied,
+        "control_loss": control_loss(configuration),
+        "train_flops": configuration.train_flops,
+        "selection_probability": probability,
+    }
 
 
 def _selection(comparison: Comparison | None, tasks: list[str]) -> dict[str, Any]:
     if comparison is None:
         nothing = dict.fromkeys(("best", "best_max_regret", "none_feasible_probability"))
         return {"rule": RULE, **nothing, "tied": [], "reliability": dict.fromkeys(tasks)}
-    choice = comparison.choice
+    choice, names = comparison.choice, [one.name for one in comparison.configurations]
     best = choice.best
     return {
         "rule": RULE,
-        "best": None if best is None else comparison.trials[best].name,
+        "best": None if best is None else names[best],
         "best_max_regret": None if best is None else float(choice.max_regret[best]),
-        "tied": [comparison.trials[index].name for index in choice.tied],
+        "tied": [names[index] for index in choice.tied],
         "none_feasible_probability": comparison.none_feasible,
         "reliability": dict(zip(tasks, map(float, comparison.weights), strict=True)),
     }
 
 
 def _costs(
-    trials: list[Trial], chosen: Trial | None, cells: Cells, tasks: list[str]
+    configurations: Sequence[Configuration],
+    chosen: Complete | None,
+    cells: Cells,
+    tasks: list[str],
 ) -> dict[str, Any]:
     variants = {
-        f"{task}/{trial.name}": cells.train_flops(f"{task}/{trial.name}")
-        for trial in trials
+        f"{task}/{one.name}": cells.train_flops(f"{task}/{one.name}")
+        for one in configurations
         for task in tasks
-        if (f"{task}/{trial.name}", "") not in cells.missing
+        if (f"{task}/{one.name}", "") not in cells.missing
     }
     known = [flops for flops in variants.values() if flops is not None]
     return {
         "train_flops_total": float(np.sum(known)),
         "train_flops_chosen": chosen.train_flops if chosen else None,
         "train_flops_unknown": [name for name, flops in variants.items() if flops is None],
-        "by_trial": {trial.name: trial.train_flops for trial in trials},
+        "by_configuration": {one.name: one.train_flops for one in configurations},
     }
+
+
+def _missing(cells: Cells) -> list[dict[str, Any]]:
+    return [
+        {"variant": variant, "evalset": evalset or None, "reason": reason}
+        for (variant, evalset), reason in sorted(cells.missing.items())
+    ]

@@ -4,73 +4,102 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sftstudy.recommendation.cells import BASE, Cells, Scores, align
-from sftstudy.statistics.gates import GateResult, rate_gate, ratio_gate
-from sftstudy.statistics.multiplicity import holm
-from sftstudy.statistics.paired import ALPHA, Gain, mean_of_gains, more_pairs, paired_gain
+import numpy as np
+
+from sftstudy.recommendation.cells import Cells, Scores, align, all_known
+from sftstudy.statistics.gates import GateResult, passes, rate_gate, ratio_gate
+from sftstudy.statistics.multiplicity import ALPHA, holm
+from sftstudy.statistics.paired import Gain, mean_of_gains, more_pairs, paired_gain
+from sftstudy.study.variants import BASE
+
+DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
 
 
 @dataclass(frozen=True)
 class Gate:
     """One gate of the study file, as it is applied to this student.
 
-    Exactly one of `min_ratio_to_baseline` and `above` is set. `fallback` marks a gate that the
-    baseline itself fails and that was therefore replaced by non-inferiority to the baseline.
+    Attributes:
+        limit: What the metric must be above, or with `relative` the share of the baseline's that
+            it must reach.
+        fallback: The baseline itself fails this gate, which was therefore replaced by
+            non-inferiority to the baseline.
     """
 
     control: str
     metric: str
-    min_ratio_to_baseline: float | None = None
-    above: float | None = None
+    limit: float
+    relative: bool
     fallback: bool = False
 
     @property
     def rule(self) -> str:
         """The gate in words."""
-        if self.above is not None:
-            return f"above {self.above:g}"
-        return f"at least {self.min_ratio_to_baseline:g} of the baseline's"
+        if self.relative:
+            return f"at least {self.limit:g} of the baseline's"
+        return f"above {self.limit:g}"
+
+    @property
+    def statistic(self) -> str:
+        """What the limit is of: the metric's ``value``, or its ``ratio`` to the baseline's."""
+        return "ratio" if self.relative else "value"
+
+    def threshold(self, baseline: float | None) -> float | None:
+        """Return the value that is asked for; None where that needs a missing baseline."""
+        if not self.relative:
+            return self.limit
+        return None if baseline is None else self.limit * baseline
+
+    def passes(self, tuned: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+        """Return whether mean outcomes pass, in the shape of `tuned`."""
+        return passes(tuned, self.limit, baseline if self.relative else None)
 
 
 def read_gates(plan: dict[str, Any]) -> list[Gate]:
     """Return the gates of a plan, in its order."""
-    return [Gate(control=control, **rule) for control, rule in plan["gates"].items()]
+    return [
+        Gate(control, rule["metric"], rule["above"], relative=False)
+        if "above" in rule
+        else Gate(control, rule["metric"], rule["min_ratio_to_baseline"], relative=True)
+        for control, rule in plan["gates"].items()
+    ]
 
 
 def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None) -> dict[str, Any]:
     """Return the document of a gate on one task's checkpoint. A missing cell is never a pass."""
-    needs_baseline = gate.above is None
-    known = tuned is not None and not (needs_baseline and base is None)
+    baseline = base.estimate["value"] if base else None
     document = {
         "control": gate.control,
         "metric": gate.metric,
         "task": task,
         "rule": gate.rule,
-        "threshold": _threshold(gate, base),
+        "threshold": gate.threshold(baseline),
         "fallback": gate.fallback,
         "value": tuned.estimate["value"] if tuned else None,
-        "baseline": base.estimate["value"] if base else None,
+        "baseline": baseline,
         "n": len(tuned.values) if tuned else 0,
-        "statistic": "ratio" if needs_baseline else "value",
+        "statistic": gate.statistic,
     }
-    if not known:
+    result = _test(gate, tuned, base)
+    if result is None:
         nothing = dict.fromkeys(("p", "estimate", "low", "high", "more_samples"))
         return document | {"passes": False, "evidence": "missing", "note": ""} | nothing
-    return document | asdict(_test(gate, tuned, base))
+    return document | asdict(result)
 
 
-def _test(gate: Gate, tuned: Scores, base: Scores | None) -> GateResult:
-    if gate.above is not None:
-        values, codes = align([tuned])
-        return rate_gate(values[:, 0], codes, gate.above)
+def _test(gate: Gate, tuned: Scores | None, base: Scores | None) -> GateResult | None:
+    """Return the outcome of a gate; None where a cell that it needs is missing."""
+    if tuned is None or (gate.relative and base is None):
+        return None
+    if base is None or not gate.relative:
+        return _test_rate(gate, tuned)
     values, codes = align([tuned, base])
-    return ratio_gate(values[:, 0], values[:, 1], codes, gate.min_ratio_to_baseline)
+    return ratio_gate(values[:, 0], values[:, 1], codes, gate.limit)
 
 
-def _threshold(gate: Gate, base: Scores | None) -> float | None:
-    if gate.above is not None:
-        return gate.above
-    return None if base is None else gate.min_ratio_to_baseline * base.estimate["value"]
+def _test_rate(gate: Gate, scores: Scores) -> GateResult:
+    values, codes = align([scores])
+    return rate_gate(values[:, 0], codes, gate.limit)
 
 
 def violation(gate: dict[str, Any]) -> float:
@@ -89,71 +118,74 @@ def judge_baseline(gates: Sequence[Gate], cells: Cells) -> tuple[list[dict[str, 
     reported, and replaced by non-inferiority to the baseline. A baseline of 0 fails a relative
     gate, since every trial would pass it.
     """
-    ratios = [gate.min_ratio_to_baseline for gate in gates if gate.min_ratio_to_baseline]
-    margin = max(ratios, default=0.95)
+    ratios = [gate.limit for gate in gates if gate.relative and gate.limit]
+    ratio = max(ratios, default=DEFAULT_RATIO)
     documents, applied = [], []
     for gate in gates:
-        base = cells.scores(BASE, gate.control, gate.metric)
-        document = {"control": gate.control, "metric": gate.metric, "rule": gate.rule}
-        if base is None:
-            nothing = dict.fromkeys(("value", "n", "low", "high"))
-            documents.append(
-                document | nothing | {"passes": None, "evidence": "missing", "note": ""}
-            )
-            applied.append(gate)
-            continue
-        value = base.estimate["value"]
-        document |= {key: base.estimate[key] for key in ("value", "n", "low", "high")}
-        if gate.above is not None:
-            result = _test(gate, base, base)
-            passes, evidence, note = result.passes, result.evidence, result.note
-        else:
-            passes = value > 0
-            evidence = "proven" if passes else "violated"
-            note = "" if passes else "the baseline is 0, so a share of it protects nothing"
-        documents.append(document | {"passes": passes, "evidence": evidence, "note": note})
-        if not passes and gate.above is not None:
-            gate = Gate(gate.control, gate.metric, min_ratio_to_baseline=margin, fallback=True)
+        document = _baseline_at(gate, cells.scores(BASE, gate.control, gate.metric))
+        documents.append(document)
+        if document["passes"] is False and not gate.relative:
+            gate = Gate(gate.control, gate.metric, ratio, relative=True, fallback=True)
         applied.append(gate)
     return documents, applied
 
 
+def _baseline_at(gate: Gate, base: Scores | None) -> dict[str, Any]:
+    """Return the document of a gate on the baseline."""
+    document = {"control": gate.control, "metric": gate.metric, "rule": gate.rule}
+    if base is None:
+        nothing = dict.fromkeys(("value", "n", "low", "high"))
+        return document | nothing | {"passes": None, "evidence": "missing", "note": ""}
+    document |= {key: base.estimate[key] for key in ("value", "n", "low", "high")}
+    if not gate.relative:
+        result = _test_rate(gate, base)
+        return document | {
+            "passes": result.passes,
+            "evidence": result.evidence,
+            "note": result.note,
+        }
+    if base.estimate["value"] > 0:
+        return document | {"passes": True, "evidence": "proven", "note": ""}
+    note = "the baseline is 0, so a share of it protects nothing"
+    return document | {"passes": False, "evidence": "violated", "note": note}
+
+
 def judge_gains(
-    cells: Cells, tasks: Sequence[str], trial: str, split: str
+    cells: Cells, tasks: Sequence[str], configuration: str, split: str
 ) -> dict[str, dict[str, Any] | None]:
     """Return the gain of a configuration on each task's `split`, Holm-adjusted over the tasks.
 
     None where the tuned or the baseline cell is missing.
     """
     results: dict[str, Gain] = {}
-    gains: dict[str, dict[str, Any] | None] = dict.fromkeys(tasks)
+    means: dict[str, dict[str, float]] = {}
     for task in tasks:
-        tuned = cells.scores(f"{task}/{trial}", f"{task}.{split}")
+        tuned = cells.scores(f"{task}/{configuration}", f"{task}.{split}")
         base = cells.scores(BASE, f"{task}.{split}")
         if tuned and base:
-            results[task], gains[task] = _gain(tuned, base)
+            values, codes = align([tuned, base])
+            results[task] = paired_gain(values[:, 0], values[:, 1], codes)
+            means[task] = {
+                "baseline": float(values[:, 1].mean()),
+                "tuned": float(values[:, 0].mean()),
+            }
     adjusted = holm([result.p for result in results.values()])
+    gains: dict[str, dict[str, Any] | None] = dict.fromkeys(tasks)
     for (task, result), p_holm in zip(results.items(), adjusted, strict=True):
         evidence = "not proven"
         if p_holm <= ALPHA:
             evidence = "proven" if result.value > 0 else "violated"
         # Holm asks at most for alpha / tasks: so many rows are enough whatever the other tasks do.
         more = more_pairs(result, ALPHA / len(results)) if evidence == "not proven" else 0
-        gains[task] |= {"p_holm": p_holm, "evidence": evidence, "more_samples": more}
+        judged = {"p_holm": p_holm, "evidence": evidence, "more_samples": more}
+        gains[task] = asdict(result) | means[task] | judged
     return gains
 
 
 def mean_gain_of(gains: dict[str, dict[str, Any] | None]) -> dict[str, Any] | None:
     """Return the mean gain over the tasks with its 95% interval; None where one is missing."""
-    if not gains or None in gains.values():
+    known = all_known(gains.values())
+    if not known:
         return None
-    triples = [(gain["value"], gain["low"], gain["high"]) for gain in gains.values()]
-    value, low, high = mean_of_gains(triples)
-    return {"value": value, "low": low, "high": high, "n": sum(g["n"] for g in gains.values())}
-
-
-def _gain(tuned: Scores, base: Scores) -> tuple[Gain, dict[str, Any]]:
-    values, codes = align([tuned, base])
-    gain = paired_gain(values[:, 0], values[:, 1], codes)
-    means = {"baseline": float(values[:, 1].mean()), "tuned": float(values[:, 0].mean())}
-    return gain, asdict(gain) | means
+    value, low, high = mean_of_gains([(gain["value"], gain["low"], gain["high"]) for gain in known])
+    return {"value": value, "low": low, "high": high, "n": sum(gain["n"] for gain in known)}

@@ -12,7 +12,7 @@ def to_markdown(document: dict[str, Any]) -> str:
         f"**{document['verdict']}**{chosen}",
         "\n".join(f"- {reason}" for reason in document["reasons"]),
         "## What to do next\n" + "\n".join(f"- {step}" for step in document["next_steps"]),
-        _config(document),
+        _values(document),
         "## Gain over the baseline on the test splits\n" + _gains(document["gains"]["confirm"]),
         "## Gates\n" + _gates(document),
         "## Configurations\n" + _configurations(document),
@@ -38,7 +38,7 @@ def _pflop(flops: float | None) -> str:
     return "not measured" if flops is None else f"{flops / 1e15:.3g}"
 
 
-def _config(document: dict[str, Any]) -> str:
+def _values(document: dict[str, Any]) -> str:
     if not document["config"]:
         return ""
     rows = [[f"`{field}`", f"`{value}`"] for field, value in document["config"].items()]
@@ -75,13 +75,13 @@ def _gates(document: dict[str, Any]) -> str:
          _yes(gate["passes"]), gate["evidence"], gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
-    shown = document["chosen"] or (document["least_violating"] or {}).get("trial")
-    for configuration in document["configurations"]:
-        if configuration["trial"] == shown:
+    shown = document["chosen"] or (document["least_violating"] or {}).get("configuration")
+    for entry in document["configurations"]:
+        if entry["configuration"] == shown:
             rows += [
                 [gate["task"], gate["control"], gate["rule"], _number(gate["value"]),
                  str(gate["n"]), _yes(gate["passes"]), gate["evidence"], gate["note"]]
-                for gate in configuration["gates"]
+                for gate in entry["gates"]
             ]  # fmt: skip
     header = ["checkpoint", "control", "asked", "value %", "n", "passes", "evidence", "note"]
     title = f"Of the baseline and of `{shown}`.\n\n" if shown else ""
@@ -96,7 +96,7 @@ def _configurations(document: dict[str, Any]) -> str:
     tasks = document["tasks"]
     rows = [
         [
-            f"`{entry['trial']}`" + (" (Pareto)" if entry["pareto"] else ""),
+            f"`{entry['configuration']}`" + (" (Pareto)" if entry["pareto"] else ""),
             entry["status"],
             *[_number((entry["select"][task] or {}).get("value")) for task in tasks],
             _number(entry["mean_gain"], sign=True),
@@ -108,7 +108,7 @@ def _configurations(document: dict[str, Any]) -> str:
         ]
         for entry in document["configurations"]
     ]
-    header = ["trial", "status", *[f"{task} val %" for task in tasks], "mean gain",
+    header = ["configuration", "status", *[f"{task} val %" for task in tasks], "mean gain",
               "control loss %", "max regret", "chosen in % of resamples", "PFLOP",
               "why not chosen"]  # fmt: skip
     return f"Rule: {document['selection']['rule']}.\n\n" + _table(header, rows)
@@ -122,7 +122,7 @@ def _sensitivity(lines: list[dict[str, Any]]) -> str:
             line["control"],
             f"{'at least' if line['statistic'] == 'ratio' else 'above'} {line['limit']:g}"
             + (" of the baseline's" if line["statistic"] == "ratio" else "")
-            + (" (as configured)" if line["configured"] else ""),
+            + (" (as in the study file)" if line["configured"] else ""),
             str(line["feasible"]),
             f"`{line['chosen']}`" if line["chosen"] else "none",
             _yes(line["proven"]),

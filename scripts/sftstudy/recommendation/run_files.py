@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from sftstudy.recommendation.verdicts import RECOMMENDED
+from sftstudy.recommendation.names import RECOMMENDED
 
 _AUTOCAST = {"bfloat16": "BF16", "float16": "FP16"}
 _TRAINING = (
@@ -69,129 +69,130 @@ def run_files(document: dict[str, Any], data: str) -> dict[str, str]:
     builders = {"trl": _trl, "oumi": _oumi, "axolotl": _axolotl}
     if source is None:
         return {tool: _header(document, {}, tool) for tool in builders}
-    recipe, differing = _one_configuration(source)
+    values, differing = _one_value_each(source)
     texts = {}
     for tool, build in builders.items():
-        content = build(recipe, document, data)
+        content = build(values, document, data)
         plain = json.loads(json.dumps(content))  # objects of JSON files are none to YAML
         body = yaml.safe_dump(plain, sort_keys=False)
         if not document["chosen"]:
             body = "".join(f"# {line}\n" for line in body.splitlines())
-        texts[tool] = _header(document, recipe, tool, differing) + body
+        texts[tool] = _header(document, values, tool, differing) + body
     return texts
 
 
-def _one_configuration(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def _one_value_each(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return one value per field (where tasks differ, the most common), and what differs."""
-    recipe = dict(source["config"])
+    chosen = dict(source["config"])
     differing: dict[str, dict[str, Any]] = {}
     for task, fields in source["config_by_task"].items():
         for field, value in fields.items():
             differing.setdefault(field, {})[task] = value
     for field, values in differing.items():
         common = Counter(map(repr, values.values())).most_common(1)[0][0]
-        recipe[field] = next(value for value in values.values() if repr(value) == common)
-    return recipe, differing
+        chosen[field] = next(value for value in values.values() if repr(value) == common)
+    return chosen, differing
 
 
 def _header(
     document: dict[str, Any],
-    recipe: dict[str, Any],
+    values: dict[str, Any],
     tool: str,
     differing: dict[str, dict[str, Any]] | None = None,
 ) -> str:
     command, rows = _USAGE[tool]
-    trial = document["chosen"]
-    lines = [f"{document['verdict']}: {document['student']}" + (f", {trial}" if trial else "")]
-    if trial is None:
+    chosen = document["chosen"]
+    lines = [f"{document['verdict']}: {document['student']}" + (f", {chosen}" if chosen else "")]
+    if chosen is None:
         lines = [f"NOT RECOMMENDED: {document['student']}", *lines]
-    if trial is None or document["verdict"] != RECOMMENDED:
+    if chosen is None or document["verdict"] != RECOMMENDED:
         lines += document["reasons"]
-    if trial is None:
+    if chosen is None:
         least = document["least_violating"]
-        lines += [f"Least violating: {least['trial']}, commented out below."] if least else []
+        if least:
+            lines.append(f"Least violating: {least['configuration']}, commented out below.")
     else:
         lines += [f"Run with: {command}", f"Data: {rows}; the path is an example, put yours there"]
-        lines += _warnings(recipe)
-    for field, values in (differing or {}).items():
-        by_task = ", ".join(f"{task} {value}" for task, value in values.items())
+        lines += _warnings(values)
+    for field, found in (differing or {}).items():
+        by_task = ", ".join(f"{task} {value}" for task, value in found.items())
         lines.append(f"{field} differed between the tasks: {by_task}.")
-    for field in sorted(set(recipe) - _EXPRESSED):
-        if recipe[field] not in ({}, None, False, "off"):
-            lines.append(f"Used in the study, not a key of {tool}: {field} = {recipe[field]!r}.")
+    for field in sorted(set(values) - _EXPRESSED):
+        if values[field] not in ({}, None, False, "off"):
+            lines.append(f"Used in the study, not a key of {tool}: {field} = {values[field]!r}.")
     return "".join(f"# {line}\n" for line in lines)
 
 
-def _warnings(recipe: dict[str, Any]) -> list[str]:
+def _warnings(values: dict[str, Any]) -> list[str]:
     """Return what would change the configuration without a word from the tool."""
     lines = []
-    batch = recipe.get("per_device_train_batch_size")
-    steps = recipe.get("gradient_accumulation_steps")
+    batch = values.get("per_device_train_batch_size")
+    steps = values.get("gradient_accumulation_steps")
     if batch and steps:
         lines.append(
             f"Written for one GPU: an optimizer step takes {batch * steps} rows. On N GPUs divide "
             "gradient_accumulation_steps (or the batch size) by N."
         )
-    if recipe.get("max_length"):
+    if values.get("max_length"):
         lines.append(
-            f"Longer rows than {recipe['max_length']} tokens are cut or dropped without an error: "
+            f"Longer rows than {values['max_length']} tokens are cut or dropped without an error: "
             "check yours (the data cards count those of the study)."
         )
     return lines
 
 
-def _training(recipe: dict[str, Any]) -> dict[str, Any]:
-    values = {field: recipe[field] for field in _TRAINING if field in recipe}
-    epochs = values.get("num_train_epochs")
+def _training(values: dict[str, Any]) -> dict[str, Any]:
+    found = {field: values[field] for field in _TRAINING if field in values}
+    epochs = found.get("num_train_epochs")
     if epochs is not None and float(epochs).is_integer():
-        values["num_train_epochs"] = int(epochs)
-    return values
+        found["num_train_epochs"] = int(epochs)
+    return found
 
 
-def _lora(recipe: dict[str, Any], **flags: Any) -> dict[str, Any]:
-    """Return `flags` and the adapter's three values for a LoRA recipe, nothing for another."""
-    if recipe.get("method") != "lora":
+def _lora(values: dict[str, Any], **flags: Any) -> dict[str, Any]:
+    """Return `flags` and the adapter's three values where LoRA was trained, nothing for another."""
+    if values.get("method") != "lora":
         return {}
-    return flags | {key: recipe[key] for key in ("lora_r", "lora_alpha", "lora_dropout")}
+    return flags | {key: values[key] for key in ("lora_r", "lora_alpha", "lora_dropout")}
 
 
 def _present(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _trl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
+def _trl(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
     return {
         "model_name_or_path": document["source"],
         **_present(model_revision=document["revision"]),
         "dtype": "float32",
-        **_present(attn_implementation=recipe.get("attention")),
+        **_present(attn_implementation=values.get("attention")),
         "dataset_name": data,
         "completion_only_loss": True,
-        **_training(recipe),
+        **_training(values),
         **_present(
-            optim=recipe.get("optim"),
-            warmup_steps=recipe.get("warmup_ratio"),  # below 1 it is a share of all steps
-            gradient_checkpointing=recipe.get("gradient_checkpointing"),
-            max_length=recipe.get("max_length"),
+            optim=values.get("optim"),
+            warmup_steps=values.get("warmup_ratio"),  # below 1 it is a share of all steps
+            gradient_checkpointing=values.get("gradient_checkpointing"),
+            max_length=values.get("max_length"),
         ),
-        **_lora(recipe, use_peft=True, lora_target_modules=["all-linear"]),
-        "bf16": recipe.get("dtype") == "bfloat16",
-        "fp16": recipe.get("dtype") == "float16",
+        **_lora(values, use_peft=True, lora_target_modules=["all-linear"]),
+        "bf16": values.get("dtype") == "bfloat16",
+        "fp16": values.get("dtype") == "float16",
         "save_strategy": "no",
         "output_dir": f"output/{document['student']}",
     }
 
 
-def _oumi(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
-    peft = _lora(recipe, lora_target_modules=_LINEAR)
+def _oumi(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
+    peft = _lora(values, lora_target_modules=_LINEAR)
     return {
         "model": {
             "model_name": document["source"],
             **_present(model_revision=document["revision"]),
             "torch_dtype_str": "float32",
             **_present(
-                model_max_length=recipe.get("max_length"),
-                attn_implementation=recipe.get("attention"),
+                model_max_length=values.get("max_length"),
+                attn_implementation=values.get("attention"),
             ),
         },
         "data": {
@@ -205,14 +206,14 @@ def _oumi(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[s
         },
         "training": {
             "trainer_type": "TRL_SFT",
-            **_training(recipe),
+            **_training(values),
             **_present(
-                optimizer=recipe.get("optim"),
-                warmup_ratio=recipe.get("warmup_ratio"),
-                enable_gradient_checkpointing=recipe.get("gradient_checkpointing"),
+                optimizer=values.get("optim"),
+                warmup_ratio=values.get("warmup_ratio"),
+                enable_gradient_checkpointing=values.get("gradient_checkpointing"),
             ),
             **({"use_peft": True} if peft else {}),
-            "mixed_precision_dtype": _AUTOCAST.get(recipe.get("dtype", ""), "NONE"),
+            "mixed_precision_dtype": _AUTOCAST.get(values.get("dtype", ""), "NONE"),
             "save_steps": 0,
             "save_final_model": True,
             "output_dir": f"output/{document['student']}",
@@ -221,7 +222,7 @@ def _oumi(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[s
     }
 
 
-def _axolotl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
+def _axolotl(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
     names = {
         "num_train_epochs": "num_epochs",
         "per_device_train_batch_size": "micro_batch_size",
@@ -244,16 +245,16 @@ def _axolotl(recipe: dict[str, Any], document: dict[str, Any], data: str) -> dic
         "train_on_inputs": False,
         "val_set_size": 0.0,
         "sample_packing": False,
-        **_present(sequence_len=recipe.get("max_length")),
-        **{names.get(field, field): value for field, value in _training(recipe).items()},
+        **_present(sequence_len=values.get("max_length")),
+        **{names.get(field, field): value for field, value in _training(values).items()},
         **_present(
-            optimizer=recipe.get("optim"),
-            warmup_ratio=recipe.get("warmup_ratio"),
-            gradient_checkpointing=recipe.get("gradient_checkpointing"),
-            attn_implementation=recipe.get("attention"),
+            optimizer=values.get("optim"),
+            warmup_ratio=values.get("warmup_ratio"),
+            gradient_checkpointing=values.get("gradient_checkpointing"),
+            attn_implementation=values.get("attention"),
         ),
-        "bf16": recipe.get("dtype") == "bfloat16",
-        "fp16": recipe.get("dtype") == "float16",
-        **_lora(recipe, adapter="lora", lora_target_linear=True),
+        "bf16": values.get("dtype") == "bfloat16",
+        "fp16": values.get("dtype") == "float16",
+        **_lora(values, adapter="lora", lora_target_linear=True),
         "output_dir": f"output/{document['student']}",
     }

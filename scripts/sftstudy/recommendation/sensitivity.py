@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sftstudy.recommendation.cells import BASE, Cells, align
+from sftstudy.recommendation.cells import Cells
+from sftstudy.recommendation.comparison import Comparison, control_outcomes, pass_on_all_tasks
 from sftstudy.recommendation.judging import Gate, judge_gate
 from sftstudy.recommendation.selection import choose
-from sftstudy.recommendation.trials import Comparison
-from sftstudy.statistics.gates import passes_rate, passes_ratio
+from sftstudy.study.variants import BASE
 
 # What a team may ask for instead; the limit of the study file is always among them.
 RATIOS = (0.90, 0.93, 0.95, 0.97, 0.99)
@@ -23,7 +23,7 @@ def sensitivity(
     """Return, for each gate and limit, what would be chosen with it, the other gates as they are.
 
     ``feasible`` counts the configurations that pass; ``proven`` says whether every gate of the
-    chosen one is; ``configured`` marks the limit that the study asked for.
+    chosen one is; ``configured`` marks the limit that the study file asks for.
     """
     if comparison is None:
         return []
@@ -31,58 +31,36 @@ def sensitivity(
         {
             "control": gate.control,
             "metric": gate.metric,
-            "statistic": "ratio" if gate.above is None else "value",
+            "statistic": gate.statistic,
             "limit": limit,
-            "configured": other == gate,
+            "configured": limit == gate.limit,
         }
-        | _outcome(comparison, gate, other, cells)
+        | _outcome(comparison, replace(gate, limit=limit), cells)
         for gate in gates
-        for limit, other in _alternatives(gate)
+        for limit in sorted({*(RATIOS if gate.relative else RATES), gate.limit})
     ]
 
 
-def _alternatives(gate: Gate) -> list[tuple[float, Gate]]:
-    key, limits = ("min_ratio_to_baseline", RATIOS) if gate.above is None else ("above", RATES)
-    return [
-        (limit, replace(gate, **{key: limit})) for limit in sorted({*limits, getattr(gate, key)})
-    ]
-
-
-def _outcome(comparison: Comparison, gate: Gate, other: Gate, cells: Cells) -> dict[str, Any]:
-    """Return the choice with the gate `other` in the place of `gate`."""
+def _outcome(comparison: Comparison, moved: Gate, cells: Cells) -> dict[str, Any]:
+    """Return the choice with the gate `moved` in the place of the one on its control."""
     elsewhere = [
-        [judged for judged in trial.gates if judged["control"] != gate.control]
-        for trial in comparison.trials
+        [judged for judged in one.gates if judged["control"] != moved.control]
+        for one in comparison.configurations
     ]
-    feasible = _passes(comparison, other, cells) & np.array(
-        [all(judged["passes"] for judged in gates) for gates in elsewhere]
-    )
-    scores = comparison.scores * comparison.weights[:, None]
-    index = choose(scores, feasible, comparison.costs, comparison.draws).chosen
+    values, _ = control_outcomes(comparison.configurations, moved, cells)
+    here = pass_on_all_tasks(comparison.configurations, moved, values.mean(axis=0))
+    feasible = here & np.array([all(judged["passes"] for judged in gates) for gates in elsewhere])
+    index = choose(comparison.weighted, feasible, comparison.costs, comparison.draws).chosen
     if index is None:
         return {"feasible": 0, "chosen": None, "proven": False}
-    trial, base = comparison.trials[index], cells.scores(BASE, gate.control, gate.metric)
-    here = [
-        judge_gate(other, task, trial.controls[task, gate.control], base) for task in trial.select
+    chosen = comparison.configurations[index]
+    base = cells.scores(BASE, moved.control, moved.metric)
+    gates = elsewhere[index] + [
+        judge_gate(moved, task, chosen.controls[task, moved.control], base)
+        for task in chosen.select
     ]
     return {
         "feasible": int(feasible.sum()),
-        "chosen": trial.name,
-        "proven": all(judged["evidence"] == "proven" for judged in (*elsewhere[index], *here)),
+        "chosen": chosen.name,
+        "proven": all(judged["evidence"] == "proven" for judged in gates),
     }
-
-
-def _passes(comparison: Comparison, gate: Gate, cells: Cells) -> np.ndarray:
-    """Return whether each complete configuration passes a gate on all its tasks, shape (K,)."""
-    columns = [
-        trial.controls[task, gate.control] for trial in comparison.trials for task in trial.select
-    ]
-    base = cells.scores(BASE, gate.control, gate.metric)
-    values, _ = align([*columns, base] if base else columns)
-    totals = values.sum(axis=0)
-    tuned = totals[: len(columns)]
-    if gate.above is not None:
-        passes = passes_rate(tuned, len(values), gate.above)
-    else:
-        passes = passes_ratio(tuned, totals[-1], gate.min_ratio_to_baseline)
-    return passes.reshape(len(comparison.trials), -1).all(axis=1)

@@ -4,15 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sftstudy.data.splits import SPLITS
 from sftstudy.documents.shapes import read_provenance, read_source
 from sftstudy.files.ledger import shown
 from sftstudy.files.reading import read_json
 from sftstudy.records.lineage import Lineage, commit_line
 from sftstudy.records.record import code_state
+from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
-
-Row = dict[str, Any]
+from sftstudy.tables.schema import Row
 
 
 def data_cards(results: Results) -> list[Row]:
@@ -25,16 +24,17 @@ def _card(results: Results, task: str) -> Row:
     if not path.exists():
         return {"task": task, "card": None}
     card = read_json(path)
+    splits = card["splits"].values()
     labels = {
-        label: [card["splits"].get(split, {}).get("labels", {}).get(label, 0) for split in SPLITS]
-        for label in sorted({k for part in card["splits"].values() for k in part["labels"]})
+        label: [split["labels"].get(label, 0) for split in splits]
+        for label in sorted({label for split in splits for label in split["labels"]})
     }
     return {
         "task": task,
         "card": card,
         # Some labels are the rule; a long list is folded away by the template.
         "labels": labels,
-        "unseen": sum(counts[0] == 0 for counts in labels.values()),
+        "unseen": len(set(labels) - set(card["splits"].get("train", {}).get("labels", {}))),
         "lengths": [_length(student, document) for student, document in card["lengths"].items()],
     }
 
@@ -61,7 +61,7 @@ def sources(results: Results) -> list[Row]:
     folders = [
         *((name, "data", results.layout.raw(name)) for name in results.tasks),
         *((name, "data", results.layout.raw(name)) for name in results.controls),
-        *((name, "student", results.checkpoint(name, "base")) for name in results.students),
+        *((name, "student", results.checkpoint(name, BASE)) for name in results.students),
     ]
     for name, kind, folder in folders:
         path = folder / "SOURCE.json"
@@ -86,7 +86,7 @@ def training(results: Results) -> Row:
 
 
 def training_seconds(results: Results) -> dict[str, dict[str, float | None]]:
-    """Return, per student and trial, the measured GPU seconds of its trainings on all tasks.
+    """Return, per student and configuration, the measured GPU seconds of its trainings.
 
     None where a training is missing. Measured times are shown, never compared: they differ from
     run to run, so no table and no recommendation holds them.
@@ -96,7 +96,9 @@ def training_seconds(results: Results) -> dict[str, dict[str, float | None]]:
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
         seconds = read_provenance(path)["gpu_seconds"] if path.exists() else None
         before = found[student].get(trial, 0.0)
-        found[student][trial] = None if None in (seconds, before) else before + seconds
+        found[student][trial] = None
+        if seconds is not None and before is not None:
+            found[student][trial] = before + seconds
     return found
 
 

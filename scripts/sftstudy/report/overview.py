@@ -1,14 +1,8 @@
 """The tables between verdicts and predictions: key metrics, and regret by configuration."""
 
-from typing import Any
-
-from sftstudy.report.verdicts import settings
-from sftstudy.tables.results import Results, shown_trial, task_of
-
-Row = dict[str, Any]
-Tables = dict[str, list[Row]]
-
-ALPHA = 0.05
+from sftstudy.study.variants import BASE, task_of
+from sftstudy.tables.results import Results, shown_configuration
+from sftstudy.tables.schema import Row, Tables, is_significant
 
 
 def key_metrics(results: Results, tables: Tables, documents: dict[str, Row | None]) -> Row:
@@ -23,31 +17,20 @@ def key_metrics(results: Results, tables: Tables, documents: dict[str, Row | Non
         if row["primary"]
     }
     changes = {
-        (row["student"], f"{row['trained_on']}/{row['trial']}", row["evalset"]): row
+        (row["student"], f"{row['trained_on']}/{row['configuration']}", row["evalset"]): row
         for row in tables["forgetting"]
     }
-    lines = []
+    lines: list[Row] = []
     for student in results.students:
-        trial = shown_trial(documents[student])
-        variants = ["base", *(f"{task}/{trial}" for task in results.tasks if trial)]
-        for variant in variants:
+        shown = shown_configuration(documents[student])
+        for variant in (BASE, *(f"{task}/{shown}" for task in results.tasks if shown)):
             keys = [(student, variant, evalset) for evalset in evalsets]
             cells = [_metric_cell(primary.get(key), changes.get(key)) for key in keys]
-            task = task_of(variant)
-            lines.append(
-                {
-                    "student": student,
-                    "variant": variant,
-                    "task": task,
-                    "trial": trial,
-                    "cells": cells,
-                }
-            )
-    for column in range(len(evalsets)):
-        values = [line["cells"][column]["value"] for line in lines if line["cells"][column]]
-        for line in lines:
-            if line["cells"][column]:
-                line["cells"][column]["best"] = line["cells"][column]["value"] == max(values)
+            lines.append({"student": student, "task": task_of(variant), "cells": cells})
+    for column in zip(*(line["cells"] for line in lines), strict=True):
+        measured = [cell for cell in column if cell]
+        for cell in measured:
+            cell["best"] = cell["value"] == max(other["value"] for other in measured)
     names = {row["evalset"]: row["metric"] for row in primary.values()}
     columns = [{"evalset": evalset, "metric": names.get(evalset, "")} for evalset in evalsets]
     return {"columns": columns, "lines": lines}
@@ -57,24 +40,20 @@ def _metric_cell(metric: Row | None, change: Row | None) -> Row | None:
     if metric is None or metric["value"] is None:
         return None
     cell = {key: metric[key] for key in ("value", "low", "high", "n", "interval")}
-    cell["change"] = change if change and change["change"] is not None else None
-    cell["direction"] = ""
-    if cell["change"] and change["p_holm"] is not None and change["p_holm"] <= ALPHA:
-        cell["direction"] = "up" if change["change"] > 0 else "down"
+    cell |= {"change": None, "direction": ""}
+    if change and change["change"] is not None:
+        cell["change"] = change
+        if is_significant(change):
+            cell["direction"] = "up" if change["change"] > 0 else "down"
     return cell
 
 
 def regret(results: Results, tables: Tables) -> dict[str, list[Row]]:
     """Return, per student, one line per configuration with its gain and regret on every task."""
-    cells = {(row["student"], row["trial"], row["task"]): row for row in tables["regret"]}
+    found = {(row["student"], row["configuration"], row["task"]): row for row in tables["regret"]}
     lines: dict[str, list[Row]] = {student: [] for student in results.students}
     for row in tables["configurations"]:
-        student, trial = row["student"], row["trial"]
-        lines[student].append(
-            row
-            | {
-                "tasks": [cells.get((student, trial, task)) for task in results.tasks],
-                "settings": settings(tables, student, trial),
-            }
-        )
+        student, name = row["student"], row["configuration"]
+        tasks = [found.get((student, name, task)) for task in results.tasks]
+        lines[student].append(row | {"tasks": tasks})
     return lines

@@ -9,13 +9,12 @@ import json
 import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Any
 
 from sftstudy.documents import shapes
 from sftstudy.pages.text import cut
-from sftstudy.tables.results import Cell, Results, shown_trial
-
-Row = dict[str, Any]
+from sftstudy.study.variants import BASE
+from sftstudy.tables.results import Cell, Results, shown_configuration
+from sftstudy.tables.schema import Row
 
 # Most samples of a cell, and what is tried next where the page would become too large.
 SAMPLES = (200, 150, 100, 70, 50, 35, 25, 15, 10, 5)
@@ -45,10 +44,9 @@ def _cells(results: Results, documents: dict[str, Row | None]) -> Iterator[Cell]
 
     Test replies of trials that were not chosen stay out of sight: they must choose nothing.
     """
-    for student, task, trial in sorted(
-        results.trials(), key=lambda key: key[2] != shown_trial(documents[key[0]])
-    ):
-        if trial == shown_trial(documents[student]):
+    shown = {student: shown_configuration(document) for student, document in documents.items()}
+    for student, task, trial in sorted(results.trials(), key=lambda key: key[2] != shown[key[0]]):
+        if trial == shown[student]:
             for evalset in (*results.confirm, *results.controls):
                 yield student, f"{task}/{trial}", evalset
         yield student, f"{task}/{trial}", f"{task}.val"
@@ -67,7 +65,7 @@ class _Collected:
     def add(self, cell: Cell) -> None:
         """Choose a cell's samples; a cell without metrics or baseline is left out."""
         student, variant, evalset = cell
-        base = (student, "base", evalset)
+        base = (student, BASE, evalset)
         if not (self._load(cell) and self._load(base)):
             return
         before, after = self.items[base], self.items.pop(cell)
@@ -156,7 +154,7 @@ class _Collected:
         }
 
     def _base(self, student: str, evalset: str, ids: set[str]) -> Row:
-        cell = (student, "base", evalset)
+        cell = (student, BASE, evalset)
         found = {name: self.replies[cell][name] for name in sorted(ids)}
         return {
             name: [reply["finish_reason"], cut(reply["text"], REPLY, keep_end=150)]

@@ -1,21 +1,24 @@
 """The first thing that people read: per student, what to ship, or why nothing."""
 
-from typing import Any
-
 from sftstudy.pages.numbers import number
-from sftstudy.tables.results import Results, shown_trial
-from sftstudy.tables.schema import AXES, varying
-
-Row = dict[str, Any]
-Tables = dict[str, list[Row]]
+from sftstudy.recommendation.names import (
+    BASELINE_FAILS,
+    MISSING,
+    NO_FEASIBLE,
+    PROVISIONAL,
+    RECOMMENDED,
+)
+from sftstudy.study.variants import BASE
+from sftstudy.tables.results import Results, shown_configuration
+from sftstudy.tables.schema import AXES, Row, Tables, varying
 
 # Verdict -> how it is marked and what it means; never by colour alone.
 MARKS = {
-    "RECOMMENDED": ("good", "✓", "Recommended", "every gate and every gain is proven"),
-    "PROVISIONAL": ("maybe", "◐", "Provisional", "gates are passed, the proof is incomplete"),
-    "NO FEASIBLE CONFIGURATION": ("bad", "✕", "None feasible", "every configuration fails a gate"),
-    "BASELINE FAILS GATE": ("broken", "!", "Baseline fails", "a gate fails before any training"),
-    "MISSING": ("absent", "\u2013", "Missing", "there is no recommendation yet"),
+    RECOMMENDED: ("good", "✓", "Recommended", "every gate and every gain is proven"),
+    PROVISIONAL: ("maybe", "◐", "Provisional", "gates are passed, the proof is incomplete"),
+    NO_FEASIBLE: ("bad", "✕", "None feasible", "every configuration fails a gate"),
+    BASELINE_FAILS: ("broken", "!", "Baseline fails", "a gate fails before any training"),
+    MISSING: ("absent", "\u2013", "Missing", "there is no recommendation yet"),
 }
 _FILES = (
     ("md", "in words"),
@@ -60,14 +63,14 @@ def tally(views: list[Row]) -> list[Row]:
     ]
 
 
-def settings(tables: Tables, student: str, trial: str | None) -> list[tuple[str, str]]:
-    """Return the hyperparameters of a trial that differ between the student's trials."""
+def settings(tables: Tables, student: str, configuration: str | None) -> list[tuple[str, str]]:
+    """Return the hyperparameters of a configuration that differ between the student's."""
     rows = [
         row
         for row in tables["trials"]
         if row["student"] == student and row["learning_rate"] is not None
     ]
-    chosen = next((row for row in rows if row["trial"] == trial), None)
+    chosen = next((row for row in rows if row["trial"] == configuration), None)
     if chosen is None:
         return []
     names = varying(rows) or list(AXES)[:3]
@@ -81,9 +84,9 @@ def _view(
     document: Row | None,
     seconds: dict[str, float | None],
 ) -> Row:
-    verdict = document["verdict"] if document else "MISSING"
+    verdict = document["verdict"] if document else MISSING
     kind, symbol, word, meaning = MARKS[verdict]
-    trial = shown_trial(document)
+    shown = shown_configuration(document)
     view = {
         "student": student,
         "verdict": verdict,
@@ -91,16 +94,16 @@ def _view(
         "symbol": symbol,
         "word": word,
         "meaning": meaning,
-        "trial": trial,
+        "configuration": shown,
         "chosen": bool(document and document["chosen"]),
-        "settings": settings(tables, student, trial),
+        "settings": settings(tables, student, shown),
         "reasons": document["reasons"] if document else [],
         "next_steps": document["next_steps"] if document else [],
-        "gains": document["gains"]["confirm"] if document and trial else {},
-        "mean": document["gains"]["mean"] if document and trial else None,
-        "unread": _unread(tables, student, trial),
-        "gates": _gates(tables, student, trial),
-        "cost": seconds.get(trial),
+        "gains": document["gains"]["confirm"] if document and shown else {},
+        "mean": document["gains"]["mean"] if document and shown else None,
+        "unread": _unread(tables, student, shown) if shown else {},
+        "gates": _gates(tables, student, shown),
+        "cost": seconds.get(shown) if shown else None,
         "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
         "files": [
             (label, file.relative_to(results.folder).as_posix())
@@ -114,7 +117,7 @@ def _view(
 def _overview(view: Row) -> Row:
     """Return what the first table says of a student: its smallest gain, and how much is proven."""
     known = {task: gain for task, gain in view["gains"].items() if gain}
-    gates = [gate for line in view["gates"] for gate in line["cells"]]
+    gates = [gate for line in view["gates"] for gate in line["gates"]]
     worst = min(known, key=lambda task: known[task]["value"], default=None)
     return {
         "worst": worst and {"task": worst} | known[worst],
@@ -128,7 +131,7 @@ def _overview(view: Row) -> Row:
     }
 
 
-def _unread(tables: Tables, student: str, trial: str | None) -> dict[str, tuple[float, float]]:
+def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple[float, float]]:
     """Return, per task, the share of test replies with no answer in them, untuned and tuned.
 
     A gain may be made of answers that are now in the form asked for: that is worth knowing.
@@ -138,25 +141,29 @@ def _unread(tables: Tables, student: str, trial: str | None) -> dict[str, tuple[
         if row["student"] != student or not row["counts"] or row["value"] is None:
             continue
         task, _, split = row["evalset"].partition(".")
-        if split == "test" and row["variant"] in ("base", f"{task}/{trial}"):
+        if split == "test" and row["variant"] in (BASE, f"{task}/{configuration}"):
             share = row["value"] if row["counts"] == "unread" else 1 - row["value"]
             shares[task, row["trial"]] = share
     return {
-        task: (before, shares[task, trial])
-        for (task, name), before in shares.items()
-        if not name and (task, trial) in shares
+        task: (before, shares[task, configuration])
+        for (task, trial), before in shares.items()
+        if not trial and (task, configuration) in shares
     }
 
 
-def _gates(tables: Tables, student: str, trial: str | None) -> list[Row]:
+def _gates(tables: Tables, student: str, configuration: str | None) -> list[Row]:
     """Return one line per control: its rule, and the evidence for each task's checkpoint."""
-    rows = [row for row in tables["gates"] if row["student"] == student and row["trial"] == trial]
+    rows = [
+        row
+        for row in tables["gates"]
+        if row["student"] == student and row["trial"] == configuration
+    ]
     lines: dict[str, Row] = {}
     for row in rows:
         line = lines.setdefault(
             row["control"],
-            {"control": row["control"], "metric": row["metric"], "rule": row["rule"], "cells": []}
+            {"control": row["control"], "metric": row["metric"], "rule": row["rule"], "gates": []}
             | {"baseline": row["baseline"], "n": row["n"]},
         )
-        line["cells"].append(row)
+        line["gates"].append(row)
     return list(lines.values())

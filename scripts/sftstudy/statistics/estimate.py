@@ -23,8 +23,9 @@ def estimate(metric: Metric, items: Sequence[Item]) -> dict[str, Any]:
     if not chosen:
         return {"value": None, "n": 0, "se": None, "low": None, "high": None, "interval": None}
     codes = group_codes([item["group"] for item in chosen])
-    if metric.kind == "statistic":
-        result = statistic(lambda weights: metric.statistic(chosen, weights), codes)
+    function = metric.statistic
+    if function is not None:
+        result = statistic(lambda weights: function(chosen, weights), codes)
     else:
         values = np.array([_number(metric, item) for item in chosen])
         unit = bool(((values >= 0) & (values <= 1)).all())

@@ -4,7 +4,7 @@ Which method serves which metric, and the coverage measured by simulation: docs/
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,6 +112,7 @@ def statistic(
     n = len(codes)
     value = float(function(np.ones((1, n), dtype=np.float32))[0])
     design = cluster_mean(np.zeros(n), codes)
+    chunks: Iterable[np.ndarray]
     if design.groups <= JACKKNIFE_GROUPS:
         method, factor, chunks = "jackknife", design.groups - 1, [leave_one_out_weights(codes)]
     else:

@@ -14,8 +14,9 @@ from sftstudy.statistics.distributions import (
     t_quantile,
     t_tail,
 )
+from sftstudy.statistics.multiplicity import ALPHA
 
-ALPHA = 0.05
+EXACT = "exact McNemar"
 MOST_SAMPLES = 10_000_000  # beyond this many rows "more samples" is no advice
 
 
@@ -98,7 +99,7 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
         # One discordant pair is added so that the standard error of a gain is never 0.
         se = math.sqrt(max((wins + losses) / n - value * value, 1 / (n + 1) / (n + 1)) / n)
         p = mcnemar_exact(wins, losses)
-        return Gain(value, n, groups, se, low, high, "tango", "exact McNemar", p, *counts)
+        return Gain(value, n, groups, se, low, high, "tango", EXACT, p, *counts)
     mean = cluster_mean(difference, codes)
     if mean.variance == 0:
         se = 1 / (groups + 1)
@@ -136,17 +137,18 @@ def more_pairs(gain: Gain, alpha: float = ALPHA) -> int | None:
         return 0
     if gain.value == 0:
         return None
-    if gain.test == "exact McNemar":
-        return more_rows(gain.n, lambda n: _scaled_mcnemar(gain, n) <= alpha)
+    if gain.test == EXACT and gain.wins is not None and gain.losses is not None:
+        pairs = (gain.wins, gain.losses)
+        return more_rows(gain.n, lambda rows: _scaled_mcnemar(*pairs, gain.n, rows) <= alpha)
     z = abs(gain.value) / gain.se
     needed = gain.n * (normal_quantile(1 - alpha / 2) / z) ** 2
     return max(1, math.ceil(needed) - gain.n) if needed <= MOST_SAMPLES else None
 
 
-def _scaled_mcnemar(gain: Gain, n: int) -> float:
+def _scaled_mcnemar(wins: int, losses: int, n: int, rows: int) -> float:
     # Whole pairs, rounded against the gain.
-    more, fewer = max(gain.wins, gain.losses), min(gain.wins, gain.losses)
-    return mcnemar_exact(math.floor(more * n / gain.n), math.ceil(fewer * n / gain.n))
+    more, fewer = max(wins, losses), min(wins, losses)
+    return mcnemar_exact(math.floor(more * rows / n), math.ceil(fewer * rows / n))
 
 
 def more_rows(n: int, decided: Callable[[int], bool]) -> int | None:

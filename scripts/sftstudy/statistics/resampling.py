@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_CELLS_PER_CHUNK = 4_000_000  # bounds the memory of one chunk of weights to some tens of MB
+_COUNTS_PER_CHUNK = 4_000_000  # bounds the memory of one chunk of weights to some tens of MB
 
 
 def resample_counts(groups: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -18,7 +18,7 @@ def resample_counts(groups: int, resamples: int, seed: int) -> Iterator[np.ndarr
     The chunks together have `resamples` rows and depend on the arguments alone.
     """
     generator = np.random.default_rng(seed)
-    step = max(1, _CELLS_PER_CHUNK // groups)
+    step = max(1, _COUNTS_PER_CHUNK // groups)
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         drawn = generator.integers(0, groups, size=(size, groups), dtype=np.int32)

@@ -3,6 +3,7 @@
 ``validation``  the study file: defaults, and errors that say what to change
 ``grid``        which students, tasks, trials, variants and eval sets there are
 ``names``       names of trials, and what names may hold
+``variants``    names of variants: the task and the trial in them
 ``layout``      every path below a results folder
 ``jobs``        what jobs are told: their parameters, how they are started and what they read
 ``plan``        what summaries need to know

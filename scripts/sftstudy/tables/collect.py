@@ -1,18 +1,17 @@
 """Reading the results of a study once and laying them out as rows."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from sftstudy.documents.shapes import read_metrics, read_provenance
+from sftstudy.recommendation.names import MISSING
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm
 from sftstudy.statistics.paired import paired_gain
-from sftstudy.tables.results import Cell, Results, shown_trial, task_of
-from sftstudy.tables.schema import AXES, COLUMNS, NAMES
-
-Row = dict[str, Any]
+from sftstudy.study.variants import BASE, task_of, trial_of
+from sftstudy.tables.results import Cell, Results, shown_configuration
+from sftstudy.tables.schema import AXES, COLUMNS, NAMES, Row, Tables, is_own
 
 # Points kept of a training curve: more than a figure shows, few enough for hundreds of trials.
 CURVE_POINTS = 100
@@ -29,10 +28,10 @@ class _Read:
     missing: list[Row] = field(default_factory=list)
 
 
-def collect(results: Results) -> dict[str, list[Row]]:
+def collect(results: Results) -> Tables:
     """Return the rows of every table of the schema, in its order."""
     documents = {name: results.recommendation(name) for name in results.students}
-    shown = {name: shown_trial(document) for name, document in documents.items()}
+    shown = {name: shown_configuration(document) for name, document in documents.items()}
     read = _read_cells(results, shown)
     trials, curves = _trial_rows(results, read.primary)
     known = [document for document in documents.values() if document]
@@ -66,7 +65,7 @@ def _read_cells(results: Results, shown: dict[str, str | None]) -> _Read:
         read.metrics += rows
         read.primary[cell] = next(row for row in rows if row["primary"])
         student, variant, evalset = cell
-        if evalset in compared and variant.partition("/")[2] in ("", shown[student]):
+        if evalset in compared and trial_of(variant) in ("", shown[student]):
             read.documents[cell] = document
     return read
 
@@ -77,7 +76,7 @@ def _metric_rows(cell: Cell, document: Row) -> list[Row]:
         "student": student,
         "variant": variant,
         "task": task_of(variant),
-        "trial": variant.partition("/")[2],
+        "trial": trial_of(variant),
         "evalset": evalset,
     }
     return [
@@ -109,7 +108,7 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
         row = identity | {name: recipe.get(name) for name in AXES}
         cost = ("train_flops", "tokens", "steps", "device")
         row |= {name: provenance.get(name) for name in cost}
-        base = primary.get((student, "base", f"{task}.val"))
+        base = primary.get((student, BASE, f"{task}.val"))
         tuned = primary.get((student, f"{task}/{trial}", f"{task}.val"))
         if tuned:
             row |= {key: tuned[key] for key in ("metric", "value", *_INTERVAL, "n")}
@@ -127,10 +126,10 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
 
 def _configuration_rows(document: Row) -> list[Row]:
     rows = []
-    for configuration in document["configurations"]:
-        row = {key: configuration.get(key) for key in COLUMNS["configurations"]}
+    for entry in document["configurations"]:
+        row = {key: entry.get(key) for key in COLUMNS["configurations"]}
         row["student"] = document["student"]
-        row["chosen"] = configuration["trial"] == document["chosen"]
+        row["chosen"] = entry["configuration"] == document["chosen"]
         rows.append(row)
     return rows
 
@@ -139,36 +138,38 @@ def _regret_rows(document: Row) -> list[Row]:
     return [
         {
             "student": document["student"],
-            "trial": configuration["trial"],
+            "configuration": entry["configuration"],
             "task": task,
-            "gain": configuration["gain"][task],
-            "regret": configuration["regret"][task],
+            "gain": entry["gain"][task],
+            "regret": entry["regret"][task],
         }
-        for configuration in document["configurations"]
+        for entry in document["configurations"]
         for task in document["tasks"]
     ]
 
 
 def _gate_rows(document: Row) -> list[Row]:
     return [
-        {"student": document["student"], "trial": configuration["trial"], **gate}
-        for configuration in document["configurations"]
-        for gate in configuration["gates"]
+        {"student": document["student"], "trial": entry["configuration"], **gate}
+        for entry in document["configurations"]
+        for gate in entry["gates"]
     ]
 
 
 def _recommendation_row(student: str, document: Row | None, missing: list[Row]) -> Row:
-    row = {"student": student, "missing": sum(entry["student"] == student for entry in missing)}
+    count = sum(entry["student"] == student for entry in missing)
+    row: Row = {"student": student, "missing": count}
     if document is None:
-        return row | {"verdict": "MISSING", "reason": "There is no recommendation file."}
-    gains = [gain and gain["value"] for gain in document["gains"]["confirm"].values()]
+        return row | {"verdict": MISSING, "reason": "There is no recommendation file."}
+    gains = document["gains"]["confirm"].values()
+    known = [gain["value"] for gain in gains if gain]
     least = document["least_violating"]
     return row | {
         "verdict": document["verdict"],
         "chosen": document["chosen"],
-        "least_violating": least and least["trial"],
+        "least_violating": least and least["configuration"],
         "reason": next(iter(document["reasons"]), ""),
-        "mean_gain": None if None in gains or not gains else sum(gains) / len(gains),
+        "mean_gain": sum(known) / len(known) if known and len(known) == len(gains) else None,
         "train_flops": document["costs"]["train_flops_chosen"],
         "train_flops_total": document["costs"]["train_flops_total"],
     }
@@ -176,27 +177,22 @@ def _recommendation_row(student: str, document: Row | None, missing: list[Row]) 
 
 def _forgetting_rows(results: Results, shown: dict[str, str | None], read: _Read) -> list[Row]:
     """Compare each task's checkpoint of the shown configuration with the baseline everywhere."""
-    rows = []
-    for student, trial in shown.items():
-        compared = []
-        for task in results.tasks if trial else ():
+    rows: list[Row] = []
+    for student, configuration in shown.items():
+        compared: list[Row] = []
+        for task in results.tasks if configuration else ():
+            identity: Row = {"student": student, "configuration": configuration, "trained_on": task}
             for evalset in (*results.confirm, *results.controls):
-                base = read.documents.get((student, "base", evalset))
-                tuned = read.documents.get((student, f"{task}/{trial}", evalset))
-                identity = {"student": student, "trial": trial, "trained_on": task}
+                base = read.documents.get((student, BASE, evalset))
+                tuned = read.documents.get((student, f"{task}/{configuration}", evalset))
                 compared.append(identity | {"evalset": evalset} | _comparison(base, tuned))
         # Two questions, two families: the gains that the verdict rests on, and side effects.
         for own in (True, False):
-            tested = [row for row in compared if "p" in row and _is_own(row) == own]
+            tested = [row for row in compared if "p" in row and is_own(row) == own]
             for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
                 row["p_holm"] = p
         rows += compared
     return rows
-
-
-def _is_own(row: Row) -> bool:
-    """Return whether a checkpoint is compared on the task that it was trained on."""
-    return row["evalset"] == f"{row['trained_on']}.test"
 
 
 def _comparison(base: Row | None, tuned: Row | None) -> Row:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sftstudy.files.reading import read_json
 from sftstudy.study.layout import Layout
+from sftstudy.study.variants import BASE
 
 Cell = tuple[str, str, str]  # student, variant, evalset
 
@@ -51,7 +52,7 @@ class Results:
         select = [f"{task}.val" for task in self.tasks]
         for student in self.students:
             for evalset in (*select, *self.controls, *self.confirm):
-                yield student, "base", evalset
+                yield student, BASE, evalset
         for student, task, trial in self.trials():
             for evalset in (f"{task}.val", *self.controls, *self.confirm):
                 yield student, f"{task}/{trial}", evalset
@@ -81,14 +82,9 @@ def load(plan: Path, folder: Path) -> Results:
     return Results(read_json(plan), folder)
 
 
-def shown_trial(recommendation: dict[str, Any] | None) -> str | None:
-    """Return the chosen trial, or the least violating one, or None."""
+def shown_configuration(recommendation: dict[str, Any] | None) -> str | None:
+    """Return the chosen configuration, or the least violating one, or None."""
     if recommendation is None:
         return None
     least = recommendation["least_violating"]
-    return recommendation["chosen"] or (least["trial"] if least else None)
-
-
-def task_of(variant: str) -> str:
-    """Return the task that a variant was trained on; empty for the baseline."""
-    return "" if variant == "base" else variant.partition("/")[0]
+    return recommendation["chosen"] or (least["configuration"] if least else None)

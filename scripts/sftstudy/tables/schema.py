@@ -6,6 +6,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sftstudy.recommendation.names import (
+    BASELINE_FAILS,
+    MISSING,
+    NO_FEASIBLE,
+    PROVISIONAL,
+    RECOMMENDED,
+)
+from sftstudy.statistics.multiplicity import ALPHA
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
 # The hyperparameters that a search space may vary, and what people call them.
 AXES = {
     "learning_rate": "learning rate",
@@ -28,11 +40,21 @@ def varying(trials: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name for name in AXES if len({row[name] for row in rows} - {None}) > 1]
 
 
+def is_own(row: Mapping[str, Any]) -> bool:
+    """Return whether a row of `forgetting` is about the test split of the task trained on."""
+    return row["evalset"] == f"{row['trained_on']}.test"
+
+
+def is_significant(row: Mapping[str, Any]) -> bool:
+    """Return whether the change in a row of `forgetting` is significant after adjustment."""
+    return row["p_holm"] is not None and row["p_holm"] <= ALPHA
+
+
 _CELL = {
     "student": "Name of the student.",
-    "variant": "`base`, or `{task}/{trial}`: the task trained on and the trial.",
+    "variant": "`base`, or `{task}/{trial}`: the checkpoint of a trial.",
     "task": "Task trained on; empty for the baseline.",
-    "trial": "Trial id; empty for the baseline.",
+    "trial": "Name of the trial, which is that of its configuration; empty for the baseline.",
     "evalset": "`{task}.val`, `{task}.test`, or the name of a control.",
 }
 _INTERVAL = {
@@ -56,7 +78,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "trials": {
         "student": _CELL["student"],
         "task": "Task trained on.",
-        "trial": "Trial id.",
+        "trial": "Name of the trial.",
         **{name: f"`{name}` of the recipe." for name in AXES},
         "method": "`full` (all weights were trained) or `lora`.",
         "metric": "Primary metric of the task.",
@@ -72,7 +94,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "configurations": {
         "student": _CELL["student"],
-        "trial": "Trial id: one configuration for all tasks.",
+        "configuration": "Name of the configuration.",
         "status": "`feasible`, `infeasible` (fails a gate) or `incomplete` (a cell is missing).",
         "why_not": "Why it was not chosen; empty for the choice.",
         "chosen": "Whether it is the recommendation's choice.",
@@ -87,14 +109,14 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "regret": {
         "student": _CELL["student"],
-        "trial": "Trial id.",
+        "configuration": "Name of the configuration.",
         "task": "Task.",
         "gain": "Gain over the baseline on the val split.",
         "regret": "Distance to the best feasible configuration on this task.",
     },
     "forgetting": {
         "student": _CELL["student"],
-        "trial": "The chosen configuration, or the least violating where none is.",
+        "configuration": "The chosen configuration, or the least violating where none is.",
         "trained_on": "Task trained on.",
         "evalset": "Test split or control evaluated on.",
         "metric": "Primary metric of the eval set.",
@@ -111,7 +133,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "gates": {
         "student": _CELL["student"],
-        "trial": "Trial id.",
+        "trial": "Name of the trial.",
         "task": "Task whose checkpoint is measured.",
         "control": "Control.",
         "metric": "Metric of the gate.",
@@ -131,10 +153,10 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "recommendations": {
         "student": _CELL["student"],
-        "verdict": "`RECOMMENDED`, `PROVISIONAL`, `NO FEASIBLE CONFIGURATION`, "
-        "`BASELINE FAILS GATE`, or `MISSING` where there is no recommendation.",
-        "chosen": "Trial id of the chosen configuration.",
-        "least_violating": "Trial id of the least violating one, where none is feasible.",
+        "verdict": f"`{RECOMMENDED}`, `{PROVISIONAL}`, `{NO_FEASIBLE}`, `{BASELINE_FAILS}`, or "
+        f"`{MISSING}` where there is no recommendation.",
+        "chosen": "Name of the chosen configuration.",
+        "least_violating": "Name of the least violating one, where none is feasible.",
         "reason": "The most important reason.",
         "mean_gain": "Mean over the tasks of the gain on the test splits.",
         "train_flops": "`train_flops` of the chosen configuration.",
@@ -144,7 +166,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "curves": {
         "student": _CELL["student"],
         "task": "Task trained on.",
-        "trial": "Trial id.",
+        "trial": "Name of the trial.",
         "step": "Optimizer step.",
         "epoch": "Passes over the training split.",
         "loss": "Training loss per supervised token, in nats.",
@@ -163,8 +185,8 @@ FORMATS = ("csv", "json", "html")
 
 ABOUT = {
     "metrics": "Every metric of every cell: one row per variant, eval set and metric.",
-    "trials": "One row per training: its hyperparameters, its score on val, what it cost.",
-    "configurations": "One row per configuration (a trial id over all tasks) of each student.",
+    "trials": "One row per trial: its hyperparameters, its score on val, what it cost.",
+    "configurations": "One row per configuration of each student.",
     "regret": "Gain and regret of every configuration on every task, from the val splits.",
     "forgetting": "The shown configuration against the baseline on every test split and control.",
     "gates": "Every gate of every checkpoint, with its evidence.",

@@ -4,19 +4,18 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_text
 from sftstudy.pages.render import render
-from sftstudy.tables.schema import COLUMNS, NAMES
+from sftstudy.tables.schema import COLUMNS, NAMES, Tables
 
 # More rows than this make a browser slow; the CSV beside it has all of them.
 HTML_ROWS = 3000
 TEMPLATE = Path(__file__).parent / "templates/table.html"
 
 
-def write(tables: dict[str, list[dict[str, Any]]], folder: Path) -> None:
+def write(tables: Tables, folder: Path) -> None:
     """Write every table into `folder` in each format of `schema.FORMATS`."""
     for name in NAMES:
         columns = list(COLUMNS[name])
@@ -40,6 +39,6 @@ def write(tables: dict[str, list[dict[str, Any]]], folder: Path) -> None:
         write_text(folder / f"{name}.html", page)
 
 
-def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def read(folder: Path) -> Tables:
     """Return the tables that `write` wrote into `folder`."""
     return {name: read_json(folder / f"{name}.json") for name in NAMES}

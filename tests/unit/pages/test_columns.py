@@ -1,14 +1,15 @@
-"""Lines of aligned columns."""
+"""Columns of a listing."""
 
 from sftstudy.pages.columns import aligned, widths
 
-ROWS = [("name", "n", ""), ("a", "1,000", "note"), ("longer", "7", "")]
+ROWS = [("partition", "jobs"), ("a", "12"), ("long name", "1,234")]
 
 
-def test_names_stand_to_the_left_and_numbers_to_the_right() -> None:
-    assert aligned([row[:2] for row in ROWS]) == ["name        n", "a       1,000", "longer      7"]
+def test_names_are_aligned_to_the_left_and_numbers_to_the_right() -> None:
+    assert aligned(ROWS) == ["partition   jobs", "a             12", "long name  1,234"]
 
 
-def test_columns_of_text_and_no_blanks_at_the_end() -> None:
-    assert aligned(ROWS, left=3) == ["name    n", "a       1,000  note", "longer  7"]
-    assert widths(ROWS) == [6, 5, 4]
+def test_all_columns_may_be_to_the_left_or_to_the_right() -> None:
+    assert aligned(ROWS, left=2) == ["partition  jobs", "a          12", "long name  1,234"]
+    assert aligned(ROWS, left=0) == ["partition   jobs", "        a     12", "long name  1,234"]
+    assert widths(ROWS) == [9, 5]

@@ -97,7 +97,7 @@ def test_change_is_against_the_baseline_on_the_same_eval_set(written: Study) -> 
     rows = [row for row in tables_of(written)["forgetting"] if row["student"] == "small"]
     assert len(rows) == 2 * 4
     for row in rows:
-        variant = f"{row['trained_on']}/{row['trial']}"
+        variant = f"{row['trained_on']}/{row['configuration']}"
         tuned = json.loads(metrics_file(written, variant, row["evalset"]).read_text())
         base = json.loads(metrics_file(written, "base", row["evalset"]).read_text())
         right = [sum(item["correct"] for item in document["items"]) for document in (tuned, base)]
@@ -108,8 +108,8 @@ def test_change_is_against_the_baseline_on_the_same_eval_set(written: Study) -> 
 
 def test_comparison_pairs_items_by_id_and_not_by_position(study: Study) -> None:
     before = tables_of(study)["forgetting"]
-    trial = next(row["trial"] for row in before if row["student"] == "small")
-    path = metrics_file(study, f"tatqa/{trial}", "tatqa.test")
+    shown = next(row["configuration"] for row in before if row["student"] == "small")
+    path = metrics_file(study, f"tatqa/{shown}", "tatqa.test")
     edit(path, lambda document: document["items"].reverse())
     after = tables_of(study)["forgetting"]
     assert [row.get("p") for row in after] == pytest.approx([row.get("p") for row in before])

@@ -12,16 +12,16 @@ function element(tag, className, text) {
 
 // -- tables -------------------------------------------------------------------------------------
 
-function cellKey(row, column) {
-  const cell = row.cells[column];
-  const value = cell.dataset.value ?? cell.textContent.trim();
+function sortKey(row, column) {
+  const field = row.cells[column];
+  const value = field.dataset.value ?? field.textContent.trim();
   const number = value === "" ? NaN : Number(value);
   return Number.isNaN(number) ? value : number;
 }
 
 function sortTable(table, column, descending) {
   const absent = (key) => key === "" || key === "missing";
-  const rows = [...table.tBodies[0].rows].map((row) => [cellKey(row, column), row]);
+  const rows = [...table.tBodies[0].rows].map((row) => [sortKey(row, column), row]);
   rows.sort(([a], [b]) => {
     if (absent(a) || absent(b)) return absent(a) - absent(b); // missing ones last, either way
     const order = typeof a === "number" && typeof b === "number"

@@ -1,0 +1,157 @@
+"""Gates against known results, and the one rule by which they pass."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paired_outcomes import outcomes
+from sftstudy.statistics.gates import (
+    passes,
+    proven_from,
+    rate_gate,
+    ratio_gate,
+    ratio_limits,
+    ratio_score,
+)
+from sftstudy.statistics.resampling import bootstrap_means
+
+TENTHS = np.repeat([1.0, 0.0], [9, 1])  # a group of ten rows, nine of them right
+
+
+@pytest.mark.parametrize("limit", ["0.8", "0.85", "0.9", "0.93", "0.95", "0.97"])
+def test_a_rate_passes_above_the_limit_and_not_at_it(limit):
+    for n in range(1, 2000):
+        at = int(Fraction(limit) * n)
+        for successes in (at - 1, at, at + 1):
+            exact = Fraction(successes, n) > Fraction(limit)
+            assert passes(successes / n, float(limit)) == exact, (successes, n)
+
+
+@pytest.mark.parametrize("limit", ["0.9", "0.93", "0.95", "0.97", "0.99"])
+def test_a_ratio_passes_at_the_limit_and_not_below_it(limit):
+    n = 541
+    for baseline in range(1, n + 1):
+        at = int(Fraction(limit) * baseline)
+        for tuned in (at - 1, at, at + 1):
+            exact = tuned >= Fraction(limit) * baseline
+            assert passes(tuned / n, float(limit), baseline / n) == exact, (tuned, baseline)
+
+
+def test_what_is_exactly_at_a_limit_is_judged_alike_alone_in_groups_and_in_resamples():
+    groups = 57
+    tuned, codes = np.tile(TENTHS, groups), np.repeat(np.arange(groups), 10)
+    baseline = np.ones_like(tuned)
+    assert not rate_gate(tuned, np.arange(len(tuned)), 0.9).passes
+    assert not rate_gate(tuned, codes, 0.9).passes
+    assert ratio_gate(tuned, baseline, np.arange(len(tuned)), 0.9).passes
+    assert ratio_gate(tuned, baseline, codes, 0.9).passes
+    # Every group is at the limit, so every resample is; single precision holds no 0.7 exactly.
+    for credit in (1.0, 0.7):
+        columns = credit * np.column_stack([tuned, baseline])
+        draws = bootstrap_means(columns, codes, 500)
+        assert not passes(draws[:, 0], credit * 0.9).any()
+        assert passes(draws[:, 0], 0.9, draws[:, 1]).all()
+
+
+def test_one_row_more_or_less_decides():
+    n = 500
+    values = np.repeat([1.0, 0.0], [451, 49])
+    assert rate_gate(values, np.arange(n), 0.9).passes
+    assert rate_gate(values, np.arange(n) // 2, 0.9).passes
+    below = np.repeat([1.0, 0.0], [449, 51])
+    assert not ratio_gate(below, np.ones(n), np.arange(n), 0.9).passes
+    assert not ratio_gate(below, np.ones(n), np.arange(n) // 2, 0.9).passes
+
+
+def rate(successes: int, n: int, above: float = 0.9):
+    values = np.repeat([1.0, 0.0], [successes, n - successes])
+    return rate_gate(values, np.arange(n), above)
+
+
+def test_a_safe_rate_above_90_percent_is_proven_from_96_of_100_on():
+    assert proven_from(100, 0.9) == 96
+    assert rate(96, 100).evidence == "proven"
+    assert rate(96, 100).p == pytest.approx(0.02371, abs=1e-5)
+    below = rate(95, 100)
+    assert (below.passes, below.evidence) == (True, "not proven")
+    assert "96 of 100" in below.note and below.more_samples > 0
+
+
+@pytest.mark.parametrize(
+    ("successes", "passes", "evidence"),
+    [(91, True, "not proven"), (90, False, "not proven"), (84, False, "violated")],
+)
+def test_point_verdict_and_evidence_of_a_rate(successes, passes, evidence):
+    result = rate(successes, 100)
+    assert (result.passes, result.evidence) == (passes, evidence)
+
+
+def test_no_sample_of_a_rate_at_the_threshold_decides():
+    assert rate(90, 100).more_samples is None
+
+
+def test_few_rows_cannot_prove_a_rate():
+    result = rate(28, 28)
+    assert result.passes and result.evidence == "not proven"
+    assert "not even by 28 of 28" in result.note
+    assert result.more_samples == 1  # 29 of 29 would
+    assert rate(29, 29).evidence == "proven"
+
+
+def test_a_grouped_rate_needs_groups():
+    values = np.repeat([1.0, 0.0], [97, 3])
+    alone = rate_gate(values, np.arange(100), 0.9)
+    grouped = rate_gate(values, np.repeat(np.arange(5), 20), 0.9)
+    assert alone.evidence == "proven" and grouped.evidence == "not proven"
+
+
+def test_ratio_of_identical_perfect_students_is_proven_by_numbers_alone():
+    # Exact binomial: 0.95^n <= 0.025 from n = 72 on; the score test agrees within one row.
+    assert ratio_gate(*outcomes(60, 0, 0, 0), 0.95).evidence == "not proven"
+    assert ratio_gate(*outcomes(73, 0, 0, 0), 0.95).evidence == "proven"
+
+
+def test_ratio_score_of_equal_rates_is_mcnemars_statistic():
+    # With ratio 1 Nam and Blackwelder's statistic is (b - c) / sqrt(b + c).
+    assert ratio_score(40, 21, 9, 75, 1.0) == pytest.approx(12 / np.sqrt(30))
+
+
+@given(st.integers(1, 60), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+def test_ratio_limits_invert_the_score(both, tuned_only, baseline_only, neither):
+    n = both + tuned_only + baseline_only + neither
+    low, high = ratio_limits(both, tuned_only, baseline_only, n)
+    assert low <= (both + tuned_only) / (both + baseline_only) <= high
+    assert ratio_score(both, tuned_only, baseline_only, n, low) == pytest.approx(1.96, abs=0.01)
+    assert ratio_score(both, tuned_only, baseline_only, n, high) == pytest.approx(-1.96, abs=0.01)
+
+
+def test_ratio_gate_verdicts():
+    proven = ratio_gate(*outcomes(400, 30, 20, 91), 0.95)
+    assert proven.passes and proven.evidence == "proven" and proven.low > 0.95
+    weak = ratio_gate(*outcomes(40, 8, 9, 43), 0.95)
+    assert weak.passes and weak.evidence == "not proven" and weak.more_samples > 0
+    broken = ratio_gate(*outcomes(250, 10, 120, 161), 0.95)
+    assert not broken.passes and broken.evidence == "violated" and broken.high < 0.95
+
+
+def test_ratio_gate_errs_rarely_at_the_margin():
+    """True ratio exactly 0.95 is not above it: proven in at most 2.5% of eval sets."""
+    generator = np.random.default_rng(0)
+    chances = [0.70 - 0.08, 0.95 * 0.70 - 0.62, 0.08, 1 - 0.62 - 0.045 - 0.08]
+    tables = generator.multinomial(541, chances, size=4000)
+    proven = [ratio_score(*table[:3], 541, 0.95) >= 1.96 for table in tables.tolist()]
+    assert np.mean(proven) < 0.031  # 2.5% and two standard errors
+
+
+def test_ratio_gate_of_a_baseline_of_zero_has_no_ratio():
+    result = ratio_gate(*outcomes(0, 5, 0, 20), 0.95)
+    assert result.estimate is None and result.low is None
+
+
+def test_ratio_gate_of_groups():
+    tuned, baseline, _ = outcomes(60, 10, 8, 22)
+    result = ratio_gate(tuned, baseline, np.repeat(np.arange(10), 10), 0.95)
+    assert result.evidence in ("proven", "not proven") and result.p < 0.5

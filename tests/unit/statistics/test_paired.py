@@ -1,0 +1,111 @@
+"""Paired tests and gains against known results."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paired_outcomes import outcomes
+from sftstudy.statistics.paired import (
+    difference_limits,
+    mcnemar_exact,
+    mean_of_gains,
+    more_pairs,
+    paired_gain,
+)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "p"),
+    [
+        (0, 0, 1.0),
+        (5, 5, 1.0),
+        (6, 0, 2 / 2**6),
+        (1, 5, 2 * (1 + 6) / 2**6),
+        (2, 10, 2 * (1 + 12 + 66) / 2**12),
+        (25, 4, 2 * (1 + 29 + 406 + 3654 + 23751) / 2**29),
+    ],
+)
+def test_mcnemar_exact(wins, losses, p):
+    assert mcnemar_exact(wins, losses) == pytest.approx(p, rel=1e-3)
+    assert mcnemar_exact(losses, wins) == mcnemar_exact(wins, losses)
+
+
+def test_difference_limits_of_pairs_that_never_differ_are_known_in_closed_form():
+    # Tango's score test without discordant pairs: n d^2 / (d (1 - d)) = z^2.
+    reach = 1.959964**2 / (100 + 1.959964**2)
+    assert difference_limits(0, 0, 100) == pytest.approx((-reach, reach), abs=1e-6)
+
+
+def test_difference_limits_approach_the_normal_ones():
+    # Agresti's approval ratings of 1,600 people, 86 and 150 discordant: -4.0 +- 1.9 points.
+    assert difference_limits(86, 150, 1600) == pytest.approx((-0.0590, -0.0214), abs=2e-4)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_difference_limits_mirror_each_other(wins, losses, rest):
+    n = max(1, wins + losses + rest)
+    low, high = difference_limits(wins, losses, n)
+    assert -1 <= low <= (wins - losses) / n <= high <= 1
+    assert difference_limits(losses, wins, n) == pytest.approx((-high, -low), abs=1e-9)
+
+
+def test_gain_of_independent_rows():
+    gain = paired_gain(*outcomes(40, 21, 9, 5))
+    assert gain.value == pytest.approx(12 / 75)
+    assert (gain.wins, gain.losses, gain.test) == (21, 9, "exact McNemar")
+    assert gain.p == pytest.approx(0.0428, abs=1e-4)
+    assert more_pairs(gain) == 0
+
+
+def test_gain_of_rows_in_few_groups_is_judged_by_the_groups():
+    tuned, baseline, _ = outcomes(10, 40, 0, 50)
+    rows = paired_gain(tuned, baseline, np.arange(100))
+    groups = paired_gain(tuned, baseline, np.repeat(np.arange(4), 25))
+    assert rows.p < 1e-9
+    assert groups.test == "paired cluster t" and groups.p > 0.05
+    assert groups.low < 0 < rows.low
+
+
+def test_gain_of_partial_credit_is_a_paired_t_test():
+    baseline = np.array([0.1, 0.4, 0.3, 0.8, 0.5])
+    tuned = baseline + np.array([0.1, 0.2, 0.0, 0.1, 0.1])
+    gain = paired_gain(tuned, baseline, np.arange(5))
+    # differences: mean 0.1, s = 0.0707, t = 3.1623 with 4 degrees of freedom
+    assert (gain.test, gain.wins) == ("paired t", None)
+    assert gain.p == pytest.approx(0.0341, abs=1e-4)
+
+
+@pytest.mark.parametrize("same", [0.0, 1.0])
+def test_students_that_agree_on_every_row_prove_nothing(same):
+    values = np.full(30, same)
+    for codes in (np.arange(30), np.repeat(np.arange(6), 5)):
+        gain = paired_gain(values, values, codes)
+        assert gain.p == 1.0 and gain.se > 0 and gain.low < 0 < gain.high
+        assert more_pairs(gain) is None
+
+
+def test_the_promised_number_of_further_rows_decides():
+    tuned, baseline, codes = outcomes(40, 14, 8, 38)
+    gain = paired_gain(tuned, baseline, codes)
+    more = more_pairs(gain)
+    assert gain.p > 0.05 and more > 0
+    scale = (100 + more) / 100
+    assert mcnemar_exact(round(14 * scale), round(8 * scale)) < 0.06
+
+
+def test_limits_of_a_mean_of_gains_cover():
+    """Four tasks of 100 paired rows each: the square-and-add limits hold the mean true gain."""
+    generator = np.random.default_rng(3)
+    covered = 0
+    for _ in range(600):
+        base, tuned = generator.uniform(0.2, 0.7, 4), generator.uniform(0.3, 0.95, 4)
+        gains = []
+        for before, after in zip(base, tuned, strict=True):
+            latent = generator.uniform(size=100)
+            mixed = np.where(generator.uniform(size=100) < 0.5, latent, generator.uniform(size=100))
+            gain = paired_gain(1.0 * (mixed < after), 1.0 * (latent < before), np.arange(100))
+            gains.append((gain.value, gain.low, gain.high))
+        _, low, high = mean_of_gains(gains)
+        covered += low <= (tuned - base).mean() <= high
+    assert 0.93 <= covered / 600 <= 0.975
