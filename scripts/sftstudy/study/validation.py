@@ -193,7 +193,7 @@ def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
 
 
 def _check_names(config: dict[str, Any], file: str) -> None:
-    """Hold every name that the configuration gives or uses to what there is."""
+    """Hold every name that the study file gives or uses to what there is."""
     for kind in ("students", "tasks", "controls"):
         _check_catalog(config, kind, file)
         for name in config[kind]:

@@ -38,7 +38,7 @@ class Rule:
 
 
 def rules_of(checkout: Path, *choice: str) -> dict[str, Rule]:
-    """Return the rules of the embedded study by name; `choice` are options of ``--config``."""
+    """Return the rules of the smoke study by name; `choice` are options of ``--config``."""
     (checkout / "tell.smk").write_text(TELL, encoding="utf-8")
     done = subprocess.run(
         [SNAKEMAKE, "--snakefile", "tell.smk", "--list-rules", "--config", *choice],
