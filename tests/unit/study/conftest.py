@@ -1,4 +1,4 @@
-"""The configuration that the tests of this folder change."""
+"""The study file that the tests of this folder change."""
 
 import pytest
 import yaml

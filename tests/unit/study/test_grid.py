@@ -6,7 +6,7 @@ from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.jobs import as_json
 
-ONE = ("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")  # of the study
+ONE = ("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")  # student, task, trial
 
 
 def recipes(study: Study) -> dict[tuple[str, str, str], str]:

@@ -9,7 +9,7 @@ from sftstudy.errors import StudyError
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 
-ONE = ("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")  # of the study
+ONE = ("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")  # student, task, trial
 
 
 @pytest.mark.parametrize("key", ["gpus", "mem_gb", "hours", "cpus", "accelerate"])

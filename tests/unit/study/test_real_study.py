@@ -1,4 +1,4 @@
-"""The whole real configuration without its weights: each recipe, prompt and accelerate file.
+"""The whole real study without its weights: each recipe, prompt and accelerate file.
 
 The tokenizers are stand-ins with the published template of each family (see `families`).
 """

@@ -1,4 +1,4 @@
-"""The configuration: defaults, overrides, and errors that name file, key, found and allowed."""
+"""The study file: defaults, overrides, and errors that name file, key, found and allowed."""
 
 import copy
 import sys
