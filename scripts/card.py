@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
-from sftstudy.documents.shapes import SCORED, read_lines
+from sftstudy.documents.lengths import read_lengths
+from sftstudy.documents.rows import read_scored
+from sftstudy.documents.source import read_source
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
-from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module
 
@@ -25,16 +26,16 @@ def main() -> None:
     files = {name: path for name in SPLITS if (path := args.data / f"{name}.jsonl").exists()}
     if not files:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
-    splits = {name: read_lines(path, SCORED) for name, path in files.items()}
+    splits = {name: read_scored(path) for name, path in files.items()}
 
     from sftstudy.data import card  # numpy, only after the inputs were read
 
-    lengths = {path.stem: read_json(path) for path in sorted(args.lengths)}
+    lengths = {path.stem: read_lengths(path) for path in sorted(args.lengths)}
     document = {
         "schema": 1,
         "task": args.task,
         "task_version": data_module(args.task).VERSION,
-        "source": read_json(args.raw / "SOURCE.json"),
+        "source": read_source(args.raw / "SOURCE.json"),
         "splits": {
             name: card.describe_split(rows, sha256_file(files[name]))
             for name, rows in splits.items()

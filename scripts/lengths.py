@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
-from sftstudy.documents.shapes import ROW, read_lines
+from sftstudy.documents.rows import read_rows
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_json
 
@@ -26,7 +26,7 @@ def main() -> None:
     files = {name: path for name in SPLITS if (path := args.data / f"{name}.jsonl").exists()}
     if not files:
         raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
-    splits = {name: read_lines(path, ROW) for name, path in files.items()}
+    splits = {name: read_rows(path) for name, path in files.items()}
 
     from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read
     from sftstudy.students.chat import load_tokenizer

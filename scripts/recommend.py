@@ -61,7 +61,8 @@ def main() -> None:
     arguments = parse_arguments()
     plan = read_plan(arguments.plan, arguments.student)
 
-    from sftstudy.documents.shapes import read_metrics, read_provenance
+    from sftstudy.documents.metrics import read_metrics
+    from sftstudy.documents.provenance import read_provenance
     from sftstudy.recommendation.document import recommend
     from sftstudy.recommendation.markdown import to_markdown
     from sftstudy.recommendation.run_files import run_files

@@ -13,8 +13,9 @@ import torch
 import trl
 from transformers import AutoModelForCausalLM
 
+from sftstudy.documents.recipe import read_recipe
 from sftstudy.files.reading import read_jsonl
-from sftstudy.training.trial import _build_trainer, read_recipe
+from sftstudy.training.trial import _build_trainer
 
 
 def status(key: str) -> int:

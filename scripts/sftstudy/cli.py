@@ -50,7 +50,7 @@ def run(main: Callable[[], None]) -> None:
             if LEDGER.record and not status:
                 from sftstudy.records.record import write
 
-                write()
+                write(LEDGER.record)
         except StudyError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = 1

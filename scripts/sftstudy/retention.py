@@ -8,16 +8,15 @@ their journals, and what computes with the weights says that they are gone.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from sftstudy.documents.provenance import PROVENANCE, read_provenance
+from sftstudy.documents.removed import REMOVED, Removed, read_removed, removed_weights
+from sftstudy.documents.retained import Keep
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import REMOVED, removed_weights
-from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.run import finished
 from sftstudy.study.variants import trial_of
-
-Keep = Literal["feasible", "recommended"]
 
 
 def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
@@ -58,14 +57,14 @@ def retain(
         )
     removable = {v: _removable(checkpoints / v) for v, stays in chosen.items() if not stays}
     for variant in removable:
-        identity = read_json(checkpoints / variant / "provenance.json")["identity"]
+        identity = read_provenance(checkpoints / variant / PROVENANCE)["identity"]
         finished.forget(finished.scratch_folder(scratch, identity))
     return {variant: _remove(checkpoints / variant, removable[variant]) for variant in removable}
 
 
 def _removable(folder: Path) -> dict[str, str]:
     """Return name and hash of the weights of a checkpoint that are there to be removed."""
-    hashes = read_json(folder / "provenance.json")["weights_sha256"]
+    hashes = read_provenance(folder / PROVENANCE)["weights_sha256"]
     names = {file.name for file in folder.glob("*.safetensors")}
     if unknown := sorted(names - set(hashes)):
         raise StudyError(
@@ -77,11 +76,14 @@ def _removable(folder: Path) -> dict[str, str]:
 
 def _remove(folder: Path, weights: dict[str, str]) -> int:
     marker = folder / REMOVED
-    before = read_json(marker) if marker.is_file() else {"bytes": 0, "weights_sha256": {}}
+    before: Removed = {"bytes": 0, "weights_sha256": {}}
+    if marker.is_file():
+        before = read_removed(marker)
     size = sum((folder / name).stat().st_size for name in weights)
     if weights:  # the marker first: killed in between, the folder is still what it was
         hashes = before["weights_sha256"] | weights
-        write_json(marker, {"bytes": max(before["bytes"], size), "weights_sha256": hashes})
+        now: Removed = {"bytes": max(before["bytes"], size), "weights_sha256": hashes}
+        write_json(marker, now)
     for name in weights:
         (folder / name).unlink()
     return max(before["bytes"], size)

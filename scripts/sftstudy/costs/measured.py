@@ -7,9 +7,8 @@ records of jobs (`sftstudy.records.record`), which this module reads.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sftstudy.files.reading import read_json
+from sftstudy.documents.record import Record, read_record
 from sftstudy.pages.columns import aligned
 
 # Peak of dense matrix products in bfloat16 or float16, FLOP/s. From NVIDIA's data sheets, whose
@@ -78,20 +77,20 @@ def costs(root: Path) -> Iterator[Cost]:
     """Yield what the trainings and predictions of a results folder have cost."""
     records = root / "records"
     for file in sorted(records.glob("checkpoints/*/*/*.json")):
-        record = read_json(file)
+        record = read_record(file)
         if record["program"] == "train" and "gpu_seconds" in record["facts"]:
             student, task, trial = file.relative_to(records / "checkpoints").parts
             variant = f"{task}/{trial.removesuffix('.json')}"
             yield _cost("train", student, variant, "", record)
     for file in sorted(records.glob("predictions/*/**/*.json")):
-        record = read_json(file)
+        record = read_record(file)
         if "gpu_seconds" in record["facts"]:
             student, *folders, suite = file.relative_to(records / "predictions").parts
             suite = suite.removesuffix(".json").rpartition(".")[2]
             yield _cost("predict", student, "/".join(folders), suite, record)
 
 
-def _cost(kind: str, student: str, variant: str, suite: str, record: dict[str, Any]) -> Cost:
+def _cost(kind: str, student: str, variant: str, suite: str, record: Record) -> Cost:
     facts = record["facts"]
     return Cost(
         kind,

@@ -4,7 +4,6 @@
 ``writing``      the same, atomically
 ``temporaries``  what a writer fills before it renames it, and what killed writers left
 ``hashing``      hashes of files and documents
-``folders``      what a snapshot or a checkpoint holds
 ``ledger``       what this process has read and written, for its record
 ``repository``   where this repository is
 """

@@ -29,6 +29,14 @@ _LARGE = 1 << 20
 _LARGE_HASHES: dict[tuple[int, int, int, int], str] = {}
 
 
+def weights_sha256(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each safetensors file of a folder, an adapter's included."""
+    return {
+        file.relative_to(folder).as_posix(): sha256_file(file)
+        for file in sorted(folder.rglob("*.safetensors"))
+    }
+
+
 def file_marks(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
     """Return number, size and time of each file: equal marks, equal content. Folders have none."""
     marks = {}

@@ -18,12 +18,14 @@ class Ledger:
     Hidden files (journals, drafts) are nobody's input or output and are left out.
     """
 
+    record: Path | None
+    started: float
+    inputs: dict[str, str | None]
+    outputs: dict[str, None]
+    facts: dict[str, Any]
+
     def __init__(self) -> None:
-        self.record: Path | None = None
-        self.started = 0.0
-        self.inputs: dict[str, str | None] = {}
-        self.outputs: dict[str, None] = {}
-        self.facts: dict[str, Any] = {}
+        self.close()
 
     def open(self, record: str) -> None:
         """Begin to keep it, for a run whose record will be the file `record`."""
@@ -32,7 +34,8 @@ class Ledger:
 
     def close(self) -> None:
         """Forget everything and keep nothing any more."""
-        self.__init__()
+        self.record, self.started = None, 0.0
+        self.inputs, self.outputs, self.facts = {}, {}, {}
 
     def read(self, path: Path, data: bytes) -> None:
         """Enter a file whose content `data` has been read."""

@@ -95,7 +95,7 @@ def read_jsonl(path: Path) -> list[Document]:
                 f"{path}, line {number}: not valid JSON ({error.msg} at column {error.colno}); "
                 "the file is cut off or damaged"
             ) from None
-        if not isinstance(row, dict):
+        if not isinstance(row, Document):
             raise StudyError(
                 f"{path}, line {number}: expected a JSON object, found {type(row).__name__}"
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.shapes import PROMPT, read_lines
+from sftstudy.documents.rows import Prompt, read_prompts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
@@ -50,7 +50,7 @@ def predict(
         began = time.monotonic()
         engine: Engine | None = None
         for evalset in evalsets:
-            rows = read_lines(evalset.data, PROMPT)
+            rows = read_prompts(evalset.data)
             if not rows:
                 raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
             prompts = _tokenised(tokenizer, rows, generation["chat_template_kwargs"])
@@ -96,7 +96,7 @@ def predict(
 
 
 def _tokenised(
-    tokenizer: Any, rows: list[dict[str, Any]], chat_template_kwargs: dict[str, Any]
+    tokenizer: Any, rows: list[Prompt], chat_template_kwargs: dict[str, Any]
 ) -> list[list[int]]:
     texts = [render_prompt(tokenizer, row["prompt"], chat_template_kwargs) for row in rows]
     return token_ids(tokenizer, texts)
@@ -153,7 +153,7 @@ def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[
 
 
 def _check_lengths(
-    rows: list[dict[str, Any]],
+    rows: list[Prompt],
     prompts: list[list[int]],
     open_rows: list[int],
     evalset: EvalSet,

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sftstudy.documents.shapes import read_provenance, read_source
+from sftstudy.documents.card import read_card
+from sftstudy.documents.provenance import read_provenance
+from sftstudy.documents.source import read_source
 from sftstudy.files.ledger import shown
-from sftstudy.files.reading import read_json
-from sftstudy.records.lineage import Lineage, commit_line
+from sftstudy.records.explain import commit_line
+from sftstudy.records.lineage import Lineage
 from sftstudy.records.record import code_state
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
@@ -23,7 +25,7 @@ def _card(results: Results, task: str) -> Row:
     path = results.folder / "data" / task / "card.json"
     if not path.exists():
         return {"task": task, "card": None}
-    card = read_json(path)
+    card = read_card(path)
     splits = card["splits"].values()
     labels = {
         label: [split["labels"].get(label, 0) for split in splits]

@@ -10,7 +10,9 @@ import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from sftstudy.documents import shapes
+from sftstudy.documents.metrics import read_metrics
+from sftstudy.documents.replies import read_replies
+from sftstudy.documents.rows import read_rows
 from sftstudy.pages.text import cut
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Cell, Results, shown_configuration
@@ -103,7 +105,7 @@ class _Collected:
         rows = self.results.rows(cell[2])
         if not all(path.exists() for path in (*files, rows)):
             return False
-        document = shapes.read_metrics(files[0])
+        document = read_metrics(files[0])
         key = document["metrics"][document["primary"]]["outcome"]
         is_task = document["task"] in self.results.tasks
         self.items[cell] = {
@@ -113,9 +115,9 @@ class _Collected:
             }
             for item in document["items"]
         }
-        self.replies[cell] = {row["id"]: row for row in shapes.read_lines(files[1], shapes.REPLY)}
+        self.replies[cell] = {row["id"]: row for row in read_replies(files[1])}
         if cell[2] not in self.rows:
-            self.rows[cell[2]] = {row["id"]: row for row in shapes.read_lines(rows, shapes.ROW)}
+            self.rows[cell[2]] = {row["id"]: row for row in read_rows(rows)}
         return True
 
     def document(self, size: int) -> Row:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.shapes import REPLY, SCORED, read_lines
+from sftstudy.documents.replies import read_replies
+from sftstudy.documents.rows import read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.files.repository import ROOT
@@ -36,7 +37,7 @@ def metrics_document(
     `judgements_file` beside its own verdicts. Raises `StudyError` when predictions and data do not
     hold the same ids, or none.
     """
-    rows = read_lines(data_file, SCORED)
+    rows = read_scored(data_file)
     predictions = replies_by_id(rows, predictions_file, data_file)
     module = score_module(task)
     extras: list[dict[str, Any]] = [{} if databases is None else {"databases": databases}] * len(
@@ -121,7 +122,7 @@ def replies_by_id(
     rows: list[dict[str, Any]], predictions_file: Path, data_file: Path
 ) -> dict[str, dict[str, Any]]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
-    predictions = _by_id(read_lines(predictions_file, REPLY), predictions_file)
+    predictions = _by_id(read_replies(predictions_file), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftstudy.device import DEVICE
+from sftstudy.documents.removed import removed_weights
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import folder_sha256, removed_weights
 from sftstudy.files.hashing import file_marks
+from sftstudy.records.content import folder_sha256
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sftstudy.documents.shapes import read_metrics, read_provenance
+from sftstudy.documents.metrics import read_metrics
+from sftstudy.documents.provenance import read_provenance
 from sftstudy.recommendation.names import MISSING
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm

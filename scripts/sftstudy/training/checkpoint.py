@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sftstudy.files.folders import weights_sha256
+from sftstudy.files.hashing import weights_sha256
 from sftstudy.files.writing import write_json, write_text
 from sftstudy.training.packages import package_versions
 

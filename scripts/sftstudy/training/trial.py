@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.errors import StudyError
-from sftstudy.files.folders import removed_weights
+from sftstudy.documents.recipe import read_recipe
+from sftstudy.documents.removed import removed_weights
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
-from sftstudy.files.reading import read_json, read_text
+from sftstudy.files.reading import read_json
 from sftstudy.files.writing import atomic_path
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.run import finished
@@ -46,17 +46,6 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = 75  # EX_TEMPFAIL: one of several processes; the next attempt has smaller batches
 INTERRUPTED = 143  # 128 + SIGTERM, the exit status of a training that saved its state and stopped
-
-
-def read_recipe(file: Path) -> dict[str, Any]:
-    """Return a recipe; a `StudyError` names the field that is missing."""
-    import yaml
-
-    recipe = yaml.safe_load(read_text(file))
-    for key in ("student", "task", "trial", "model", "training"):
-        if key not in recipe:
-            raise StudyError(f"{file}: the field '{key}' is missing; delete the file and run again")
-    return recipe
 
 
 def train(

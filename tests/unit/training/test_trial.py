@@ -1,6 +1,5 @@
 """Training one trial: the tokens of TRL, the values of the recipe, and nothing lost by a kill."""
 
-import json
 import os
 import re
 import signal
@@ -323,11 +322,3 @@ def test_other_data_does_not_resume(tmp_path: Path) -> None:
     status, output = run("train.py", *job.arguments)
     assert status == 0 and "resuming" not in output
     assert read_json(job.output / "provenance.json")["rows"] == 59
-
-
-def test_bad_recipe_names_its_field(tmp_path: Path) -> None:
-    from sftstudy.training.trial import read_recipe
-
-    (tmp_path / "recipe.yaml").write_text(json.dumps({"student": "x"}))
-    with pytest.raises(StudyError, match=r"recipe\.yaml: the field 'task' is missing"):
-        read_recipe(tmp_path / "recipe.yaml")
