@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.card import Card
 from sftstudy.documents.lengths import read_lengths
 from sftstudy.documents.rows import read_scored
 from sftstudy.documents.source import read_source
@@ -31,7 +32,7 @@ def main() -> None:
     from sftstudy.data import card  # numpy, only after the inputs were read
 
     lengths = {path.stem: read_lengths(path) for path in sorted(args.lengths)}
-    document = {
+    document: Card = {
         "schema": 1,
         "task": args.task,
         "task_version": data_module(args.task).VERSION,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.lengths import Lengths
 from sftstudy.documents.rows import read_rows
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_json
@@ -39,7 +40,7 @@ def main() -> None:
             lengths.refuse_overlong(rows, counts, args.max_length, str(files[name]))
         summaries[name] = lengths.summarise(counts)
         dropped[name] = lengths.overlong(rows, counts, args.max_length)
-    document = {
+    document: Lengths = {
         "schema": 1,
         "task": args.task,
         "student": args.output.stem,

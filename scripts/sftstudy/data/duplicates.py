@@ -15,11 +15,12 @@ import re
 import sys
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from sftstudy.documents.rows import Scored
 
 THRESHOLD = 0.8
 _WORD = re.compile(r"\w+")
@@ -36,7 +37,7 @@ class Rows:
     words: list[Words]
 
     @classmethod
-    def of(cls, splits: dict[str, list[dict[str, Any]]]) -> "Rows":
+    def of(cls, splits: Mapping[str, Sequence[Scored]]) -> "Rows":
         """Collect the rows of ``{split: rows}``."""
         rows = [row for split in splits.values() for row in split]
         return cls(
@@ -86,7 +87,7 @@ def strip_common(texts: Sequence[Words]) -> list[Words]:
     return [words[start : len(words) - end] for words in texts]
 
 
-def _text(row: dict[str, Any]) -> str:
+def _text(row: Scored) -> str:
     return "\n".join(message["content"] for message in row["prompt"])
 
 

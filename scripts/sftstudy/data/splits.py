@@ -7,11 +7,11 @@ not depend on the order of rows in the source, and adding a row moves no other.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
+from sftstudy.documents.rows import Row
 from sftstudy.errors import StudyError
 
-Row = dict[str, Any]
 Test = Literal["published"] | int
 
 

@@ -55,7 +55,7 @@ def test_documents_of_the_shape(keys: dict[str, Any]) -> None:
         ({"by_name": {"k": {}}}, "f.json: by_name: k: the key 'name' is missing"),
         ({"free": []}, r"f.json: free: found \[\], expected an object"),
         ({"later": None}, "f.json: later: found None, expected text"),
-        ({"number": "x" * 99}, r"found 'x{56}\.\.\., expected"),
+        ({"number": "x" * 99}, r"found 'x{56}\.\.\., expected a whole number"),
     ],
 )
 def test_what_is_amiss_is_said_with_its_place(keys: dict[str, Any], said: str) -> None:
