@@ -1,4 +1,4 @@
-"""Hashes that tell one content from another."""
+"""Hashes that tell one content from another, and marks that tell whether a file was touched."""
 
 import hashlib
 import json
