@@ -21,7 +21,7 @@ Check = Callable[[Any], None]
 def read(path: Path, shape: type[T], enter: bool = True) -> T:
     """Return a JSON file of a shape; a `StudyError` names the key of what is amiss.
 
-    The file is entered in the ledger as an input of this run, unless `enter` says otherwise.
+    The file is entered in the ledger as an input of this job, unless `enter` says otherwise.
     """
     document: T = read_json(path, enter)
     require(document, shape, str(path))

@@ -1,4 +1,4 @@
-"""What this process has read and written so far, kept for the record of its run.
+"""What this process has read and written so far, kept for the record of its job.
 
 `sftstudy.files` enters every file that it reads or writes, with the hash of the very bytes that
 were used; `sftstudy.records.record` makes its record of it. Nothing is kept, nothing hashed, unless
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Ledger:
-    """Inputs (path -> SHA-256, None where a file was not hashed), outputs and facts of a run.
+    """Inputs (path -> SHA-256, None where a file was not hashed), outputs and facts of a job.
 
     Hidden files (journals, drafts) are nobody's input or output and are left out.
     """
@@ -28,7 +28,7 @@ class Ledger:
         self.close()
 
     def open(self, record: str) -> None:
-        """Begin to keep it, for a run whose record will be the file `record`."""
+        """Begin to keep it, for a job whose record will be the file `record`."""
         self.close()
         self.record, self.started = Path(record), time.time()
 

@@ -141,7 +141,7 @@ def results_of(file: Path) -> Path:
 
 
 def edited(inputs: Mapping[str, str | None]) -> list[str]:
-    """Return which files that a run has read (name -> hash) are not as their jobs wrote them."""
+    """Return which files that a job has read (name -> hash) are not as their jobs wrote them."""
     lineages: dict[Path, Lineage] = {}
     found = []
     for name, sha256 in inputs.items():

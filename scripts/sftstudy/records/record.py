@@ -1,4 +1,4 @@
-"""The record of a run: what a program was given, what it made of it, with what, and for how long.
+"""The record of a job: what its program was given, what it made of it, with what, and for how long.
 
 Programs that Snakemake starts write one when they have succeeded (option ``--record``). Records are
 declared as logs of the rules: they are no part of the graph of jobs and rerun nothing. Everything
@@ -94,7 +94,7 @@ def _inputs(outputs: dict[str, str]) -> dict[str, str | None]:
 
 
 def use(path: Path) -> None:
-    """Enter a folder, or a file that other libraries read, as an input of this run."""
+    """Enter a folder, or a file that other libraries read, as an input of this job."""
     if LEDGER.record:
         LEDGER.used(path, content_sha256(path))
 
