@@ -1,4 +1,4 @@
-"""What every program in ``scripts/`` shares: readable errors, an exit status, a record of its job."""
+"""What every program in ``scripts/`` shares: readable errors, an exit status, a record."""
 
 import argparse
 import os

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.rows import Row, read_rows
 from sftstudy.errors import StudyError
-from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_text
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import score_module
@@ -46,7 +46,7 @@ def write(
         databases: absolute path of nl2sql's databases, if the study scores with them.
     """
     for task, tokens in max_new_tokens.items():
-        rows = read_jsonl(data / task / "test.jsonl")
+        rows = read_rows(data / task / "test.jsonl")
         _check_prompts(task, rows)
         write_text(folder / f"{task}_sft.yaml", _task_file(task, rows[0], tokens))
     text = _UTILS.format(
@@ -71,7 +71,7 @@ def whole_sample_metrics(task: str, item: dict[str, Any]) -> dict[str, Metric]:
     }
 
 
-def _task_file(task: str, row: dict[str, Any], max_new_tokens: int) -> str:
+def _task_file(task: str, row: Row, max_new_tokens: int) -> str:
     import yaml
 
     module = score_module(task)
@@ -98,7 +98,7 @@ def _task_file(task: str, row: dict[str, Any], max_new_tokens: int) -> str:
     )
 
 
-def _check_prompts(task: str, rows: list[dict[str, Any]]) -> None:
+def _check_prompts(task: str, rows: list[Row]) -> None:
     """lm-eval's tasks have one text as prompt, which its chat template makes a user's message."""
     if not rows:
         raise StudyError(f"{task}: the test split holds no rows; prepare it again")

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.rows import read_rows
 from sftstudy.exports.lm_eval_files import whole_sample_metrics
-from sftstudy.files.reading import read_jsonl
 from sftstudy.tasks.registry import score_module
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def documents(task: str, file: Path, databases: str | None = None) -> "dict[str,
             "databases": databases if task == "nl2sql" else None,
             "row": json.dumps(row),
         }
-        for row in read_jsonl(file)
+        for row in read_rows(file)
     ]
     return {"test": Dataset.from_list(rows)}
 
