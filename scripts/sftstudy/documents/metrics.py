@@ -29,14 +29,14 @@ class _Identity(TypedDict):
     group: str
 
 
-class Scores(TypedDict):
+class Headline(TypedDict):
     """The part of the file that a score can be told from."""
 
     primary: str  # name of the metric that stands for all
     metrics: dict[str, Measured]
 
 
-class Metrics(Scores):
+class Metrics(Headline):
     """The file."""
 
     schema: int
@@ -55,9 +55,9 @@ class Metrics(Scores):
     code_sha256: str  # of the modules that scored
 
 
-def read_scores(path: Path) -> Scores:
+def read_headline(path: Path) -> Headline:
     """Return the metrics of a metrics file. Its items, most of the file, are not looked at."""
-    document = read(path, Scores)
+    document = read(path, Headline)
     _require_primary(document, path)
     return document
 
@@ -80,6 +80,6 @@ def read_metrics(path: Path) -> Metrics:
     return document
 
 
-def _require_primary(document: Scores, path: Path) -> None:
+def _require_primary(document: Headline, path: Path) -> None:
     if document["primary"] not in document["metrics"]:
         raise unexpected(f"{path}: primary", document["primary"], "a name under metrics")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sftstudy.documents.card import read_card
-from sftstudy.documents.provenance import read_provenance
+from sftstudy.documents.lengths import Lengths
+from sftstudy.documents.provenance import Provenance, read_provenance
 from sftstudy.documents.source import read_source
 from sftstudy.files.ledger import shown
 from sftstudy.records.explain import commit_line
@@ -41,18 +42,15 @@ def _card(results: Results, task: str) -> Row:
     }
 
 
-def _length(student: str, document: Row) -> Row:
-    longest = {
-        split: part["conversation"]["max"]
-        for split, part in document["splits"].items()
-        if part["conversation"]
-    }
-    train = document["splits"].get("train", {}).get("conversation", {})
+def _length(student: str, document: Lengths) -> Row:
+    splits = document["splits"]
+    longest = [part["conversation"]["max"] for part in splits.values() if part["conversation"]]
+    train = splits["train"]["conversation"] if "train" in splits else {}
     return {
         "student": student,
         "max_length": document["max_length"],
         "train": train,
-        "longest": max(longest.values(), default=None),
+        "longest": max(longest, default=None),
         "dropped": sum(len(ids) for ids in document["dropped"].values()),
     }
 
@@ -67,10 +65,13 @@ def sources(results: Results) -> list[Row]:
     ]
     for name, kind, folder in folders:
         path = folder / "SOURCE.json"
-        source = read_source(path) if path.exists() else {}
-        row = {"name": name, "kind": kind, "files": len(source.get("files", {}))}
-        found.append(row | {key: source.get(key) for key in ("id", "revision")})
-        found[-1]["from"] = source.get("kind")
+        row: Row = {"name": name, "kind": kind, "files": 0}
+        row |= dict.fromkeys(("id", "revision", "from"))
+        if path.exists():
+            source = read_source(path)
+            row |= {"files": len(source["files"]), "id": source["id"]}
+            row |= {"revision": source["revision"], "from": source["kind"]}
+        found.append(row)
     return found
 
 
@@ -129,7 +130,7 @@ def missing_variants(missing: list[Row]) -> list[Row]:
     return list(found.values())
 
 
-def _provenance(results: Results) -> Iterator[Row]:
+def _provenance(results: Results) -> Iterator[Provenance]:
     for student, task, trial in results.trials():
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
         if path.exists():

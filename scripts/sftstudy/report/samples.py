@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from sftstudy.documents.metrics import read_metrics
-from sftstudy.documents.replies import read_replies
-from sftstudy.documents.rows import read_rows
+from sftstudy.documents.replies import Reply, read_replies
+from sftstudy.documents.rows import Message, read_rows
+from sftstudy.documents.rows import Row as DataRow
 from sftstudy.pages.text import cut
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Cell, Results, shown_configuration
@@ -59,8 +60,8 @@ class _Collected:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self.rows: dict[str, dict[str, Row]] = {}
-        self.replies: dict[Cell, dict[str, Row]] = {}
+        self.rows: dict[str, dict[str, DataRow]] = {}
+        self.replies: dict[Cell, dict[str, Reply]] = {}
         self.items: dict[Cell, dict[str, Row]] = {}
         self.cells: list[Row] = []
 
@@ -180,7 +181,7 @@ def _common_lines(texts: list[str]) -> str:
     return first[: first.rfind("\n", 0, length) + 1]
 
 
-def _conversation(messages: list[Row]) -> str:
+def _conversation(messages: list[Message]) -> str:
     """Return the text of a prompt or completion; roles are named where there are several turns."""
     if len(messages) == 1:
         return messages[0]["content"]

@@ -1,12 +1,13 @@
 """From predictions to a metrics file, the same way for every task and control."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.replies import read_replies
-from sftstudy.documents.rows import read_scored
+from sftstudy.documents.metrics import Metrics
+from sftstudy.documents.replies import Reply, read_replies
+from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.files.repository import ROOT
@@ -29,7 +30,7 @@ def metrics_document(
     data_file: Path,
     databases: Path | None = None,
     judgements_file: Path | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
@@ -66,8 +67,11 @@ def metrics_document(
         "n": len(items),
         "groups": len({item["group"] for item in items}),
         "metrics": {
-            name: estimate(metric, items)
-            | {"outcome": metric.outcome, "description": metric.description}
+            name: {
+                **estimate(metric, items),
+                "outcome": metric.outcome,
+                "description": metric.description,
+            }
             for name, metric in (module.metrics(items) | _COMMON).items()
         },
         "items": items,
@@ -102,8 +106,8 @@ _COMMON = {
 
 
 def _item(
-    row: dict[str, Any],
-    prediction: dict[str, Any],
+    row: Scored,
+    prediction: Reply,
     outcomes: Callable[..., dict[str, Any]],
     extra: dict[str, Any],
 ) -> dict[str, Any]:
@@ -119,16 +123,16 @@ def _item(
 
 
 def replies_by_id(
-    rows: list[dict[str, Any]], predictions_file: Path, data_file: Path
-) -> dict[str, dict[str, Any]]:
+    rows: Sequence[Scored], predictions_file: Path, data_file: Path
+) -> dict[str, Reply]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
     predictions = _by_id(read_replies(predictions_file), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 
 
-def _by_id(predictions: list[dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _by_id(predictions: Sequence[Reply], file: Path) -> dict[str, Reply]:
+    found: dict[str, Reply] = {}
     for number, row in enumerate(predictions, start=1):
         if row["id"] in found:
             raise StudyError(
@@ -140,8 +144,8 @@ def _by_id(predictions: list[dict[str, Any]], file: Path) -> dict[str, dict[str,
 
 
 def _check_complete(
-    rows: list[dict[str, Any]],
-    predictions: dict[str, dict[str, Any]],
+    rows: Sequence[Scored],
+    predictions: Mapping[str, Reply],
     predictions_file: Path,
     data_file: Path,
 ) -> None:

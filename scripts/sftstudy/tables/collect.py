@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sftstudy.documents.metrics import read_metrics
-from sftstudy.documents.provenance import read_provenance
+from sftstudy.documents.metrics import Metrics, read_metrics
+from sftstudy.documents.provenance import Provenance, read_provenance
 from sftstudy.recommendation.names import MISSING
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm
@@ -25,7 +25,7 @@ class _Read:
 
     metrics: list[Row] = field(default_factory=list)
     primary: dict[Cell, Row] = field(default_factory=dict)
-    documents: dict[Cell, Row] = field(default_factory=dict)  # of the cells to compare
+    documents: dict[Cell, Metrics] = field(default_factory=dict)  # of the cells to compare
     missing: list[Row] = field(default_factory=list)
 
 
@@ -71,7 +71,7 @@ def _read_cells(results: Results, shown: dict[str, str | None]) -> _Read:
     return read
 
 
-def _metric_rows(cell: Cell, document: Row) -> list[Row]:
+def _metric_rows(cell: Cell, document: Metrics) -> list[Row]:
     student, variant, evalset = cell
     identity = {
         "student": student,
@@ -104,11 +104,11 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
     for student, task, trial in results.trials():
         identity = {"student": student, "task": task, "trial": trial}
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
-        provenance = read_provenance(path) if path.exists() else {}
-        recipe = {"method": "full"} | provenance["recipe"]["training"] if provenance else {}
-        row = identity | {name: recipe.get(name) for name in AXES}
-        cost = ("train_flops", "tokens", "steps", "device")
-        row |= {name: provenance.get(name) for name in cost}
+        row: Row = identity | dict.fromkeys(AXES)
+        if path.exists():
+            provenance = read_provenance(path)
+            row |= _training(provenance)
+            curves += [identity | point for point in _curve(provenance["log_history"])]
         base = primary.get((student, BASE, f"{task}.val"))
         tuned = primary.get((student, f"{task}/{trial}", f"{task}.val"))
         if tuned:
@@ -118,11 +118,22 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
         if base and tuned and None not in (base["value"], tuned["value"]):
             row["change"] = tuned["value"] - base["value"]
         trials.append(row)
-        log = [entry for entry in provenance.get("log_history", []) if "loss" in entry]
-        stride = max(1, -(-len(log) // CURVE_POINTS))
-        names = ("step", "epoch", "loss", "learning_rate")
-        curves += [identity | {key: e.get(key) for key in names} for e in log[::stride]]
     return trials, curves
+
+
+def _training(provenance: Provenance) -> Row:
+    """Return a training's hyperparameters and what it has cost."""
+    recipe = {"method": "full"} | provenance["recipe"]["training"]
+    row = {name: recipe.get(name) for name in AXES}
+    row |= {"train_flops": provenance["train_flops"], "tokens": provenance["tokens"]}
+    return row | {"steps": provenance["steps"], "device": provenance["device"]}
+
+
+def _curve(log_history: list[dict[str, float | None]]) -> list[Row]:
+    log = [entry for entry in log_history if "loss" in entry]
+    stride = max(1, -(-len(log) // CURVE_POINTS))
+    names = ("step", "epoch", "loss", "learning_rate")
+    return [{key: entry.get(key) for key in names} for entry in log[::stride]]
 
 
 def _configuration_rows(document: Row) -> list[Row]:
@@ -196,7 +207,7 @@ def _forgetting_rows(results: Results, shown: dict[str, str | None], read: _Read
     return rows
 
 
-def _comparison(base: Row | None, tuned: Row | None) -> Row:
+def _comparison(base: Metrics | None, tuned: Metrics | None) -> Row:
     """Return the paired comparison of two metrics documents by their primary metric.
 
     Empty where one is missing or measured nothing; without a test where the metric is no mean over
