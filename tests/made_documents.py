@@ -9,6 +9,12 @@ def source(name: str = "made", **keys: Any) -> dict[str, Any]:
     return made | keys
 
 
+def lengths(**keys: Any) -> dict[str, Any]:
+    """The lengths of a task's rows under a student's tokenizer."""
+    made = {"schema": 1, "task": "made", "student": "made", "max_length": 1024}
+    return made | {"chat_template_kwargs": {}, "splits": {}, "dropped": {}} | keys
+
+
 def provenance(training: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
     """The provenance.json of a training with these hyperparameters."""
     recipe = {

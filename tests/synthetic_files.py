@@ -4,7 +4,7 @@ import itertools
 import math
 from typing import Any
 
-from made_documents import source
+from made_documents import lengths, source
 
 PRIMARY = {
     "banking77": "accuracy",
@@ -82,8 +82,7 @@ def make_card(study: Any, name: str, rows: dict[str, list[dict]]) -> dict[str, A
     }
     spread = {"min": 40, "p50": 96, "p90": 180, "p99": 310, "max": 402, "mean": 99.5, "total": 9950}
     part = {"rows": study.rows, "prompt": spread, "conversation": spread}
-    length = {"schema": 1, "task": name, "student": "s", "max_length": 1024}
-    length |= {"chat_template_kwargs": {}, "splits": dict.fromkeys(rows, part), "dropped": {}}
+    length = lengths(task=name, splits=dict.fromkeys(rows, part))
     return {
         "schema": 1,
         "task": name,

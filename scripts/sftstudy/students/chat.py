@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.rows import Message, Row
 from sftstudy.errors import StudyError
 from sftstudy.records.record import use
 
-Messages = list[dict[str, str]]
+Messages = list[Message]
 _QUESTION: Messages = [{"role": "user", "content": "?"}]
 
 
@@ -75,7 +76,7 @@ def turn_end(tokenizer: Any, chat_template_kwargs: dict[str, Any]) -> int | None
     """Return the special token that the template writes behind a reply, which training teaches;
     None where it writes none there."""
     reply = "REPLY"
-    conversation = [*_QUESTION, {"role": "assistant", "content": reply}]
+    conversation: Messages = [*_QUESTION, {"role": "assistant", "content": reply}]
     text = tokenizer.apply_chat_template(conversation, tokenize=False, **chat_template_kwargs)
     behind = token_ids(tokenizer, [text.rpartition(reply)[2]])[0]
     known = tokenizer.added_tokens_decoder
@@ -128,7 +129,7 @@ def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
 
 def conversation_ids(
     tokenizer: Any,
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
     chat_template_kwargs: dict[str, Any],
     where: str,
 ) -> list[tuple[list[int], list[int]]]:
@@ -167,7 +168,7 @@ def conversation_ids(
 
 
 def _render_row(
-    tokenizer: Any, row: dict[str, Any], chat_template_kwargs: dict[str, Any], where: str
+    tokenizer: Any, row: Row, chat_template_kwargs: dict[str, Any], where: str
 ) -> tuple[str, str]:
     if not row["completion"]:
         text = render_prompt(tokenizer, row["prompt"], chat_template_kwargs)

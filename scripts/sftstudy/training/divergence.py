@@ -49,7 +49,7 @@ class WatchedTrainer(SFTTrainer):
         )
 
 
-def loss_curve(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def loss_curve(log_history: list[dict[str, float]]) -> list[dict[str, float | None]]:
     """Return the logged losses. With float16 a gradient norm may be infinite; JSON has no infinity.
 
     Such a step is skipped by the loss scaler and harms nothing; its norm is given as None.

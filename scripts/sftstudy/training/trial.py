@@ -7,8 +7,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.documents.recipe import read_recipe
+from sftstudy.documents.provenance import Facts, Origin
+from sftstudy.documents.recipe import Recipe, read_recipe
 from sftstudy.documents.removed import removed_weights
+from sftstudy.documents.rows import Row
+from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.reading import read_json
@@ -69,7 +72,11 @@ def train(
     data, student = training_data(train_file, lengths_file), Watched(base)
     identity = sha256_json([recipe, data.sha256, student.sha256, data.dropped])
     scratch = finished.scratch_folder(scratch_root, identity)
-    sources = {"identity": identity, "base_sha256": student.sha256, "data_sha256": data.sha256}
+    sources: Origin = {
+        "identity": identity,
+        "base_sha256": student.sha256,
+        "data_sha256": data.sha256,
+    }
 
     def complete() -> bool:
         file = output / "provenance.json"
@@ -84,7 +91,7 @@ def train(
             if _is_leader():
                 finished.publish(scratch, output, provenance)
                 LEDGER.used(base, student.sha256)
-                _note(provenance)
+                _note(provenance["recipe"], provenance)
                 print(f"{output}: finished by an earlier attempt, published again", flush=True)
             return 0
         status = None
@@ -100,13 +107,13 @@ def train(
 
 
 def _train(
-    recipe: dict[str, Any],
-    rows: list[dict[str, Any]],
+    recipe: Recipe,
+    rows: list[Row],
     train_file: Path,
     student: Watched,
     scratch: Path,
     output: Path,
-    sources: dict[str, str],
+    sources: Origin,
     owner: Owner,
     tracking: str,
 ) -> int | None:
@@ -148,8 +155,8 @@ def _train(
         return INTERRUPTED
     world = trainer.args.world_size
     tokens = math.ceil(tokens_per_epoch * recipe["training"]["num_train_epochs"])
-    facts = {
-        "base": read_json(base / "SOURCE.json"),
+    facts: Facts = {
+        "base": read_source(base / SOURCE),
         **sources,
         "rows": len(rows),
         "steps": trainer.state.global_step,
@@ -167,7 +174,7 @@ def _train(
         "gpu_seconds": round(resumable.train_seconds * world, 3),
         "log_history": loss_curve(trainer.state.log_history),
     }
-    _note({"recipe": recipe} | facts)
+    _note(recipe, facts)
     check()
     _save(trainer, recipe, student, output, facts)
     return 0
@@ -177,12 +184,16 @@ def _is_leader() -> bool:
     return int(os.environ.get("RANK", "0")) == 0  # set by accelerate and torchrun
 
 
-def _note(provenance: dict[str, Any]) -> None:
+def _note(recipe: Recipe, facts: Facts) -> None:
     """Enter what a training has cost into the record of this job."""
     LEDGER.note(
-        dtype=provenance["recipe"]["model"]["dtype"],
-        flops=provenance["train_flops"],
-        **{key: provenance[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")},
+        dtype=recipe["model"]["dtype"],
+        flops=facts["train_flops"],
+        rows=facts["rows"],
+        steps=facts["steps"],
+        tokens=facts["tokens"],
+        gpu_seconds=facts["gpu_seconds"],
+        device=facts["device"],
     )
 
 
@@ -196,8 +207,8 @@ def _remove_states(scratch: Path) -> None:
 
 
 def _build_trainer(
-    recipe: dict[str, Any],
-    rows: list[dict[str, Any]],
+    recipe: Recipe,
+    rows: list[Row],
     file: Path,
     base: Path,
     scratch: Path,
@@ -234,7 +245,7 @@ def _build_trainer(
         data_collator=collator,
         processing_class=tokenizer,
     )
-    trainer.trial = "/".join(recipe[key] for key in ("student", "task", "trial"))
+    trainer.trial = f"{recipe['student']}/{recipe['task']}/{recipe['trial']}"
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
     return trainer, sum(len(example["input_ids"]) for example in examples), layout
@@ -266,10 +277,10 @@ def _device_name(trainer: "WatchedTrainer") -> str:
 
 def _save(
     trainer: "WatchedTrainer",
-    recipe: dict[str, Any],
+    recipe: Recipe,
     student: Watched,
     output: Path,
-    facts: dict[str, Any],
+    facts: Facts,
 ) -> None:
     """Write the checkpoint beside its place and rename it there; all processes take part."""
     base, lora, dtype = student.folder, is_lora(recipe), recipe["model"]["dtype"]
