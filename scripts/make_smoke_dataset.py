@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.source import SOURCE
 from sftstudy.files.writing import atomic_path, write_json
-from sftstudy.sources.snapshot import DESCRIPTION, describe
+from sftstudy.sources.snapshot import describe
 from sftstudy.tasks.registry import CONTROLS, TASKS, smoke_module
 
 
@@ -21,7 +22,7 @@ def main() -> None:
         folder.mkdir()
         smoke_module(args.task).write(folder, args.seed, args.train, args.test)
         identity = f"{args.task}, seed {args.seed}, {args.train} train, {args.test} test"
-        write_json(folder / DESCRIPTION, describe("smoke", identity, None, folder))
+        write_json(folder / SOURCE, describe("smoke", identity, None, folder))
 
 
 if __name__ == "__main__":

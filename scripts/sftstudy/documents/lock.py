@@ -8,12 +8,17 @@ from typing import TypedDict
 from sftstudy.documents.source import FileFacts
 
 
-class Locked(TypedDict):
-    """The entry of one source. The first three keys are what the study file asks for."""
+class Asked(TypedDict):
+    """What the study file asks for."""
 
     hub: str  # the repository
     revision: str  # branch, tag or commit
     patterns: list[str]  # of the files that are used; none: all that can be
+
+
+class Locked(Asked):
+    """The entry of one source."""
+
     commit: str  # what the revision was when it was locked
     files: dict[str, FileFacts]  # by path in the repository
 

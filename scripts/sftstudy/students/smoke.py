@@ -54,7 +54,7 @@ def build(output: Path, recipe: Recipe) -> dict[str, Any]:
     model = make_model(tokenizer)
     loss = train_model(model, tokenizer, pairs, recipe)
     source = {
-        "kind": "smoke",
+        **{"kind": "smoke", "id": None, "revision": None, "files": {}},
         **asdict(recipe),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "loss": round(loss, 4),
