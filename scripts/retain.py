@@ -18,13 +18,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files.reading import read_json
+    from sftstudy.documents.recommendation import read_recommendation
+    from sftstudy.documents.retained import Retained
     from sftstudy.files.writing import write_json
     from sftstudy.retention import kept_configurations, retain
 
-    kept = kept_configurations(read_json(arguments.recommendation), arguments.keep)
+    kept = kept_configurations(read_recommendation(arguments.recommendation), arguments.keep)
     removed = retain(arguments.checkpoints, arguments.variants, kept, arguments.scratch)
-    document = {
+    document: Retained = {
         "keep": arguments.keep,
         "kept": [variant for variant in arguments.variants if variant not in removed],
         "removed": removed,

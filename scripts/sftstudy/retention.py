@@ -8,9 +8,9 @@ their journals, and what computes with the weights says that they are gone.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from sftstudy.documents.provenance import PROVENANCE, read_provenance
+from sftstudy.documents.recommendation import Recommendation
 from sftstudy.documents.removed import REMOVED, Removed, read_removed, removed_weights
 from sftstudy.documents.retained import Keep
 from sftstudy.errors import StudyError
@@ -19,7 +19,7 @@ from sftstudy.run import finished
 from sftstudy.study.variants import trial_of
 
 
-def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
+def kept_configurations(recommendation: Recommendation, keep: Keep) -> set[str]:
     """Return the configurations that keep their weights, on all tasks.
 
     Not yet decided ones are no reason to remove anything. Where nothing is feasible,
@@ -31,9 +31,9 @@ def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
             for entry in recommendation["configurations"]
             if entry["status"] != "infeasible"
         }
-    least = recommendation["least_violating"] or {}
-    chosen = recommendation["chosen"] or least.get("configuration")
-    return {chosen} if chosen else set()
+    least = recommendation["least_violating"]
+    shown = recommendation["chosen"] or (least["configuration"] if least else None)
+    return {shown} if shown else set()
 
 
 def retain(

@@ -48,10 +48,10 @@ class JudgedGate(TypedDict):
     note: str
 
 
-class TaskGain(TypedDict):
-    """A configuration's gain over the baseline on one task, in paired rows."""
+class PairedGain(TypedDict):
+    """Tuned minus baseline in paired rows."""
 
-    value: float  # tuned minus baseline
+    value: float
     n: int
     groups: int
     se: float
@@ -60,11 +60,16 @@ class TaskGain(TypedDict):
     interval: str  # method
     test: str  # method
     p: float  # two-sided
-    p_holm: float  # adjusted over the tasks
     wins: int | None  # rows that only the tuned student gets right, where outcomes are right or not
     losses: int | None  # only the baseline
-    baseline: float
+
+
+class TaskGain(PairedGain):
+    """A configuration's gain on one task."""
+
+    baseline: float  # mean over the same rows
     tuned: float
+    p_holm: float  # adjusted over the tasks
     evidence: str  # proven, not proven or violated
     more_samples: int | None
 
@@ -86,7 +91,19 @@ class Gains(TypedDict):
     mean: MeanGain | None  # of the latter
 
 
-class Configuration(TypedDict):
+class Standing(TypedDict):
+    """How a configuration stands among the others."""
+
+    regret: dict[str, float | None]  # by task
+    max_regret: float | None
+    max_regret_se: float | None
+    within_one_se: bool  # tied with the best
+    control_loss: float | None  # largest relative loss of a control
+    train_flops: float | None  # of its trials on all tasks
+    selection_probability: float  # how often it is chosen in resamples of the rows
+
+
+class JudgedConfiguration(Standing):
     """One configuration, over all tasks."""
 
     configuration: str
@@ -95,26 +112,28 @@ class Configuration(TypedDict):
     select: dict[str, Estimate | None]  # primary metric on the val split, by task
     gain: dict[str, float | None]  # there, against the baseline
     mean_gain: float | None
-    regret: dict[str, float | None]
-    max_regret: float | None
-    max_regret_se: float | None
-    within_one_se: bool  # tied with the best
-    control_loss: float | None  # largest relative loss of a control
-    train_flops: float | None  # of its trials on all tasks
-    selection_probability: float  # how often it is chosen in resamples of the rows
     pareto: bool  # on the front of mean gain against control loss
     gates: list[JudgedGate]
     why_not: str  # why it was not chosen; empty for the choice
 
 
-class LeastViolating(TypedDict):
-    """The configuration that misses its worst gate by least; shown where none is chosen."""
+class Values(TypedDict):
+    """The hyperparameters of a configuration."""
+
+    config: dict[str, Any]  # that all tasks share
+    config_by_task: dict[str, dict[str, Any]]  # that differ
+
+
+class Violation(TypedDict):
+    """The gate that a configuration misses by most."""
 
     configuration: str
     violation: float  # share of the threshold
-    gate: JudgedGate  # the worst one
-    config: dict[str, Any]  # as of the document
-    config_by_task: dict[str, dict[str, Any]]
+    gate: JudgedGate
+
+
+class LeastViolating(Violation, Values):
+    """The configuration that misses its worst gate by least; shown where none is chosen."""
 
 
 class Baseline(TypedDict):
@@ -143,17 +162,22 @@ class LeftOut(TypedDict):
     regret: float | None
 
 
-class Alternative(TypedDict):
+class Outcome(TypedDict):
+    """What would have been chosen."""
+
+    feasible: int  # configurations that pass
+    chosen: str | None
+    proven: bool  # every gate of the chosen one
+
+
+class Alternative(Outcome):
     """What would have been chosen with another limit of one gate."""
 
     control: str
     metric: str
     statistic: str  # ratio or value
     limit: float
-    configured: bool  # the limit that the study asks for
-    feasible: int  # configurations that pass
-    chosen: str | None
-    proven: bool  # every gate of the chosen one
+    configured: bool  # the limit that the study file asks for
 
 
 class Costs(TypedDict):
@@ -173,7 +197,17 @@ class MissingCell(TypedDict):
     reason: str
 
 
-class Recommendation(TypedDict):
+class Shown(TypedDict):
+    """What is recommended, or else shown in its place."""
+
+    revision: str | None  # the student's commit
+    chosen: str | None  # configuration
+    least_violating: LeastViolating | None
+    config: dict[str, Any] | None  # of the chosen one, as in `Values`
+    config_by_task: dict[str, dict[str, Any]]
+
+
+class Recommendation(Shown):
     """The file."""
 
     schema: int
@@ -184,16 +218,11 @@ class Recommendation(TypedDict):
     verdict: str
     reasons: list[str]
     next_steps: list[str]
-    revision: str | None  # the student's commit
-    chosen: str | None  # configuration
-    least_violating: LeastViolating | None
-    config: dict[str, Any] | None  # hyperparameters of the choice that all tasks share
-    config_by_task: dict[str, dict[str, Any]]  # those that differ
     tasks: list[str]
     controls: list[str]
     primary: dict[str, str | None]  # metric by task
     baseline: Baseline
-    configurations: list[Configuration]
+    configurations: list[JudgedConfiguration]
     selection: Selection
     gains: Gains
     leave_one_task_out: list[LeftOut]

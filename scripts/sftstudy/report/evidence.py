@@ -27,7 +27,7 @@ def _card(results: Results, task: str) -> Row:
     if not path.exists():
         return {"task": task, "card": None}
     card = read_card(path)
-    splits = card["splits"].values()
+    splits, train = card["splits"].values(), card["splits"].get("train")
     labels = {
         label: [split["labels"].get(label, 0) for split in splits]
         for label in sorted({label for split in splits for label in split["labels"]})
@@ -37,7 +37,7 @@ def _card(results: Results, task: str) -> Row:
         "card": card,
         # Some labels are the rule; a long list is folded away by the template.
         "labels": labels,
-        "unseen": len(set(labels) - set(card["splits"].get("train", {}).get("labels", {}))),
+        "unseen": len(set(labels) - set(train["labels"] if train else ())),
         "lengths": [_length(student, document) for student, document in card["lengths"].items()],
     }
 

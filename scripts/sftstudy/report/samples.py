@@ -7,10 +7,11 @@ Prompts, references and the baseline's replies are stored once, however many cel
 import base64
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
 from sftstudy.documents.metrics import read_metrics
+from sftstudy.documents.recommendation import Recommendation
 from sftstudy.documents.replies import Reply, read_replies
 from sftstudy.documents.rows import Message, read_rows
 from sftstudy.documents.rows import Row as DataRow
@@ -27,7 +28,7 @@ REPLY, PROMPT, REFERENCE = 700, 1200, 500  # characters kept of each text
 OUTCOMES = ("broken", "fixed", "both wrong", "both right")
 
 
-def encoded(results: Results, documents: dict[str, Row | None]) -> tuple[str, int]:
+def encoded(results: Results, documents: Mapping[str, Recommendation | None]) -> tuple[str, int]:
     """Return the samples as base64 of deflated JSON, and the largest number per cell."""
     collected = _Collected(results)
     for cell in _cells(results, documents):
@@ -42,7 +43,7 @@ def encoded(results: Results, documents: dict[str, Row | None]) -> tuple[str, in
     return payload, size
 
 
-def _cells(results: Results, documents: dict[str, Row | None]) -> Iterator[Cell]:
+def _cells(results: Results, documents: Mapping[str, Recommendation | None]) -> Iterator[Cell]:
     """Yield what is shown of each student on everything, and every other trial on its val split.
 
     Test replies of trials that were not chosen stay out of sight: they must choose nothing.

@@ -6,6 +6,7 @@ import numpy as np
 
 from sftstudy.documents.metrics import Metrics, read_metrics
 from sftstudy.documents.provenance import Provenance, read_provenance
+from sftstudy.documents.recommendation import Recommendation
 from sftstudy.recommendation.names import MISSING
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm
@@ -136,7 +137,7 @@ def _curve(log_history: list[dict[str, float | None]]) -> list[Row]:
     return [{key: entry.get(key) for key in names} for entry in log[::stride]]
 
 
-def _configuration_rows(document: Row) -> list[Row]:
+def _configuration_rows(document: Recommendation) -> list[Row]:
     rows = []
     for entry in document["configurations"]:
         row = {key: entry.get(key) for key in COLUMNS["configurations"]}
@@ -146,7 +147,7 @@ def _configuration_rows(document: Row) -> list[Row]:
     return rows
 
 
-def _regret_rows(document: Row) -> list[Row]:
+def _regret_rows(document: Recommendation) -> list[Row]:
     return [
         {
             "student": document["student"],
@@ -160,7 +161,7 @@ def _regret_rows(document: Row) -> list[Row]:
     ]
 
 
-def _gate_rows(document: Row) -> list[Row]:
+def _gate_rows(document: Recommendation) -> list[Row]:
     return [
         {"student": document["student"], "trial": entry["configuration"], **gate}
         for entry in document["configurations"]
@@ -168,7 +169,7 @@ def _gate_rows(document: Row) -> list[Row]:
     ]
 
 
-def _recommendation_row(student: str, document: Row | None, missing: list[Row]) -> Row:
+def _recommendation_row(student: str, document: Recommendation | None, missing: list[Row]) -> Row:
     count = sum(entry["student"] == student for entry in missing)
     row: Row = {"student": student, "missing": count}
     if document is None:
