@@ -15,12 +15,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSONL of rows to write")
     arguments = parser.parse_args()
 
-    from sftstudy.documents.shapes import SCORED, read_lines
+    from sftstudy.documents.rows import read_scored
     from sftstudy.files.writing import write_jsonl
     from sftstudy.scoring.document import replies_by_id
 
     question = judge_module(arguments.control).question
-    rows = read_lines(arguments.data, SCORED)
+    rows = read_scored(arguments.data)
     replies = replies_by_id(rows, arguments.predictions, arguments.data)
     write_jsonl(arguments.output, (question(row, replies[row["id"]]["text"]) for row in rows))
 

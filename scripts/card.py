@@ -4,9 +4,11 @@ from pathlib import Path
 
 from sftstudy.cli import Parser, run
 from sftstudy.data.splits import split_files
-from sftstudy.documents.shapes import SCORED, read_lines
+from sftstudy.documents.card import Card
+from sftstudy.documents.lengths import read_lengths
+from sftstudy.documents.rows import read_scored
+from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.files.hashing import sha256_file
-from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module
 
@@ -21,16 +23,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     files = split_files(arguments.data)
-    splits = {name: read_lines(path, SCORED) for name, path in files.items()}
+    splits = {name: read_scored(path) for name, path in files.items()}
 
     from sftstudy.data import card  # numpy, only after the inputs were read
 
-    lengths = {path.stem: read_json(path) for path in sorted(arguments.lengths)}
-    document = {
+    lengths = {path.stem: read_lengths(path) for path in sorted(arguments.lengths)}
+    document: Card = {
         "schema": 1,
         "task": arguments.task,
         "task_version": data_module(arguments.task).VERSION,
-        "source": read_json(arguments.raw / "SOURCE.json"),
+        "source": read_source(arguments.raw / SOURCE),
         "splits": {
             name: card.describe_split(rows, sha256_file(files[name]))
             for name, rows in splits.items()

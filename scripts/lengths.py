@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sftstudy.cli import Parser, run
 from sftstudy.data.splits import split_files
-from sftstudy.documents.shapes import ROW, read_lines
+from sftstudy.documents.lengths import Lengths
+from sftstudy.documents.rows import read_rows
 from sftstudy.files.writing import write_json
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     kwargs = arguments.chat_template_kwargs
     files = split_files(arguments.data)
-    splits = {name: read_lines(path, ROW) for name, path in files.items()}
+    splits = {name: read_rows(path) for name, path in files.items()}
 
     from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read
     from sftstudy.students.chat import load_tokenizer
@@ -35,7 +36,7 @@ def main() -> None:
             lengths.refuse_overlong(rows, counts, arguments.max_length, str(files[name]))
         summaries[name] = lengths.summarise(counts)
         dropped[name] = lengths.overlong(rows, counts, arguments.max_length)
-    document = {
+    document: Lengths = {
         "schema": 1,
         "task": arguments.task,
         "student": arguments.output.stem,

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.source import SOURCE
 from sftstudy.files.writing import atomic_path, write_json
-from sftstudy.sources.snapshot import DESCRIPTION, describe
+from sftstudy.sources.snapshot import describe
 from sftstudy.tasks.registry import CONTROLS, TASKS, smoke_module
 
 
@@ -24,7 +25,7 @@ def main() -> None:
             f"{arguments.task}, seed {arguments.seed}, "
             f"{arguments.train} train, {arguments.test} test"
         )
-        write_json(folder / DESCRIPTION, describe("smoke", identity, None, folder))
+        write_json(folder / SOURCE, describe("smoke", identity, None, folder))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from sftstudy.cli import Parser, run
 from sftstudy.data.splits import check_rows, limit_rows, split
+from sftstudy.documents.rows import Row
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import atomic_paths, jsonl
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module
@@ -37,7 +37,7 @@ def main() -> None:
             temporary.write_text(jsonl(rows), encoding="utf-8", newline="\n")
 
 
-def _splits(arguments: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+def _splits(arguments: argparse.Namespace) -> dict[str, list[Row]]:
     published = data_module(arguments.task).read(arguments.raw)
     check_rows([row for rows in published.values() for row in rows], str(arguments.raw))
     if arguments.task in TASKS:

@@ -8,13 +8,15 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from sftstudy.cli import Parser, run
+from sftstudy.documents.plan import RecommendationPlan
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json, write_text
 
+T = TypeVar("T")
 PLAN_KEYS = ("student", "source", "tasks", "controls", "trials", "gates")
 
 
@@ -40,8 +42,9 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_plan(text: str, student: str) -> dict[str, Any]:
+def read_plan(text: str, student: str) -> RecommendationPlan:
     """Return the plan from a JSON file or JSON text, with its defaults filled in."""
+    plan: RecommendationPlan
     if text.lstrip().startswith("{"):
         try:
             plan = json.loads(text)
@@ -54,19 +57,20 @@ def read_plan(text: str, student: str) -> dict[str, Any]:
             raise StudyError(f"--plan: the key '{key}' is missing; expected {', '.join(PLAN_KEYS)}")
     if plan["student"] != student:
         raise StudyError(f"--plan: is for student '{plan['student']}', --student says '{student}'")
-    return {"seed": 0, "resamples": 10_000} | plan
+    return {"seed": 0, "resamples": 10_000, **plan}
 
 
 def main() -> None:
     arguments = parse_arguments()
     plan = read_plan(arguments.plan, arguments.student)
 
-    from sftstudy.documents.shapes import read_metrics, read_provenance
+    from sftstudy.documents.metrics import read_metrics
+    from sftstudy.documents.provenance import read_provenance
     from sftstudy.recommendation.document import recommend
     from sftstudy.recommendation.markdown import to_markdown
     from sftstudy.recommendation.run_files import run_files
 
-    def read(reader: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
+    def read(reader: Callable[[Path], T], path: Path) -> T | None:
         return reader(path) if path.exists() else None
 
     document = recommend(

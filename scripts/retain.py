@@ -18,15 +18,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
 
-    from sftstudy.files.reading import read_json
+    from sftstudy.documents.recommendation import read_recommendation
+    from sftstudy.documents.retained import Retained
     from sftstudy.files.writing import write_json
     from sftstudy.retention import kept_configurations, retain
     from sftstudy.study.layout import Layout
 
-    kept = kept_configurations(read_json(arguments.recommendation), arguments.keep)
+    kept = kept_configurations(read_recommendation(arguments.recommendation), arguments.keep)
     results = Layout(arguments.results)
     removed = retain(results, arguments.student, arguments.variants, kept)
-    document = {
+    document: Retained = {
         "keep": arguments.keep,
         "kept": [variant for variant in arguments.variants if variant not in removed],
         "removed": removed,

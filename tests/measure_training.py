@@ -13,12 +13,12 @@ import torch
 import trl
 from transformers import AutoModelForCausalLM
 
+from sftstudy.documents.recipe import read_recipe
 from sftstudy.files.reading import read_jsonl
 from sftstudy.students.checkpoints import Watched
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.rows import TrainingData
 from sftstudy.training.trainer import build_trainer
-from sftstudy.training.trial import read_recipe
 
 
 def status(key: str) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from made_documents import measured, metrics, provenance, source
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 
@@ -54,7 +55,8 @@ class MadeUpStudy:
             self.set("base", f"{task}.test", 0.40)
             for trial, flops in CONFIGURATIONS.items():
                 recipe = deepcopy(RECIPE) | {"task": task, "trial": trial}
-                self.provenance[f"{task}/{trial}"] = {"recipe": recipe, "train_flops": flops}
+                made = provenance(recipe=recipe, base=source(revision=None), train_flops=flops)
+                self.provenance[f"{task}/{trial}"] = made
         self.set_configuration(GENTLE, select=0.55, ifeval=0.75, safe=0.97)
         self.set_configuration(GOOD, select=0.80, ifeval=0.75, safe=0.97)
         self.set_configuration(HARSH, select=0.85, ifeval=0.40, safe=0.60)
@@ -85,11 +87,8 @@ class MadeUpStudy:
             {"id": f"r{i}", "group": f"r{i}", "correct": bool(value)}
             for i, value in enumerate(right)
         ]
-        entry = estimate(Metric("proportion", "correct"), items) | {"outcome": "correct"}
-        entry |= {"better": "higher", "counts": None}
-        self.metrics[variant, evalset] = {
-            "primary": metric, "n": len(items), "metrics": {metric: entry}, "items": items,
-        }  # fmt: skip
+        entry = measured(**estimate(Metric("proportion", "correct"), items))
+        self.metrics[variant, evalset] = metrics(metric, entry, items)
 
     def read_metrics(self, variant: str, evalset: str) -> dict[str, Any] | None:
         self.read.append((variant, evalset))

@@ -4,6 +4,8 @@ import itertools
 import math
 from typing import Any
 
+from made_documents import lengths, source
+
 PRIMARY = {
     "banking77": "accuracy",
     "pubmedqa": "accuracy",
@@ -80,12 +82,12 @@ def make_card(study: Any, name: str, rows: dict[str, list[dict]]) -> dict[str, A
     }
     spread = {"min": 40, "p50": 96, "p90": 180, "p99": 310, "max": 402, "mean": 99.5, "total": 9950}
     part = {"rows": study.rows, "prompt": spread, "conversation": spread}
-    length = {"max_length": 1024, "splits": dict.fromkeys(rows, part), "dropped": {}}
+    length = lengths(task=name, splits=dict.fromkeys(rows, part))
     return {
         "schema": 1,
         "task": name,
         "task_version": 1,
-        "source": {"kind": "hub", "id": f"example/{name}", "revision": "ab" * 20, "files": {}},
+        "source": source(name),
         "splits": splits,
         "leakage": {f"{a}-{b}": shared for a, b in itertools.combinations(rows, 2)},
         "lengths": dict.fromkeys(study.students, length),

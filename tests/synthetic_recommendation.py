@@ -34,6 +34,9 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         verdict = BASELINE_FAILS
     failed = [gate for gate in shown["gates"] if not gate["passes"]]
     name = shown["configuration"]
+    values = {"config": study.trials[name] | {"lr_scheduler_type": "cosine"}, "config_by_task": {}}
+    least = {"configuration": name, "violation": 0.03, "gate": (failed or shown["gates"])[0]}
+    least |= values
     train_flops = {row["configuration"]: row["train_flops"] for row in configurations}
     return {
         "schema": 2,
@@ -44,12 +47,10 @@ def recommendation(study: Any, student: str, index: int) -> Document:
         "verdict": verdict,
         "reasons": [_reason(verdict, shown)],
         "next_steps": ["Score 180 further prompts."],
+        "revision": "cd" * 20,
         "chosen": name if chosen else None,
-        "least_violating": None
-        if chosen
-        else {"configuration": name, "violation": 0.03, "gate": (failed or shown["gates"])[0]},
-        "config": study.trials[name] | {"lr_scheduler_type": "cosine"},
-        "config_by_task": {},
+        "least_violating": None if chosen else least,
+        **(values if chosen else {"config": None, "config_by_task": {}}),
         "tasks": list(study.tasks),
         "controls": list(study.controls),
         "primary": {task: study.plan["primary"][task] for task in study.tasks},

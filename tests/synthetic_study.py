@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from made_documents import provenance, source
 from synthetic_files import PRIMARY, make_card, make_item, make_metrics, make_reply, make_row
 
 STUDENTS = (
@@ -100,8 +101,7 @@ def write_study(study: Study) -> Path:
     _write_json(plan, study.plan)
     rows = {name: _write_data(study, name) for name in (*study.tasks, *study.controls)}
     for index, student in enumerate(study.students):
-        source = {"kind": "hub", "id": f"example/{student}", "revision": "cd" * 20, "files": {}}
-        _write_json(study.results / f"checkpoints/{student}/base/SOURCE.json", source)
+        _write_json(study.results / f"checkpoints/{student}/base/SOURCE.json", source(student))
         _write_variant(study, rows, student, "base")
         for task, trial in itertools.product(study.tasks, study.trials):
             if (student, task, trial) not in study.missing:
@@ -192,19 +192,18 @@ def _write_training(study: Study, student: str, task: str, trial: str) -> None:
         for step in range(steps)
     ]
     hours = (1 + study.students.index(student)) * recipe["num_train_epochs"] * 0.2
-    provenance = {
-        "recipe": {"student": student, "task": task, "trial": trial, "training": recipe},
-        "gpu_seconds": 3600 * hours,
-        "train_flops": 1e18 * hours,
-        "train_seconds": 3600 * hours,
-        "device": "NVIDIA H100 80GB HBM3",
-        "tokens": 1_200_000 * recipe["num_train_epochs"],
-        "steps": steps,
-        "weights_sha256": "ab" * 32,
-        "packages": {"torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"},
-        "log_history": log,
-    }
-    _write_json(study.results / f"checkpoints/{student}/{task}/{trial}/provenance.json", provenance)
+    document = provenance(
+        recipe,
+        train_flops=1e18 * hours,
+        tokens=1_200_000 * recipe["num_train_epochs"],
+        steps=steps,
+        train_seconds=3600 * hours,
+        gpu_seconds=3600 * hours,
+        log_history=log,
+    )
+    document["recipe"] |= {"student": student, "task": task, "trial": trial}
+    path = study.results / f"checkpoints/{student}/{task}/{trial}/provenance.json"
+    _write_json(path, document)
 
 
 def _write_variant(study: Study, rows: dict, student: str, variant: str) -> None:

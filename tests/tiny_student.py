@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from made_documents import source
 from sftstudy.files.writing import write_json
 from tiny_tokenizer import CHATML, save_tokenizer
 
@@ -14,7 +15,7 @@ def save_student(folder: Path, template: str | None = CHATML, model: Any = None)
     """
     save_tokenizer(folder, template)
     (model or _qwen3()).save_pretrained(folder)
-    write_json(folder / "SOURCE.json", {"kind": "test"})
+    write_json(folder / "SOURCE.json", source(kind="test", id=None, revision=None))
     return folder
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from made_documents import lengths
 from programs import start
 from repository import ROOT
 from sftstudy.files.hashing import sha256_file
@@ -44,7 +45,7 @@ class Job:
         self.output, self.scratch = folder / "out" / "trial", folder / "scratch"
         self.base = base = save_student(folder / "base", model=model)
         write_jsonl(folder / "train.jsonl", ROWS)
-        write_json(folder / "lengths.json", {"dropped": {}})
+        write_json(folder / "lengths.json", lengths())
         (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe(**training)))
         self.arguments = ["--recipe", folder / "recipe.yaml", "--train", folder / "train.jsonl"]
         self.arguments += ["--lengths", folder / "lengths.json", "--base", base]

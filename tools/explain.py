@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="as Snakemake names it: results/...")
     arguments = parser.parse_args()
 
-    from sftstudy.records.lineage import explain
+    from sftstudy.records.explain import explain
 
     for line in explain(arguments.file):
         print(line)

@@ -1,4 +1,4 @@
-"""What every program in ``scripts/`` shares: readable errors, an exit status, a run record."""
+"""What every program in ``scripts/`` shares: readable errors, an exit status, a record."""
 
 import argparse
 import os
@@ -19,15 +19,17 @@ UNREAD = 128 + signal.SIGPIPE
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser with the option that asks for a record of the run."""
+    """An argument parser with the option that asks for the record of the job."""
 
     def __init__(self, description: str | None) -> None:
         super().__init__(description=description)
         self.add_argument(
-            "--record", metavar="FILE", help="JSON to write: where the output comes from"
+            "--record", metavar="FILE", help="JSON to write: what this job was given and made"
         )
 
-    def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:  # type: ignore[override]
+    def parse_args(  # type: ignore[override]  # argparse's also fills a namespace that it is given
+        self, args: Sequence[str] | None = None
+    ) -> argparse.Namespace:
         """Parse, and open the ledger if a record is wanted."""
         arguments = super().parse_args(args)
         if arguments.record:
@@ -50,7 +52,7 @@ def run(main: Callable[[], None]) -> None:
             if LEDGER.record and not status:
                 from sftstudy.records.record import write
 
-                write()
+                write(LEDGER.record)
         except StudyError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = 1
@@ -70,7 +72,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _edited_inputs() -> list[str]:
-    """Return the files that this run has read and that are not as their jobs wrote them."""
+    """Return the files that this job has read and that are not as their jobs wrote them."""
     from sftstudy.records.lineage import edited
 
     return edited(LEDGER.inputs)

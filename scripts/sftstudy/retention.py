@@ -8,20 +8,19 @@ their journals, and what computes with the weights says that they are gone.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
 
+from sftstudy.documents.provenance import PROVENANCE, read_provenance
+from sftstudy.documents.recommendation import Recommendation
+from sftstudy.documents.removed import REMOVED, Removed, read_removed, removed_weights
+from sftstudy.documents.retained import Keep
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import REMOVED, removed_weights
-from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.run import finished
 from sftstudy.study.layout import Layout
 from sftstudy.study.variants import trial_of
 
-Keep = Literal["feasible", "recommended"]
 
-
-def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
+def kept_configurations(recommendation: Recommendation, keep: Keep) -> set[str]:
     """Return the configurations that keep their weights, on all tasks.
 
     Not yet decided ones are no reason to remove anything. Where nothing is feasible,
@@ -33,9 +32,9 @@ def kept_configurations(recommendation: dict[str, Any], keep: Keep) -> set[str]:
             for entry in recommendation["configurations"]
             if entry["status"] != "infeasible"
         }
-    least = recommendation["least_violating"] or {}
-    chosen = recommendation["chosen"] or least.get("configuration")
-    return {chosen} if chosen else set()
+    least = recommendation["least_violating"]
+    shown = recommendation["chosen"] or (least["configuration"] if least else None)
+    return {shown} if shown else set()
 
 
 def retain(
@@ -60,14 +59,14 @@ def retain(
         )
     removable = {v: _removable(folder) for v, folder in checkpoints.items() if v not in stay}
     for variant in removable:
-        identity = read_json(checkpoints[variant] / "provenance.json")["identity"]
+        identity = read_provenance(checkpoints[variant] / PROVENANCE)["identity"]
         finished.forget(finished.scratch_folder(results.scratch, identity))
     return {variant: _remove(checkpoints[variant], removable[variant]) for variant in removable}
 
 
 def _removable(folder: Path) -> dict[str, str]:
     """Return name and hash of the weights of a checkpoint that are there to be removed."""
-    hashes = read_json(folder / "provenance.json")["weights_sha256"]
+    hashes = read_provenance(folder / PROVENANCE)["weights_sha256"]
     names = {file.name for file in folder.glob("*.safetensors")}
     if unknown := sorted(names - set(hashes)):
         raise StudyError(
@@ -79,12 +78,14 @@ def _removable(folder: Path) -> dict[str, str]:
 
 def _remove(folder: Path, weights: dict[str, str]) -> int:
     marker = folder / REMOVED
-    before: dict[str, Any] = read_json(marker) if marker.is_file() else {}
+    before: Removed = {"bytes": 0, "weights_sha256": {}}
+    if marker.is_file():
+        before = read_removed(marker)
     size = sum((folder / name).stat().st_size for name in weights)
-    size = max(before.get("bytes", 0), size)
+    size = max(before["bytes"], size)
     if weights:  # the marker first: killed in between, the folder is still what it was
-        hashes = before.get("weights_sha256", {}) | weights
-        write_json(marker, {"bytes": size, "weights_sha256": hashes})
+        now: Removed = {"bytes": size, "weights_sha256": before["weights_sha256"] | weights}
+        write_json(marker, now)
     for name in weights:
         (folder / name).unlink()
     return size

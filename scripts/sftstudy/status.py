@@ -23,7 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from sftstudy.files.reading import read_json
+from sftstudy.documents.metrics import read_headline
 from sftstudy.pages.columns import aligned, widths
 from sftstudy.records.lineage import Lineage
 from sftstudy.study.grid import Study
@@ -192,7 +192,7 @@ def _score(file: Path) -> str:
     """Return the primary metric with its interval, or nothing where it is not there yet."""
     if not file.is_file():
         return ""
-    document = read_json(file)
+    document = read_headline(file)
     primary = document["metrics"][document["primary"]]
     if primary["value"] is None:
         return f"{document['primary']} -"

@@ -69,7 +69,7 @@ def files(request, tmp_path) -> dict[str, str]:
     """The recommended files of a student of the hub, and the data that they name as an example."""
     study = MadeUpStudy()
     for variant, document in study.provenance.items():
-        document["base"] = {"kind": "hub", "id": "org/tiny", "revision": COMMIT}
+        document["base"] |= {"id": "org/tiny", "revision": COMMIT}
         if request.param == "lora" and variant.endswith(GOOD):
             lora = {"method": "lora", "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
             document["recipe"]["training"] |= lora

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from made_documents import provenance
+from sftstudy.documents.removed import REMOVED
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import REMOVED, folder_sha256
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import write_json, write_jsonl
+from sftstudy.records.content import folder_sha256
 from sftstudy.retention import kept_configurations, retain
 from sftstudy.students.checkpoints import require_weights
 from sftstudy.study.layout import Layout
@@ -39,7 +41,7 @@ def results(tmp_path: Path) -> Layout:
     for variant in ("t/a", "t/b", "u/a"):
         folder = save_student(results.checkpoint("s", variant))
         hashes = {"model.safetensors": sha256_file(folder / "model.safetensors")}
-        write_json(folder / "provenance.json", {"weights_sha256": hashes, "identity": "0" * 64})
+        write_json(folder / "provenance.json", provenance(weights_sha256=hashes, identity="0" * 64))
         (folder / "adapter").mkdir()
         (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"small")
     return results

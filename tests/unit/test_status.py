@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from made_documents import measured
 from programs import run
 from repository import ROOT
 from sftstudy.cli import UNREAD
@@ -28,8 +29,7 @@ def finish(folder: Path, study: Study, variant: str, first: int | None = None) -
     """Write the outputs (of the first jobs only) and logs of a variant's jobs."""
     for job in jobs(study, "smoke", variant, Layout(folder / study.root))[:first]:
         for output in (*job.outputs, job.log):
-            score = {"value": 0.5, "low": 0.25, "high": 0.75}
-            write_json(output, {"primary": "accuracy", "metrics": {"accuracy": score}})
+            write_json(output, {"primary": "accuracy", "metrics": {"accuracy": measured(0.5)}})
 
 
 def of(found: list[Row], task: str) -> Row:
@@ -122,7 +122,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 def test_full_size_study_takes_less_than_a_second(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     study = Study(config, "config.yaml")
-    metrics = {"primary": "em", "metrics": {"em": {"value": 0.5, "low": 0.25, "high": 0.75}}}
+    metrics = {"primary": "em", "metrics": {"em": measured(0.5)}}
     items = [{"id": f"row {n}", "prediction": "x" * 100, "em": True} for n in range(200)]
     for student in study.students:
         for variant in study.variants(student):

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from sftstudy.files.reading import read_json
-from sftstudy.records.lineage import Lineage, explain
+from sftstudy.records.explain import explain
+from sftstudy.records.lineage import Lineage
 from sftstudy.status import attention
 from sftstudy.study.grid import Study
 from workflow.running import MINI, Editor, plan, snakemake

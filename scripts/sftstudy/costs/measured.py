@@ -7,9 +7,8 @@ records of jobs (`sftstudy.records.record`), which this module reads.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sftstudy.files.reading import read_json
+from sftstudy.documents.record import Record, read_record
 from sftstudy.pages.columns import aligned
 from sftstudy.study.layout import Layout
 
@@ -87,19 +86,19 @@ def costs(root: Path) -> Iterator[Cost]:
         yield _cost("predict", student, "/".join(variant), suite.rpartition(".")[2], record)
 
 
-def _records(layout: Layout, outputs: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _records(layout: Layout, outputs: Path) -> Iterator[tuple[Path, Record]]:
     """Yield the records with measured times of the jobs that make `outputs`, a pattern of paths.
 
     With each comes the name of its job below the stage: student, variant and suite.
     """
     for file in sorted(layout.root.glob(str(layout.record(outputs).relative_to(layout.root)))):
-        record = read_json(file)
+        record = read_record(file)
         if "gpu_seconds" in record["facts"]:
             _, *name = file.relative_to(layout.records).parts
             yield Path(*name).with_name(file.stem), record
 
 
-def _cost(kind: str, student: str, variant: str, suite: str, record: dict[str, Any]) -> Cost:
+def _cost(kind: str, student: str, variant: str, suite: str, record: Record) -> Cost:
     facts = record["facts"]
     return Cost(
         kind,

@@ -1,16 +1,17 @@
 """What a person should know about a task's data before trusting a score on it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
-from sftstudy.data.duplicates import THRESHOLD, Row, Rows, Splits, exact_pairs, near_pairs
+from sftstudy.data.duplicates import THRESHOLD, Rows, exact_pairs, near_pairs
+from sftstudy.documents.card import Leakage, SharedGroups, SharedRows, SplitCard
+from sftstudy.documents.rows import Scored
 
 EXAMPLES = 20
 
 
-def describe_split(rows: Sequence[Row], sha256: str) -> dict[str, Any]:
+def describe_split(rows: Sequence[Scored], sha256: str) -> SplitCard:
     """Return the counts of a split: rows, groups and, where rows have labels, rows by label."""
     labels = Counter(str(row["reference"]["label"]) for row in rows if "label" in row["reference"])
     return {
@@ -21,7 +22,7 @@ def describe_split(rows: Sequence[Row], sha256: str) -> dict[str, Any]:
     }
 
 
-def leakage(splits: Splits) -> dict[str, Any]:
+def leakage(splits: Mapping[str, Sequence[Scored]]) -> dict[str, Leakage]:
     """Return what each two splits share: exact duplicates, near duplicates, groups.
 
     Keys are like ``"train-test"``. ``rows`` counts the rows of the second split that have at
@@ -33,14 +34,14 @@ def leakage(splits: Splits) -> dict[str, Any]:
     return {
         f"{first}-{second}": {
             "exact": _pairs(rows, exact, first, second),
-            "near": _pairs(rows, near, first, second) | {"jaccard_at_least": THRESHOLD},
+            "near": {**_pairs(rows, near, first, second), "jaccard_at_least": THRESHOLD},
             "groups": _shared_groups(splits[first], splits[second]),
         }
         for first, second in combinations(splits, 2)
     }
 
 
-def _pairs(rows: Rows, pairs: Iterable[tuple[int, int]], first: str, second: str) -> dict[str, Any]:
+def _pairs(rows: Rows, pairs: Iterable[tuple[int, int]], first: str, second: str) -> SharedRows:
     found = [(a, b) for a, b in pairs if (rows.splits[a], rows.splits[b]) == (first, second)]
     return {
         "rows": len({b for _, b in found}),
@@ -48,7 +49,7 @@ def _pairs(rows: Rows, pairs: Iterable[tuple[int, int]], first: str, second: str
     }
 
 
-def _shared_groups(first: Sequence[Row], second: Sequence[Row]) -> dict[str, Any]:
+def _shared_groups(first: Sequence[Scored], second: Sequence[Scored]) -> SharedGroups:
     shared = sorted({row["group"] for row in first} & {row["group"] for row in second})
     return {
         "groups": len(shared),

@@ -17,15 +17,15 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from sftstudy.documents.rows import Scored
 
 THRESHOLD = 0.8
 _WORD = re.compile(r"\w+")
 Words = list[str]
-Row = Mapping[str, Any]
-Splits = Mapping[str, Sequence[Row]]
+Splits = Mapping[str, Sequence[Scored]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def strip_common(texts: Sequence[Words]) -> list[Words]:
     return [words[start : len(words) - end] for words in texts]
 
 
-def _text(row: Row) -> str:
+def _text(row: Scored) -> str:
     return "\n".join(message["content"] for message in row["prompt"])
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.lengths import SplitLengths, Spread
+from sftstudy.documents.rows import Row
 from sftstudy.errors import StudyError
 from sftstudy.students.chat import conversation_ids
 
-Row = dict[str, Any]
 _CHUNK = 256  # rows tokenised at once: the tokenizer keeps some 200 bytes per token until then
-_QUANTILES = {"min": 0.0, "p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
 def measure(
@@ -43,19 +43,28 @@ def refuse_overlong(rows: Sequence[Row], counts: np.ndarray, max_length: int, wh
             )
 
 
-def summarise(counts: np.ndarray) -> dict[str, Any]:
+def summarise(counts: np.ndarray) -> SplitLengths:
     """Return the number of rows, and mean, total and quantiles of both columns of `measure`.
 
     Quantiles are observed values (inverted empirical distribution), in tokens.
     """
-    columns = {"prompt": counts[:, 0], "conversation": counts[:, 1]}
-    return {"rows": len(counts)} | {name: _spread(values) for name, values in columns.items()}
+    prompt, conversation = _spread(counts[:, 0]), _spread(counts[:, 1])
+    return {"rows": len(counts), "prompt": prompt, "conversation": conversation}
 
 
-def _spread(values: np.ndarray) -> dict[str, float]:
+def _spread(values: np.ndarray) -> Spread:
     if not len(values):
         return {}
-    quantiles = {
-        name: int(np.quantile(values, q, method="inverted_cdf")) for name, q in _QUANTILES.items()
+
+    def quantile(share: float) -> int:
+        return int(np.quantile(values, share, method="inverted_cdf"))
+
+    return {
+        "min": quantile(0.0),
+        "p50": quantile(0.5),
+        "p90": quantile(0.9),
+        "p99": quantile(0.99),
+        "max": quantile(1.0),
+        "mean": round(float(values.mean()), 2),
+        "total": int(values.sum()),
     }
-    return quantiles | {"mean": round(float(values.mean()), 2), "total": int(values.sum())}

@@ -8,13 +8,13 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from sftstudy.documents.rows import Row
 from sftstudy.errors import StudyError
 
 SPLITS = ("train", "val", "test")
 
-Row = dict[str, Any]
 Test = Literal["published"] | int
 
 

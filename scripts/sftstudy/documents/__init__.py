@@ -1,4 +1,21 @@
-"""The study's own files that cross a program's border: what they hold.
+"""The study's own files that cross a program's border: what each holds, and its reader.
 
-``shapes``  checks them when they are read back: people edit files
+``shapes``          checks a file against its shape when it is read: people edit files
+``rows``            data/{task}/{split}.jsonl
+``lengths``         data/{task}/lengths/{student}.json
+``card``            data/{task}/card.json
+``source``          SOURCE.json of a snapshot or student
+``lock``            config/sources.lock.yaml
+``recipe``          recipes/{student}/{task}/{trial}.yaml
+``provenance``      provenance.json of a trained checkpoint
+``removed``         WEIGHTS_REMOVED.json of a checkpoint
+``replies``         predictions/{student}/{variant}/{evalset}.jsonl
+``metrics``         metrics/{student}/{variant}/{evalset}.json
+``plan``            plan.json, and the plan of a recommendation
+``recommendation``  recommendations/{student}.json
+``retained``        retained/{student}.json
+``record``          records/**/*.json
+
+A shape has the keys that its file is written with. A key that is added later, when there are files
+without it, is `NotRequired`: weeks of training must not become unreadable.
 """

@@ -1,160 +1,167 @@
-"""What the study's own files hold, checked when they are read back: people edit files.
+"""Checking the study's own files against their shapes when they are read back: people edit files.
 
-A shape is a type or several; a dictionary of what an object holds at least (a key that ends in
-``?`` may be absent, the key ``*`` stands for all values); a list with the shape of its entries.
+A shape is what a type hint can say of JSON: a `TypedDict`, ``list[...]``, ``dict[str, ...]``, text,
+numbers, ``None``, ``Any``. ``float`` takes whole numbers too; ``int`` and ``float`` take no truth
+values. A `TypedDict` says which keys there are at least: others may stand beside them.
 """
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from sftstudy.errors import StudyError
-from sftstudy.files.reading import Document, place, read_json, read_jsonl
+from sftstudy.files.reading import place, read_json, read_jsonl
 
-Shape = Any
-NONE = type(None)
-NUMBER = (int, float)
-MAYBE = (int, float, NONE)
-TEXT_OR_NONE = (str, NONE)
-
-MESSAGES = [{"role": str, "content": str}]
-PROMPT = {"id": str, "prompt": MESSAGES}
-SCORED = PROMPT | {"group": str, "reference": dict}  # what scoring needs of a row
-ROW = SCORED | {"completion": MESSAGES}
-REPLY = {
-    "id": str,
-    "text": str,
-    "finish_reason": str,
-    "prompt_tokens?": int,
-    "completion_tokens?": int,
-}
-METRICS = {
-    "task?": str,
-    "primary": str,
-    "metrics": {
-        "*": {
-            **{"value": MAYBE, "n": int, "se": MAYBE, "low": MAYBE, "high": MAYBE},
-            **{"interval": TEXT_OR_NONE, "outcome": TEXT_OR_NONE},
-            **{"better": str, "counts": TEXT_OR_NONE},
-        }
-    },
-    "items": [{"id": str, "group": str}],
-}
+T = TypeVar("T")
+Check = Callable[[Any], None]
 
 
-PROVENANCE = {
-    "recipe": {
-        "training": {"*": (str, int, float, bool, list, dict, NONE), "seed?": int},
-    },
-    "packages?": {"*": str},
-    "device?": str,
-    "gpu_seconds?": NUMBER,
-    "train_flops?": MAYBE,
-    "tokens?": MAYBE,
-    "steps?": MAYBE,
-    "log_history?": [{"step?": MAYBE, "epoch?": MAYBE, "loss?": MAYBE, "learning_rate?": MAYBE}],
-}
-SOURCE = {
-    "kind": str,
-    "id?": TEXT_OR_NONE,
-    "revision?": TEXT_OR_NONE,
-    "files?": {"*": {"sha256": str}},
-}
+def read(path: Path, shape: type[T], enter: bool = True) -> T:
+    """Return a JSON file of a shape; a `StudyError` names the key of what is amiss.
+
+    The file is entered in the ledger as an input of this job, unless `enter` says otherwise.
+    """
+    document: T = read_json(path, enter)
+    require(document, shape, str(path))
+    return document
 
 
-def read_lines(path: Path, shape: Shape) -> list[Document]:
+def read_lines(path: Path, shape: type[T]) -> list[T]:
     """Return the objects of a JSONL file; a `StudyError` names line and key of what is amiss."""
-    rows = read_jsonl(path)
+    rows: list[Any] = read_jsonl(path)
     for row in rows:
         require(row, shape, place(row))
     return rows
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Return a metrics file; a `StudyError` names the key of what is amiss."""
-    document: dict[str, Any] = read_json(path)
-    require(document, METRICS, str(path))
-    primary = document["primary"]
-    if primary not in document["metrics"]:
-        raise _wrong(f"{path}: primary", repr(primary), "a name under metrics")
-    if document["metrics"][primary]["n"] and not document["items"]:
-        raise _wrong(f"{path}: items", "none", f"those that {primary} was measured on")
-    for name, metric in document["metrics"].items():
-        key = metric["outcome"]
-        for item in document["items"] if key else ():
-            if not isinstance(item.get(key), bool | int | float | None):
-                place = f"{path}: item {item['id']!r}: {key}, the outcome of {name}"
-                raise _wrong(place, _shown(item[key]), "a number or null")
-    return document
-
-
-def read_provenance(path: Path) -> dict[str, Any]:
-    """Return the provenance of a trained checkpoint; errors as of `read_metrics`."""
-    document: dict[str, Any] = read_json(path)
-    require(document, PROVENANCE, str(path))
-    for name, value in document["recipe"]["training"].items():
-        if name in _NUMBERS:
-            require(value, NUMBER, f"{path}: recipe: training: {name}")
-    return document
-
-
-def read_source(path: Path) -> dict[str, Any]:
-    """Return where a snapshot came from; errors as of `read_metrics`."""
-    document: dict[str, Any] = read_json(path)
-    require(document, SOURCE, str(path))
-    return document
-
-
-# Hyperparameters that are computed with, not only shown.
-_NUMBERS = ("num_train_epochs", "learning_rate")
-
-
-def require(document: Any, shape: Shape, where: str) -> None:
+def require(document: Any, shape: Any, where: str) -> None:
     """Raise `StudyError`, saying where, unless a document has a shape."""
-    if isinstance(shape, dict):
-        _require_object(document, shape, where)
-    elif isinstance(shape, list):
-        if not isinstance(document, list):
-            raise _wrong(where, _shown(document), "a list")
-        for number, entry in enumerate(document):
-            require(entry, shape[0], f"{where}, entry {number}")
-    else:
-        types = shape if isinstance(shape, tuple) else (shape,)
-        truth = isinstance(document, bool) and bool not in types  # to Python a kind of int
-        if truth or not isinstance(document, types):
-            raise _wrong(where, _shown(document), " or ".join(_NAMES[t] for t in types))
+    try:
+        _check(shape)(document)
+    except _Amiss as amiss:
+        raise StudyError(
+            f"{where}{amiss.place}: {amiss.what}; the file was edited or damaged: delete it and "
+            "make it again"
+        ) from None
 
 
-def _require_object(document: Any, shape: dict[str, Shape], where: str) -> None:
-    if not isinstance(document, dict):
-        raise _wrong(where, _shown(document), "an object")
-    for name, inner in shape.items():
-        if name == "*":
-            for key, value in document.items():
-                require(value, inner, f"{where}: {key}")
-            continue
-        key = name.removesuffix("?")
-        if key in document:
-            require(document[key], inner, f"{where}: {key}")
-        elif key == name:
-            raise StudyError(
-                f"{where}: the key {key!r} is missing; the file was edited or damaged: delete it "
-                "and make it again"
-            )
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _wrong(where: str, found: str, expected: str) -> StudyError:
+def unexpected(where: str, value: Any, expected: str) -> StudyError:
+    """Return the error that `require` raises, for what no shape can say."""
     return StudyError(
-        f"{where}: found {found}, expected {expected}; the file was edited or damaged: delete it "
-        "and make it again"
+        f"{where}: {_found(value, expected)}; the file was edited or damaged: delete it and make "
+        "it again"
     )
 
 
-_NAMES = {
+class _Amiss(Exception):
+    """What is wrong with a value; its place grows from the inside out."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what, self.place = what, ""
+
+    def within(self, place: str) -> "_Amiss":
+        self.place = place + self.place
+        return self
+
+
+@functools.cache  # made once per shape: a large study has hundreds of thousands of files
+def _check(shape: Any) -> Check:
+    origin, arguments = get_origin(shape), get_args(shape)
+    if shape is Any:
+        return _anything
+    if is_typeddict(shape):
+        return _object(shape)
+    if origin is list:
+        return _list(_check(arguments[0]))
+    if origin is dict:
+        return _mapping(_check(arguments[1]))
+    if origin in (UnionType, Union) and not set(arguments) <= set(_NAMES):
+        [inner] = set(arguments) - {NoneType}
+        return _or_null(_check(inner))
+    return _scalar(tuple(arguments) or (shape,))
+
+
+def _anything(_: Any) -> None:
+    pass
+
+
+def _scalar(types: tuple[Any, ...]) -> Check:
+    expected = " or ".join(_NAMES[one] for one in types)
+    # By the very type: a truth value is to Python a kind of whole number.
+    allowed = frozenset({NoneType if one is None else one for one in types})
+    if float in allowed:
+        allowed |= {int}
+
+    def check(value: Any) -> None:
+        if type(value) not in allowed:
+            raise _Amiss(_found(value, expected))
+
+    return check
+
+
+def _or_null(inner: Check) -> Check:
+    def check(value: Any) -> None:
+        if value is not None:
+            inner(value)
+
+    return check
+
+
+def _list(inner: Check) -> Check:
+    def check(value: Any) -> None:
+        if not isinstance(value, list):
+            raise _Amiss(_found(value, "a list"))
+        for number, entry in enumerate(value):
+            try:
+                inner(entry)
+            except _Amiss as amiss:
+                raise amiss.within(f", entry {number}") from None
+
+    return check
+
+
+def _mapping(inner: Check) -> Check:
+    def check(value: Any) -> None:
+        if not isinstance(value, dict):
+            raise _Amiss(_found(value, "an object"))
+        if inner is not _anything:
+            for key, entry in value.items():
+                try:
+                    inner(entry)
+                except _Amiss as amiss:
+                    raise amiss.within(f": {key}") from None
+
+    return check
+
+
+def _object(shape: Any) -> Check:
+    required = shape.__required_keys__
+    keys = [(key, key in required, _check(hint)) for key, hint in get_type_hints(shape).items()]
+
+    def check(value: Any) -> None:
+        if not isinstance(value, dict):
+            raise _Amiss(_found(value, "an object"))
+        for key, needed, inner in keys:
+            if key in value:
+                try:
+                    inner(value[key])
+                except _Amiss as amiss:
+                    raise amiss.within(f": {key}") from None
+            elif needed:
+                raise _Amiss(f"the key {key!r} is missing")
+
+    return check
+
+
+def _found(value: Any, expected: str) -> str:
+    text = repr(value)
+    return f"found {text if len(text) <= 60 else text[:57] + '...'}, expected {expected}"
+
+
+_NAMES: dict[Any, str] = {
     **{str: "text", int: "a whole number", float: "a number", bool: "true or false"},
-    **{dict: "an object", list: "a list", NONE: "null"},
+    **{NoneType: "null", None: "null"},
 }

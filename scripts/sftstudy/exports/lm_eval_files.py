@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.rows import Row, read_rows
 from sftstudy.errors import StudyError
-from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_text
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import score_module, scoring_options
-from sftstudy.tasks.task import Row
 
 _UTILS = '''"""Rows and scores of this study's test splits. Written by the workflow: do not edit."""
 
@@ -57,7 +56,7 @@ def write(
     """
     options = {task: _anywhere(task, options.get(task, {})) for task in max_new_tokens}
     for task, tokens in max_new_tokens.items():
-        rows = read_jsonl(data / task / "test.jsonl")
+        rows = read_rows(data / task / "test.jsonl")
         _check_prompts(task, rows)
         text = _task_file(task, rows[0], tokens, options[task])
         write_text(folder / f"{task}_sft.yaml", text)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.rows import read_rows
 from sftstudy.exports.lm_eval_files import whole_sample_metrics
-from sftstudy.files.reading import read_jsonl
 from sftstudy.tasks.registry import score_module, scoring_options
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def documents(task: str, file: Path, options: Mapping[str, Any]) -> "dict[str, D
             "options": json.dumps(options),
             "row": json.dumps(row),
         }
-        for row in read_jsonl(file)
+        for row in read_rows(file)
     ]
     return {"test": Dataset.from_list(rows)}
 

@@ -5,11 +5,16 @@ all that is measured, so the study does not write into it again: the card made h
 checkpoint's README.md where the checkpoint is published.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sftstudy.files.reading import read_json
+from sftstudy.documents.metrics import Measured, read_metrics
+from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
 from sftstudy.files.writing import write_text
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 _BEFORE_EVALUATION = " Evaluation is in the study's metrics files."
 
@@ -34,65 +39,82 @@ def write(
         variant: [_result(metrics_root / variant / f"{name}.json") for name in evalsets]
         for variant, evalsets in variants.items()
     }
-    baseline = {result["evalset"]: result for result in results.pop("base")}
+    baseline = {result.evalset: result for result in results.pop("base")}
     for variant, measured in results.items():
         checkpoint = checkpoints_root / variant
         write_text(folder / f"{variant}.md", _card(checkpoint, measured, baseline, sources))
 
 
-def _result(file: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Result:
+    """The primary metric of one metrics file."""
+
+    student: str
+    variant: str
+    evalset: str
+    task: str
+    split: str
+    n: int
+    metric: str
+    measured: Measured
+
+
+def _result(file: Path) -> _Result:
     """Return the primary metric of a metrics file; its items, most of the file, are not kept."""
-    document = read_json(file)
-    primary = document["primary"]
-    keys = ("student", "variant", "evalset", "task", "split", "n")
-    return {key: document[key] for key in keys} | {
-        "metric": primary,
-        "description": document["metrics"][primary]["description"],
-        **{key: document["metrics"][primary][key] for key in ("value", "low", "high")},
-    }
+    document = read_metrics(file)
+    return _Result(
+        student=document["student"],
+        variant=document["variant"],
+        evalset=document["evalset"],
+        task=document["task"],
+        split=document["split"],
+        n=document["n"],
+        metric=document["primary"],
+        measured=document["metrics"][document["primary"]],
+    )
 
 
 def _card(
     checkpoint: Path,
-    measured: list[dict[str, Any]],
-    baseline: dict[str, dict[str, Any]],
+    measured: list[_Result],
+    baseline: dict[str, _Result],
     sources: dict[str, dict[str, Any]],
 ) -> str:
     from huggingface_hub import ModelCard
 
     card = ModelCard.load(checkpoint / "README.md")
-    trained_on = sources[measured[0]["task"]]
+    trained_on = sources[measured[0].task]
     card.data.datasets = [trained_on["hub"]] if "hub" in trained_on else None
-    card.data.model_name = f"{measured[0]['student']}/{measured[0]['variant']}"
+    card.data.model_name = f"{measured[0].student}/{measured[0].variant}"
     card.data.eval_results = [
-        _eval_result(result, sources[result["task"]])
+        _eval_result(result, result.measured["value"], sources[result.task])
         for result in measured
-        if result["value"] is not None
+        if result.measured["value"] is not None
     ]
-    provenance = read_json(checkpoint / "provenance.json")
+    provenance = read_provenance(checkpoint / PROVENANCE)
     training = card.text.replace(_BEFORE_EVALUATION, "").strip()
     card.text = "\n\n".join([training, _evaluation(measured, baseline), _provenance(provenance)])
     return f"{card}\n"
 
 
-def _eval_result(result: dict[str, Any], source: dict[str, Any]) -> Any:
+def _eval_result(result: _Result, value: float, source: dict[str, Any]) -> "EvalResult":
     from huggingface_hub import EvalResult
 
     return EvalResult(
         task_type="text-generation",
-        dataset_type=source.get("hub", result["task"]),
-        dataset_name=result["task"],
-        dataset_split=result["split"],
-        metric_type=result["metric"],
-        metric_name=f"{result['metric']}: {result['description']}",
-        metric_value=round(result["value"], 4),
+        dataset_type=source.get("hub", result.task),
+        dataset_name=result.task,
+        dataset_split=result.split,
+        metric_type=result.metric,
+        metric_name=f"{result.metric}: {result.measured['description']}",
+        metric_value=round(value, 4),
     )
 
 
-def _evaluation(measured: list[dict[str, Any]], baseline: dict[str, dict[str, Any]]) -> str:
+def _evaluation(measured: list[_Result], baseline: dict[str, _Result]) -> str:
     lines = [
-        f"| {result['evalset']} | {result['metric']} | {_number(baseline[result['evalset']])} "
-        f"| {_number(result)} | {_interval(result)} | {result['n']} |"
+        f"| {result.evalset} | {result.metric} | {_number(baseline[result.evalset])} "
+        f"| {_number(result)} | {_interval(result)} | {result.n} |"
         for result in measured
     ]
     return (
@@ -104,7 +126,7 @@ def _evaluation(measured: list[dict[str, Any]], baseline: dict[str, dict[str, An
     )
 
 
-def _provenance(provenance: dict[str, Any]) -> str:
+def _provenance(provenance: Provenance) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
     rows = {
         "base, SHA-256": provenance["base_sha256"],
@@ -117,9 +139,11 @@ def _provenance(provenance: dict[str, Any]) -> str:
     return f"## Provenance\n\n| | |\n|---|---|\n{lines}"
 
 
-def _number(result: dict[str, Any]) -> str:
-    return "-" if result["value"] is None else f"{result['value']:.3f}"
+def _number(result: _Result) -> str:
+    value = result.measured["value"]
+    return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(result: dict[str, Any]) -> str:
-    return "-" if result["low"] is None else f"{result['low']:.3f} to {result['high']:.3f}"
+def _interval(result: _Result) -> str:
+    low, high = result.measured["low"], result.measured["high"]
+    return "-" if low is None else f"{low:.3f} to {high:.3f}"

@@ -3,8 +3,7 @@
 ``reading``      text, JSON and JSON lines, with errors that name file, line and key
 ``writing``      the same, atomically
 ``temporaries``  what a writer fills before it renames it, and what killed writers left
-``hashing``      hashes of files and documents
-``folders``      what a snapshot or a checkpoint holds
+``hashing``      hashes of files, weights and documents; marks of files that may change
 ``ledger``       what this process has read and written, for its record
 ``repository``   where this repository is
 """

@@ -1,4 +1,4 @@
-"""Hashes that tell one content from another."""
+"""Hashes that tell one content from another, and marks that tell whether a file was touched."""
 
 import hashlib
 import json
@@ -27,6 +27,14 @@ def sha256_file(path: Path) -> str:
 # Small files are read again: two edits may follow each other faster than clocks of files tick.
 _LARGE = 1 << 20
 _LARGE_HASHES: dict[tuple[int, int, int, int], str] = {}
+
+
+def weights_sha256(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each safetensors file of a folder, an adapter's included."""
+    return {
+        file.relative_to(folder).as_posix(): sha256_file(file)
+        for file in sorted(folder.rglob("*.safetensors"))
+    }
 
 
 def file_marks(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""What this process has read and written so far, kept for the record of its run.
+"""What this process has read and written so far, kept for the record of its job.
 
 `sftstudy.files` enters every file that it reads or writes, with the hash of the very bytes that
 were used; `sftstudy.records.record` makes its record of it. Nothing is kept, nothing hashed, unless
@@ -13,26 +13,29 @@ from typing import Any
 
 
 class Ledger:
-    """Inputs (path -> SHA-256, None where a file was not hashed), outputs and facts of a run.
+    """Inputs (path -> SHA-256, None where a file was not hashed), outputs and facts of a job.
 
     Hidden files (journals, drafts) are nobody's input or output and are left out.
     """
 
+    record: Path | None
+    started: float
+    inputs: dict[str, str | None]
+    outputs: dict[str, None]
+    facts: dict[str, Any]
+
     def __init__(self) -> None:
-        self.record: Path | None = None
-        self.started = 0.0
-        self.inputs: dict[str, str | None] = {}
-        self.outputs: dict[str, None] = {}
-        self.facts: dict[str, Any] = {}
+        self.close()
 
     def open(self, record: str) -> None:
-        """Begin to keep it, for a run whose record will be the file `record`."""
+        """Begin to keep it, for a job whose record will be the file `record`."""
         self.close()
         self.record, self.started = Path(record), time.time()
 
     def close(self) -> None:
         """Forget everything and keep nothing any more."""
-        self.__init__()
+        self.record, self.started = None, 0.0
+        self.inputs, self.outputs, self.facts = {}, {}, {}
 
     def read(self, path: Path, data: bytes) -> None:
         """Enter a file whose content `data` has been read."""

@@ -43,7 +43,7 @@ def place(document: Document) -> str:
 def read_text(path: Path, enter: bool = True) -> str:
     """Return the file's text; a `StudyError` names the file and the byte that is not UTF-8.
 
-    The file is entered in the `LEDGER` as an input of this run, unless `enter` says otherwise.
+    The file is entered in the `LEDGER` as an input of this job, unless `enter` says otherwise.
     """
     try:
         data = Path(path).read_bytes()
@@ -95,7 +95,7 @@ def read_jsonl(path: Path) -> list[Document]:
                 f"{path}, line {number}: not valid JSON ({error.msg} at column {error.colno}); "
                 "the file is cut off or damaged"
             ) from None
-        if not isinstance(row, dict):
+        if not isinstance(row, Document):
             raise StudyError(
                 f"{path}, line {number}: expected a JSON object, found {type(row).__name__}"
             )

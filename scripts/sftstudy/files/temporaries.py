@@ -39,6 +39,7 @@ def _lives(process: int) -> bool:
 
 
 def remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

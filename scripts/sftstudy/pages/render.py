@@ -6,7 +6,7 @@ from typing import Any
 
 from sftstudy.pages.numbers import hours, number, p_value, percent, points
 from sftstudy.pages.text import cut, visible
-from sftstudy.records.lineage import commit_line
+from sftstudy.records.explain import commit_line
 
 
 def render(template: Path, **values: Any) -> str:

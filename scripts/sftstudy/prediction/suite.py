@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.documents.shapes import PROMPT, read_lines
+from sftstudy.documents.rows import read_prompts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
@@ -95,7 +95,7 @@ def _questions(
     weights: str,
     generation: dict[str, Any],
 ) -> list[_Question]:
-    rows = read_lines(evalset.data, PROMPT)
+    rows = read_prompts(evalset.data)
     if not rows:
         raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
     template = generation["chat_template_kwargs"]

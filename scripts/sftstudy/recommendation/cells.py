@@ -7,17 +7,20 @@ in for it.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from sftstudy.documents.metrics import Estimate, Metrics
+from sftstudy.documents.provenance import Provenance
+from sftstudy.documents.recipe import Recipe
 from sftstudy.errors import StudyError
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.study.variants import BASE
 
 T = TypeVar("T")
-ReadMetrics = Callable[[str, str], dict[str, Any] | None]
-ReadProvenance = Callable[[str], dict[str, Any] | None]
+ReadMetrics = Callable[[str, str], Metrics | None]
+ReadProvenance = Callable[[str], Provenance | None]
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value: compare by identity
@@ -25,7 +28,7 @@ class Scores:
     """One metric of one cell, row by row.
 
     `values` (n,) are the rows' outcomes in the order of `ids`, `groups` their groups; `estimate`
-    is the metric's entry in the file: value, n, se, low, high, interval.
+    is the metric's entry in the file.
     """
 
     variant: str
@@ -34,7 +37,14 @@ class Scores:
     ids: list[str]
     groups: list[str]
     values: np.ndarray
-    estimate: dict[str, Any]
+    estimate: Estimate
+
+    @property
+    def value(self) -> float:
+        """The metric's value."""
+        value = self.estimate["value"]
+        assert value is not None, "a cell without a value is missing"
+        return value
 
 
 class Cells:
@@ -48,9 +58,9 @@ class Cells:
     def __init__(self, read_metrics: ReadMetrics, read_provenance: ReadProvenance) -> None:
         self._read_metrics = read_metrics
         self._read_provenance = read_provenance
-        self._documents: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self._documents: dict[tuple[str, str], Metrics | None] = {}
         self._scores: dict[tuple[str, str, str], Scores] = {}
-        self._provenance: dict[str, dict[str, Any] | None] = {}
+        self._provenance: dict[str, Provenance | None] = {}
         self.missing: dict[tuple[str, str], str] = {}
 
     def scores(self, variant: str, evalset: str, metric: str | None = None) -> Scores | None:
@@ -68,7 +78,7 @@ class Cells:
         return self._scores[variant, evalset, metric]
 
     @staticmethod
-    def _parse(document: dict[str, Any], variant: str, evalset: str, metric: str) -> Scores | None:
+    def _parse(document: Metrics, variant: str, evalset: str, metric: str) -> Scores | None:
         where = f"metrics of {variant} on {evalset}"
         if metric not in document["metrics"]:
             raise StudyError(
@@ -78,7 +88,7 @@ class Cells:
         entry = document["metrics"][metric]
         if not entry["n"] or entry["value"] is None:
             return None
-        key = entry.get("outcome") or metric
+        key = entry["outcome"] or metric
         try:
             rows = [
                 (str(item["id"]), str(item["group"]), float(item[key]))
@@ -92,11 +102,18 @@ class Cells:
             ) from error
         if not rows:
             return None
-        estimate = {name: entry[name] for name in ("value", "n", "se", "low", "high", "interval")}
+        estimate: Estimate = {
+            "value": entry["value"],
+            "n": entry["n"],
+            "se": entry["se"],
+            "low": entry["low"],
+            "high": entry["high"],
+            "interval": entry["interval"],
+        }
         ids, groups, values = zip(*rows, strict=True)
         return Scores(variant, evalset, metric, list(ids), list(groups), np.array(values), estimate)
 
-    def _document(self, variant: str, evalset: str) -> dict[str, Any] | None:
+    def _document(self, variant: str, evalset: str) -> Metrics | None:
         key = (variant, evalset)
         if key not in self._documents:
             self._documents[key] = self._read_metrics(variant, evalset)
@@ -111,7 +128,7 @@ class Cells:
             return "no checkpoint: training failed or has not run"
         return "no metrics file although there is a checkpoint: prediction or scoring failed"
 
-    def provenance(self, variant: str) -> dict[str, Any] | None:
+    def provenance(self, variant: str) -> Provenance | None:
         """Return the provenance of a trial's checkpoint."""
         if variant not in self._provenance:
             self._provenance[variant] = self._read_provenance(variant)
@@ -119,16 +136,18 @@ class Cells:
 
     def train_flops(self, variant: str) -> float | None:
         """Return the compute of training a trial, in FLOPs; None where it is not known."""
-        value = (self.provenance(variant) or {}).get("train_flops")
-        return None if value is None else float(value)
+        provenance = self.provenance(variant)
+        return None if provenance is None else float(provenance["train_flops"])
 
     def base_revision(self, variant: str) -> str | None:
         """Return the commit of the student that a trial started from; None where it has none."""
-        return (self.provenance(variant) or {}).get("base", {}).get("revision")
+        provenance = self.provenance(variant)
+        return None if provenance is None else provenance["base"]["revision"]
 
-    def recipe(self, variant: str) -> dict[str, Any] | None:
+    def recipe(self, variant: str) -> Recipe | None:
         """Return the recipe that a trial was trained with."""
-        return (self.provenance(variant) or {}).get("recipe")
+        provenance = self.provenance(variant)
+        return None if provenance is None else provenance["recipe"]
 
 
 def all_known(values: Iterable[T | None]) -> list[T] | None:

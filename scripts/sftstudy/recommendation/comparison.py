@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.recommendation import LeftOut
 from sftstudy.recommendation.cells import Cells, align
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.judging import Gate
@@ -137,7 +137,7 @@ def pass_on_all_tasks(complete: Sequence[Complete], gate: Gate, means: np.ndarra
     return np.asarray(by_task.all(axis=-1))
 
 
-def leave_one_task_out(comparison: Comparison, tasks: Sequence[str]) -> list[dict[str, Any]]:
+def leave_one_task_out(comparison: Comparison, tasks: Sequence[str]) -> list[LeftOut]:
     """Return what would have been chosen without each task, and what that costs on it.
 
     The task stands for the next one, on which nobody tunes. Its gates and scores are left out of
@@ -145,7 +145,7 @@ def leave_one_task_out(comparison: Comparison, tasks: Sequence[str]) -> list[dic
     """
     if len(tasks) < 2:
         return []
-    results = []
+    results: list[LeftOut] = []
     for index, left_out in enumerate(tasks):
         kept = [number for number in range(len(tasks)) if number != index]
         feasible = np.array(

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.plan import RecommendationPlan
+from sftstudy.documents.recommendation import JudgedGate
 from sftstudy.recommendation.cells import Cells, Scores, all_known
 from sftstudy.recommendation.judging import Gate, judge_gate
 from sftstudy.recommendation.selection import pareto_front
@@ -26,7 +27,7 @@ class Configuration:
     name: str
     select: Mapping[str, Scores | None]
     controls: Mapping[tuple[str, str], Scores | None]
-    gates: list[dict[str, Any]]
+    gates: list[JudgedGate]
     train_flops: float | None
 
     @property
@@ -53,7 +54,7 @@ class Complete(Configuration):
 
 
 def read_configurations(
-    plan: dict[str, Any], cells: Cells, gates: Sequence[Gate]
+    plan: RecommendationPlan, cells: Cells, gates: Sequence[Gate]
 ) -> list[Configuration]:
     """Return every configuration that some task has, in the plan's order."""
     trials = plan["trials"]
@@ -61,7 +62,9 @@ def read_configurations(
     return [_read(name, plan, cells, gates) for name in names]
 
 
-def _read(name: str, plan: dict[str, Any], cells: Cells, gates: Sequence[Gate]) -> Configuration:
+def _read(
+    name: str, plan: RecommendationPlan, cells: Cells, gates: Sequence[Gate]
+) -> Configuration:
     select: dict[str, Scores | None] = {}
     controls: dict[tuple[str, str], Scores | None] = {}
     judged, flops = [], []
@@ -95,7 +98,7 @@ def control_loss(configuration: Configuration) -> float | None:
     losses = [
         (gate["baseline"] - gate["value"]) / gate["baseline"]
         for gate in configuration.gates
-        if gate["baseline"]
+        if gate["baseline"] and gate["value"] is not None
     ]
     return max(losses, default=None)
 
@@ -115,7 +118,7 @@ def select_gains(
         before = base[task]
         gains[task] = None
         if tuned is not None and before is not None:
-            gains[task] = tuned.estimate["value"] - before.estimate["value"]
+            gains[task] = tuned.value - before.value
     return gains
 
 

@@ -9,6 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.metrics import Estimate
+from sftstudy.documents.plan import RecommendationPlan
+from sftstudy.documents.recommendation import (
+    Costs,
+    JudgedConfiguration,
+    MissingCell,
+    Recommendation,
+    Selection,
+    Shown,
+    Standing,
+    TaskGain,
+    Values,
+    Violation,
+)
 from sftstudy.recommendation.cells import Cells, ReadMetrics, ReadProvenance, Scores
 from sftstudy.recommendation.comparison import Comparison, compare, leave_one_task_out
 from sftstudy.recommendation.configurations import (
@@ -34,17 +48,15 @@ RULE = (
     "that are within one standard error of it, in maximum regret and on every task, the cheapest "
     "in training compute; of equal costs the smallest maximum regret"
 )
-_PARTS = ("model", "training")  # of a recipe; the rest of it says whose it is
 
 
 def recommend(
-    plan: dict[str, Any], read_metrics: ReadMetrics, read_provenance: ReadProvenance
-) -> dict[str, Any]:
+    plan: RecommendationPlan, read_metrics: ReadMetrics, read_provenance: ReadProvenance
+) -> Recommendation:
     """Return the recommendation document of a student; its fields are in docs/statistics.md.
 
     Args:
-        plan: ``student``, ``source``, ``tasks``, ``controls``, ``trials`` (task -> trial ids),
-            ``gates``, ``seed``, ``resamples``.
+        plan: what is to be compared.
         read_metrics: (variant, evalset) -> the parsed metrics file, None where there is none.
         read_provenance: variant -> the parsed provenance of a checkpoint, None where there is none.
     """
@@ -56,14 +68,17 @@ def recommend(
     chosen = comparison.chosen if comparison else None
     least = None if chosen else least_violating(configurations)
     shown = _shown(chosen, least)
-    select = judge_gains(cells, tasks, shown, "val") if shown else dict.fromkeys(tasks)
+    select = _gains(cells, tasks, shown, "val")
     # From here on nothing is chosen any more.
-    confirm = judge_gains(cells, tasks, shown, "test") if shown else dict.fromkeys(tasks)
+    confirm = _gains(cells, tasks, shown, "test")
     verdict_ = verdict(baseline_gates, chosen, confirm)
     pareto = front(configurations, base)
     return {
         "schema": SCHEMA,
-        **{key: plan[key] for key in ("student", "source", "seed", "resamples")},
+        "student": plan["student"],
+        "source": plan["source"],
+        "seed": plan["seed"],
+        "resamples": plan["resamples"],
         "verdict": verdict_,
         "reasons": reasons(verdict_, baseline_gates, configurations, chosen, confirm, least),
         "next_steps": next_steps(verdict_, chosen, confirm, least),
@@ -88,7 +103,13 @@ def recommend(
     }
 
 
-def _estimate(scores: Scores | None) -> dict[str, Any] | None:
+def _gains(
+    cells: Cells, tasks: list[str], shown: str | None, split: str
+) -> dict[str, TaskGain | None]:
+    return judge_gains(cells, tasks, shown, split) if shown else dict.fromkeys(tasks)
+
+
+def _estimate(scores: Scores | None) -> Estimate | None:
     return None if scores is None else scores.estimate
 
 
@@ -100,20 +121,23 @@ def _primary(
 
 
 def _choice(
-    cells: Cells, tasks: list[str], chosen: Complete | None, least: dict[str, Any] | None
-) -> dict[str, Any]:
+    cells: Cells, tasks: list[str], chosen: Complete | None, least: Violation | None
+) -> Shown:
     """Return what is recommended, or else the least violating configuration, with its values."""
     name = _shown(chosen, least)
-    values = _values(cells, tasks, name) if name else {}
+    values: Values = {"config": {}, "config_by_task": {}}
+    if name:
+        values = _values(cells, tasks, name)
     return {
         "revision": _revision(cells, tasks, name),
         "chosen": chosen.name if chosen else None,
-        "least_violating": least | values if least else None,
-        **(values if chosen else {"config": None, "config_by_task": {}}),
+        "least_violating": {**least, **values} if least else None,
+        "config": values["config"] if chosen else None,
+        "config_by_task": values["config_by_task"] if chosen else {},
     }
 
 
-def _shown(chosen: Complete | None, least: dict[str, Any] | None) -> str | None:
+def _shown(chosen: Complete | None, least: Violation | None) -> str | None:
     if chosen:
         return chosen.name
     return least["configuration"] if least else None
@@ -125,11 +149,11 @@ def _revision(cells: Cells, tasks: list[str], name: str | None) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _values(cells: Cells, tasks: list[str], name: str) -> dict[str, Any]:
+def _values(cells: Cells, tasks: list[str], name: str) -> Values:
     """Return the fields of the recipes that all tasks share, and by task those that differ."""
-    recipes = {task: cells.recipe(f"{task}/{name}") or {} for task in tasks}
-    fields = {
-        task: {field: value for part in _PARTS for field, value in recipe.get(part, {}).items()}
+    recipes = {task: cells.recipe(f"{task}/{name}") for task in tasks}
+    fields: dict[str, dict[str, Any]] = {
+        task: {**recipe["model"], **recipe["training"]} if recipe else {}
         for task, recipe in recipes.items()
     }
     shared: dict[str, Any] = {}
@@ -151,9 +175,10 @@ def _configuration(
     comparison: Comparison | None,
     pareto: list[str],
     cells: Cells,
-) -> dict[str, Any]:
+) -> JudgedConfiguration:
     chosen = comparison.chosen if comparison else None
-    document = {
+    standing = _standing(configuration, tasks, comparison)
+    return {
         "configuration": configuration.name,
         "status": configuration.status,
         "all_gates_proven": isinstance(configuration, Complete)
@@ -161,16 +186,16 @@ def _configuration(
         "select": {task: _estimate(scores) for task, scores in configuration.select.items()},
         "gain": select_gains(configuration, base),
         "mean_gain": mean_gain(configuration, base),
-        **_standing(configuration, tasks, comparison),
+        **standing,
         "pareto": configuration.name in pareto,
         "gates": configuration.gates,
+        "why_not": why_not(configuration, standing, chosen, cells.missing),
     }
-    return document | {"why_not": why_not(configuration, document, chosen, cells.missing)}
 
 
 def _standing(
     configuration: Configuration, tasks: list[str], comparison: Comparison | None
-) -> dict[str, Any]:
+) -> Standing:
     """Return how a configuration stands among the others: regrets, ties, loss, cost."""
     regret: dict[str, float | None] = dict.fromkeys(tasks)
     probability, largest, error, tied = 0.0, None, None, False
@@ -192,10 +217,16 @@ def _standing(
     }
 
 
-def _selection(comparison: Comparison | None, tasks: list[str]) -> dict[str, Any]:
+def _selection(comparison: Comparison | None, tasks: list[str]) -> Selection:
     if comparison is None:
-        nothing = dict.fromkeys(("best", "best_max_regret", "none_feasible_probability"))
-        return {"rule": RULE, **nothing, "tied": [], "reliability": dict.fromkeys(tasks)}
+        return {
+            "rule": RULE,
+            "best": None,
+            "best_max_regret": None,
+            "none_feasible_probability": None,
+            "tied": [],
+            "reliability": dict.fromkeys(tasks),
+        }
     choice, names = comparison.choice, [one.name for one in comparison.configurations]
     best = choice.best
     return {
@@ -213,7 +244,7 @@ def _costs(
     chosen: Complete | None,
     cells: Cells,
     tasks: list[str],
-) -> dict[str, Any]:
+) -> Costs:
     variants = {
         f"{task}/{one.name}": cells.train_flops(f"{task}/{one.name}")
         for one in configurations
@@ -229,7 +260,7 @@ def _costs(
     }
 
 
-def _missing(cells: Cells) -> list[dict[str, Any]]:
+def _missing(cells: Cells) -> list[MissingCell]:
     return [
         {"variant": variant, "evalset": evalset or None, "reason": reason}
         for (variant, evalset), reason in sorted(cells.missing.items())

@@ -1,11 +1,18 @@
 """Gates and gains: what one configuration loses and wins against the baseline, with evidence."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from sftstudy.documents.plan import RecommendationPlan
+from sftstudy.documents.recommendation import (
+    BaselineGate,
+    JudgedGate,
+    MeanGain,
+    PairedGain,
+    TaskGain,
+)
 from sftstudy.recommendation.cells import Cells, Scores, align, all_known
 from sftstudy.statistics.gates import GateResult, passes, rate_gate, ratio_gate
 from sftstudy.statistics.multiplicity import ALPHA, holm
@@ -55,7 +62,7 @@ class Gate:
         return passes(tuned, self.limit, baseline if self.relative else None)
 
 
-def read_gates(plan: dict[str, Any]) -> list[Gate]:
+def read_gates(plan: RecommendationPlan) -> list[Gate]:
     """Return the gates of a plan, in its order."""
     return [
         Gate(control, rule["metric"], rule["above"], relative=False)
@@ -65,26 +72,41 @@ def read_gates(plan: dict[str, Any]) -> list[Gate]:
     ]
 
 
-def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None) -> dict[str, Any]:
+def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None) -> JudgedGate:
     """Return the document of a gate on one task's checkpoint. A missing cell is never a pass."""
-    baseline = base.estimate["value"] if base else None
-    document = {
+    baseline = base.value if base else None
+    document: JudgedGate = {
         "control": gate.control,
         "metric": gate.metric,
         "task": task,
         "rule": gate.rule,
         "threshold": gate.threshold(baseline),
         "fallback": gate.fallback,
-        "value": tuned.estimate["value"] if tuned else None,
+        "value": tuned.value if tuned else None,
         "baseline": baseline,
         "n": len(tuned.values) if tuned else 0,
         "statistic": gate.statistic,
+        "passes": False,
+        "evidence": "missing",
+        "p": None,
+        "estimate": None,
+        "low": None,
+        "high": None,
+        "more_samples": None,
+        "note": "",
     }
-    result = _test(gate, tuned, base)
-    if result is None:
-        nothing = dict.fromkeys(("p", "estimate", "low", "high", "more_samples"))
-        return document | {"passes": False, "evidence": "missing", "note": ""} | nothing
-    return document | asdict(result)
+    if result := _test(gate, tuned, base):
+        document |= {
+            "passes": result.passes,
+            "evidence": result.evidence,
+            "p": result.p,
+            "estimate": result.estimate,
+            "low": result.low,
+            "high": result.high,
+            "more_samples": result.more_samples,
+            "note": result.note,
+        }
+    return document
 
 
 def _test(gate: Gate, tuned: Scores | None, base: Scores | None) -> GateResult | None:
@@ -102,7 +124,7 @@ def _test_rate(gate: Gate, scores: Scores) -> GateResult:
     return rate_gate(values[:, 0], codes, gate.limit)
 
 
-def violation(gate: dict[str, Any]) -> float:
+def violation(gate: JudgedGate) -> float:
     """Return by which share of its threshold a judged gate is missed; 0 where it passes."""
     if gate["passes"]:
         return 0.0
@@ -111,7 +133,7 @@ def violation(gate: dict[str, Any]) -> float:
     return max(0.0, (gate["threshold"] - gate["value"]) / gate["threshold"])
 
 
-def judge_baseline(gates: Sequence[Gate], cells: Cells) -> tuple[list[dict[str, Any]], list[Gate]]:
+def judge_baseline(gates: Sequence[Gate], cells: Cells) -> tuple[list[BaselineGate], list[Gate]]:
     """Return how the baseline stands at the gates, and the gates to be applied to the trials.
 
     A gate that the baseline fails asks the trials for what the untuned student cannot do. It is
@@ -130,59 +152,89 @@ def judge_baseline(gates: Sequence[Gate], cells: Cells) -> tuple[list[dict[str, 
     return documents, applied
 
 
-def _baseline_at(gate: Gate, base: Scores | None) -> dict[str, Any]:
+def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
     """Return the document of a gate on the baseline."""
-    document = {"control": gate.control, "metric": gate.metric, "rule": gate.rule}
+    document: BaselineGate = {
+        "control": gate.control,
+        "metric": gate.metric,
+        "rule": gate.rule,
+        "value": None,
+        "n": None,
+        "low": None,
+        "high": None,
+        "passes": None,
+        "evidence": "missing",
+        "note": "",
+    }
     if base is None:
-        nothing = dict.fromkeys(("value", "n", "low", "high"))
-        return document | nothing | {"passes": None, "evidence": "missing", "note": ""}
-    document |= {key: base.estimate[key] for key in ("value", "n", "low", "high")}
+        return document
+    estimate = base.estimate
+    document |= {"value": estimate["value"], "n": estimate["n"]}
+    document |= {"low": estimate["low"], "high": estimate["high"]}
     if not gate.relative:
         result = _test_rate(gate, base)
-        return document | {
-            "passes": result.passes,
-            "evidence": result.evidence,
-            "note": result.note,
-        }
-    if base.estimate["value"] > 0:
-        return document | {"passes": True, "evidence": "proven", "note": ""}
-    note = "the baseline is 0, so a share of it protects nothing"
-    return document | {"passes": False, "evidence": "violated", "note": note}
+        document |= {"passes": result.passes, "evidence": result.evidence, "note": result.note}
+    elif base.value > 0:
+        document |= {"passes": True, "evidence": "proven"}
+    else:
+        note = "the baseline is 0, so a share of it protects nothing"
+        document |= {"passes": False, "evidence": "violated", "note": note}
+    return document
 
 
 def judge_gains(
     cells: Cells, tasks: Sequence[str], configuration: str, split: str
-) -> dict[str, dict[str, Any] | None]:
+) -> dict[str, TaskGain | None]:
     """Return the gain of a configuration on each task's `split`, Holm-adjusted over the tasks.
 
     None where the tuned or the baseline cell is missing.
     """
     results: dict[str, Gain] = {}
-    means: dict[str, dict[str, float]] = {}
+    means: dict[str, np.ndarray] = {}
     for task in tasks:
         tuned = cells.scores(f"{task}/{configuration}", f"{task}.{split}")
         base = cells.scores(BASE, f"{task}.{split}")
         if tuned and base:
             values, codes = align([tuned, base])
             results[task] = paired_gain(values[:, 0], values[:, 1], codes)
-            means[task] = {
-                "baseline": float(values[:, 1].mean()),
-                "tuned": float(values[:, 0].mean()),
-            }
+            means[task] = values.mean(axis=0)
     adjusted = holm([result.p for result in results.values()])
-    gains: dict[str, dict[str, Any] | None] = dict.fromkeys(tasks)
+    gains: dict[str, TaskGain | None] = dict.fromkeys(tasks)
     for (task, result), p_holm in zip(results.items(), adjusted, strict=True):
         evidence = "not proven"
         if p_holm <= ALPHA:
             evidence = "proven" if result.value > 0 else "violated"
         # Holm asks at most for alpha / tasks: so many rows are enough whatever the other tasks do.
         more = more_pairs(result, ALPHA / len(results)) if evidence == "not proven" else 0
-        judged = {"p_holm": p_holm, "evidence": evidence, "more_samples": more}
-        gains[task] = asdict(result) | means[task] | judged
+        tuned_mean, base_mean = map(float, means[task])
+        gains[task] = {
+            **_told(result),
+            "baseline": base_mean,
+            "tuned": tuned_mean,
+            "p_holm": p_holm,
+            "evidence": evidence,
+            "more_samples": more,
+        }
     return gains
 
 
-def mean_gain_of(gains: dict[str, dict[str, Any] | None]) -> dict[str, Any] | None:
+def _told(gain: Gain) -> PairedGain:
+    return {
+        "value": gain.value,
+        "n": gain.n,
+        "groups": gain.groups,
+        "se": gain.se,
+        "low": gain.low,
+        "high": gain.high,
+        "interval": gain.interval,
+        "test": gain.test,
+        "p": gain.p,
+        "wins": gain.wins,
+        "losses": gain.losses,
+    }
+
+
+def mean_gain_of(gains: Mapping[str, TaskGain | None]) -> MeanGain | None:
     """Return the mean gain over the tasks with its 95% interval; None where one is missing."""
     known = all_known(gains.values())
     if not known:

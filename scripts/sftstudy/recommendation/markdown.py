@@ -1,10 +1,17 @@
 """The recommendation document for people: one Markdown page."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+from sftstudy.documents.metrics import Estimate
+from sftstudy.documents.recommendation import (
+    Alternative,
+    MissingCell,
+    Recommendation,
+    TaskGain,
+)
 
 
-def to_markdown(document: dict[str, Any]) -> str:
+def to_markdown(document: Recommendation) -> str:
     """Return the page; every number in it is in the document."""
     chosen = f": `{document['chosen']}`" if document["chosen"] else ""
     parts = [
@@ -38,7 +45,7 @@ def _pflop(flops: float | None) -> str:
     return "not measured" if flops is None else f"{flops / 1e15:.3g}"
 
 
-def _values(document: dict[str, Any]) -> str:
+def _values(document: Recommendation) -> str:
     if not document["config"]:
         return ""
     rows = [[f"`{field}`", f"`{value}`"] for field, value in document["config"].items()]
@@ -47,7 +54,7 @@ def _values(document: dict[str, Any]) -> str:
     return "## Configuration\n" + _table(["field", "value"], rows)
 
 
-def _gains(gains: dict[str, dict[str, Any] | None]) -> str:
+def _gains(gains: Mapping[str, TaskGain | None]) -> str:
     rows = []
     for task, gain in gains.items():
         if gain is None:
@@ -69,13 +76,14 @@ def _gains(gains: dict[str, dict[str, Any] | None]) -> str:
     return _table(header, rows)
 
 
-def _gates(document: dict[str, Any]) -> str:
+def _gates(document: Recommendation) -> str:
     rows = [
         ["baseline", gate["control"], gate["rule"], _number(gate["value"]), str(gate["n"] or 0),
          _yes(gate["passes"]), gate["evidence"], gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
-    shown = document["chosen"] or (document["least_violating"] or {}).get("configuration")
+    least = document["least_violating"]
+    shown = document["chosen"] or (least["configuration"] if least else None)
     for entry in document["configurations"]:
         if entry["configuration"] == shown:
             rows += [
@@ -92,13 +100,17 @@ def _yes(value: bool | None) -> str:
     return "not measured" if value is None else "yes" if value else "no"
 
 
-def _configurations(document: dict[str, Any]) -> str:
+def _value(estimate: Estimate | None) -> float | None:
+    return estimate["value"] if estimate else None
+
+
+def _configurations(document: Recommendation) -> str:
     tasks = document["tasks"]
     rows = [
         [
             f"`{entry['configuration']}`" + (" (Pareto)" if entry["pareto"] else ""),
             entry["status"],
-            *[_number((entry["select"][task] or {}).get("value")) for task in tasks],
+            *[_number(_value(entry["select"][task])) for task in tasks],
             _number(entry["mean_gain"], sign=True),
             _number(entry["control_loss"]),
             "-" if entry["max_regret"] is None else _number(entry["max_regret"]),
@@ -114,7 +126,7 @@ def _configurations(document: dict[str, Any]) -> str:
     return f"Rule: {document['selection']['rule']}.\n\n" + _table(header, rows)
 
 
-def _sensitivity(lines: list[dict[str, Any]]) -> str:
+def _sensitivity(lines: list[Alternative]) -> str:
     if not lines:
         return "Needs one fully measured configuration."
     rows = [
@@ -132,7 +144,7 @@ def _sensitivity(lines: list[dict[str, Any]]) -> str:
     return _table(["control", "asked", "feasible", "would be chosen", "all gates proven"], rows)
 
 
-def _left_out(document: dict[str, Any]) -> str:
+def _left_out(document: Recommendation) -> str:
     rows = [
         [row["left_out"], f"`{row['chosen']}`" if row["chosen"] else "none feasible",
          "-" if row["regret"] is None else _number(row["regret"])]
@@ -143,7 +155,7 @@ def _left_out(document: dict[str, Any]) -> str:
     return _table(["task left out", "chosen without it", "regret on it, points"], rows)
 
 
-def _missing(missing: list[dict[str, Any]]) -> str:
+def _missing(missing: list[MissingCell]) -> str:
     if not missing:
         return "None."
     rows = [[row["variant"], row["evalset"] or "all", row["reason"]] for row in missing]

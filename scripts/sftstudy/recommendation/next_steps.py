@@ -1,17 +1,17 @@
 """What to do now, as sentences."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from sftstudy.documents.recommendation import JudgedGate, TaskGain, Violation
 from sftstudy.recommendation.configurations import Complete
 from sftstudy.recommendation.names import BASELINE_FAILS, RECOMMENDED
 from sftstudy.recommendation.phrases import listed, most_samples, proven_limit, unproven
 
-Gains = dict[str, dict[str, Any] | None]
+Gains = Mapping[str, TaskGain | None]
 
 
 def next_steps(
-    verdict: str, chosen: Complete | None, gains: Gains, least: dict[str, Any] | None
+    verdict: str, chosen: Complete | None, gains: Gains, least: Violation | None
 ) -> list[str]:
     """Return what to do now, the most useful first."""
     if chosen is None:
@@ -39,7 +39,7 @@ def next_steps(
     return steps
 
 
-def _without_choice(least: dict[str, Any] | None) -> list[str]:
+def _without_choice(least: Violation | None) -> list[str]:
     if least is None:
         return ["Run the missing cells: nothing can be judged without them."]
     return [
@@ -50,7 +50,7 @@ def _without_choice(least: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _for_a_gate(gates: Sequence[dict[str, Any]]) -> str:
+def _for_a_gate(gates: Sequence[JudgedGate]) -> str:
     control, held, further = gates[0]["control"], proven_limit(gates), most_samples(gates)
     ways = []
     if held is not None and held > 0:

@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from sftstudy.documents.recommendation import JudgedGate
 from sftstudy.recommendation.cells import all_known
 
 
-def unproven(gates: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def unproven(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:
     """Return the gates that are not proven, by control."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[JudgedGate]] = {}
     for gate in gates:
         if gate["evidence"] != "proven":
             found.setdefault(gate["control"], []).append(gate)
     return found
 
 
-def proven_limit(gates: Iterable[dict[str, Any]]) -> float | None:
+def proven_limit(gates: Iterable[JudgedGate]) -> float | None:
     """Return the limit, rounded down to a hundredth, that the data prove for all of `gates`.
 
     The lower end of the 95% interval excludes everything below it at one-sided 2.5%. None where a
@@ -26,7 +26,7 @@ def proven_limit(gates: Iterable[dict[str, Any]]) -> float | None:
     return math.floor(100 * min(lows)) / 100 if lows else None
 
 
-def most_samples(gates: Iterable[dict[str, Any]]) -> int | None:
+def most_samples(gates: Iterable[JudgedGate]) -> int | None:
     """Return how many further rows would decide all of `gates`; None where none would."""
     needed = all_known(gate["more_samples"] for gate in gates)
     return max(needed) if needed else None

@@ -1,9 +1,9 @@
 """The sentences that give a verdict's reasons."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from sftstudy.documents.recommendation import BaselineGate, JudgedGate, TaskGain, Violation
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS
 from sftstudy.recommendation.phrases import (
@@ -18,11 +18,11 @@ from sftstudy.recommendation.phrases import (
 
 def reasons(
     verdict: str,
-    baseline_gates: Sequence[dict[str, Any]],
+    baseline_gates: Sequence[BaselineGate],
     configurations: Sequence[Configuration],
     chosen: Complete | None,
-    gains: dict[str, dict[str, Any] | None],
-    least: dict[str, Any] | None,
+    gains: Mapping[str, TaskGain | None],
+    least: Violation | None,
 ) -> list[str]:
     """Return the reasons as sentences, the most important first."""
     sentences = []
@@ -41,7 +41,7 @@ def reasons(
     return sentences
 
 
-def _baseline(gate: dict[str, Any]) -> str:
+def _baseline(gate: BaselineGate) -> str:
     return (
         f"The baseline itself fails the gate on {gate['control']}: {gate['metric']} is "
         f"{percent(gate['value'])} (n = {gate['n']}), asked is {gate['rule']}. Trials are held to "
@@ -49,7 +49,7 @@ def _baseline(gate: dict[str, Any]) -> str:
     )
 
 
-def _infeasible(configurations: Sequence[Configuration], least: dict[str, Any] | None) -> list[str]:
+def _infeasible(configurations: Sequence[Configuration], least: Violation | None) -> list[str]:
     if least is None:
         return ["No configuration was measured on every task and control, so none can be judged."]
     complete = [one for one in configurations if isinstance(one, Complete)]
@@ -86,10 +86,10 @@ def _gates(chosen: Complete) -> list[str]:
     return sentences + [_unproven(gates) for gates in weak.values()]
 
 
-def _unproven(gates: Sequence[dict[str, Any]]) -> str:
+def _unproven(gates: Sequence[JudgedGate]) -> str:
     """Return one sentence on all checkpoints whose gate on one control is not proven."""
     first = gates[0]
-    values = sorted(gate["value"] for gate in gates)
+    values = sorted(gate["value"] for gate in gates if gate["value"] is not None)
     span = percent(values[0])
     if percent(values[-1]) != span:
         span = f"{span} to {percent(values[-1])}"
@@ -108,7 +108,7 @@ def _unproven(gates: Sequence[dict[str, Any]]) -> str:
     return sentence + (f" ({note[0].upper()}{note[1:]}.)" if note else "")
 
 
-def _gains(gains: dict[str, dict[str, Any] | None]) -> list[str]:
+def _gains(gains: Mapping[str, TaskGain | None]) -> list[str]:
     sentences = []
     proven = [task for task, gain in gains.items() if gain and gain["evidence"] == "proven"]
     if proven:
@@ -131,7 +131,7 @@ def _gains(gains: dict[str, dict[str, Any] | None]) -> list[str]:
     return sentences
 
 
-def _points(gain: dict[str, Any]) -> str:
+def _points(gain: TaskGain) -> str:
     low, high = 100 * gain["low"], 100 * gain["high"]
     return (
         f"{100 * gain['value']:+.1f} points, 95% interval {low:+.1f} to {high:+.1f}, "

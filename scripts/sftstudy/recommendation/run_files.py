@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from sftstudy.documents.recommendation import Recommendation, Values
 from sftstudy.recommendation.names import RECOMMENDED
 
 _AUTOCAST = {"bfloat16": "BF16", "float16": "FP16"}
@@ -59,17 +60,17 @@ _USAGE = {
 }
 
 
-def run_files(document: dict[str, Any], data: str) -> dict[str, str]:
+def run_files(document: Recommendation, data: str) -> dict[str, str]:
     """Return the text of the three files: ``trl``, ``oumi``, ``axolotl``.
 
     `data` is the folder of a task's rows that the files name as an example; a user of the
     recommendation puts the folder of the new task there.
     """
-    source = document if document["chosen"] else document["least_violating"]
+    shown = _shown(document)
     builders = {"trl": _trl, "oumi": _oumi, "axolotl": _axolotl}
-    if source is None:
+    if shown is None:
         return {tool: _header(document, {}, tool) for tool in builders}
-    values, differing = _one_value_each(source)
+    values, differing = _one_value_each(shown)
     texts = {}
     for tool, build in builders.items():
         content = build(values, document, data)
@@ -81,11 +82,18 @@ def run_files(document: dict[str, Any], data: str) -> dict[str, str]:
     return texts
 
 
-def _one_value_each(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def _shown(document: Recommendation) -> Values | None:
+    """Return the chosen configuration, or else the least violating one."""
+    if document["config"] is None:
+        return document["least_violating"]
+    return {"config": document["config"], "config_by_task": document["config_by_task"]}
+
+
+def _one_value_each(shown: Values) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return one value per field (where tasks differ, the most common), and what differs."""
-    chosen = dict(source["config"])
+    chosen = dict(shown["config"])
     differing: dict[str, dict[str, Any]] = {}
-    for task, fields in source["config_by_task"].items():
+    for task, fields in shown["config_by_task"].items():
         for field, value in fields.items():
             differing.setdefault(field, {})[task] = value
     for field, values in differing.items():
@@ -95,7 +103,7 @@ def _one_value_each(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, d
 
 
 def _header(
-    document: dict[str, Any],
+    document: Recommendation,
     values: dict[str, Any],
     tool: str,
     differing: dict[str, dict[str, Any]] | None = None,
@@ -160,7 +168,7 @@ def _present(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _trl(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
+def _trl(values: dict[str, Any], document: Recommendation, data: str) -> dict[str, Any]:
     return {
         "model_name_or_path": document["source"],
         **_present(model_revision=document["revision"]),
@@ -183,7 +191,7 @@ def _trl(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[st
     }
 
 
-def _oumi(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
+def _oumi(values: dict[str, Any], document: Recommendation, data: str) -> dict[str, Any]:
     peft = _lora(values, lora_target_modules=_LINEAR)
     return {
         "model": {
@@ -222,7 +230,7 @@ def _oumi(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[s
     }
 
 
-def _axolotl(values: dict[str, Any], document: dict[str, Any], data: str) -> dict[str, Any]:
+def _axolotl(values: dict[str, Any], document: Recommendation, data: str) -> dict[str, Any]:
     names = {
         "num_train_epochs": "num_epochs",
         "per_device_train_batch_size": "micro_batch_size",

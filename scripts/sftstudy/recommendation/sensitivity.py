@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.recommendation import Alternative, Outcome
 from sftstudy.recommendation.cells import Cells
 from sftstudy.recommendation.comparison import Comparison, control_outcomes, pass_on_all_tasks
 from sftstudy.recommendation.judging import Gate, judge_gate
@@ -19,7 +19,7 @@ RATES = (0.80, 0.85, 0.90, 0.93, 0.95, 0.97)
 
 def sensitivity(
     comparison: Comparison | None, gates: Sequence[Gate], cells: Cells
-) -> list[dict[str, Any]]:
+) -> list[Alternative]:
     """Return, for each gate and limit, what would be chosen with it, the other gates as they are.
 
     ``feasible`` counts the configurations that pass; ``proven`` says whether every gate of the
@@ -34,14 +34,14 @@ def sensitivity(
             "statistic": gate.statistic,
             "limit": limit,
             "configured": limit == gate.limit,
+            **_outcome(comparison, replace(gate, limit=limit), cells),
         }
-        | _outcome(comparison, replace(gate, limit=limit), cells)
         for gate in gates
         for limit in sorted({*(RATIOS if gate.relative else RATES), gate.limit})
     ]
 
 
-def _outcome(comparison: Comparison, moved: Gate, cells: Cells) -> dict[str, Any]:
+def _outcome(comparison: Comparison, moved: Gate, cells: Cells) -> Outcome:
     """Return the choice with the gate `moved` in the place of the one on its control."""
     elsewhere = [
         [judged for judged in one.gates if judged["control"] != moved.control]

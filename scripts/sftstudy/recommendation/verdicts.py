@@ -1,8 +1,8 @@
 """The verdict on a student, and why each other configuration was not chosen."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from sftstudy.documents.recommendation import BaselineGate, Standing, TaskGain, Violation
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.judging import violation
 from sftstudy.recommendation.names import BASELINE_FAILS, NO_FEASIBLE, PROVISIONAL, RECOMMENDED
@@ -11,9 +11,9 @@ from sftstudy.study.variants import trial_of
 
 
 def verdict(
-    baseline_gates: Sequence[dict[str, Any]],
+    baseline_gates: Sequence[BaselineGate],
     chosen: Complete | None,
-    gains: dict[str, dict[str, Any] | None],
+    gains: Mapping[str, TaskGain | None],
 ) -> str:
     """Return the verdict. RECOMMENDED asks for proof of every gate and of the gain on every task.
 
@@ -28,7 +28,7 @@ def verdict(
     return RECOMMENDED if gates_proven and gain_proven else PROVISIONAL
 
 
-def least_violating(configurations: Sequence[Configuration]) -> dict[str, Any] | None:
+def least_violating(configurations: Sequence[Configuration]) -> Violation | None:
     """Return the complete configuration whose worst gate is missed by least, with that gate.
 
     Of equally bad ones that which misses less over all gates.
@@ -44,13 +44,13 @@ def least_violating(configurations: Sequence[Configuration]) -> dict[str, Any] |
 
 def why_not(
     configuration: Configuration,
-    entry: Mapping[str, Any],
+    standing: Standing,
     chosen: Complete | None,
     missing: Mapping[tuple[str, str], str],
 ) -> str:
     """Return why a configuration was not chosen; empty for the choice itself.
 
-    `entry` is its part of the document (regrets and ties), `missing` says why cells are.
+    `missing` says why cells are.
     """
     if chosen is not None and configuration.name == chosen.name:
         return ""
@@ -68,10 +68,11 @@ def why_not(
             f"fails {worst['control']} after {worst['task']}: {percent(worst['value'])}, asked "
             f"{percent(worst['threshold'])}{others}"
         )
-    if entry["within_one_se"]:
+    if standing["within_one_se"]:
         cost, least = configuration.train_flops, chosen.train_flops if chosen else None
         if cost and least and cost > least:
             return f"tied, {cost / least:.1f} times the compute"
         return "tied, larger regret"
-    task = max(entry["regret"], key=entry["regret"].get)
-    return f"{100 * entry['max_regret']:.1f} points behind the best on {task}"
+    regrets = {task: regret for task, regret in standing["regret"].items() if regret is not None}
+    task = max(regrets, key=regrets.__getitem__)
+    return f"{100 * regrets[task]:.1f} points behind the best on {task}"

@@ -10,20 +10,17 @@ file is
 - *missing*, or *unrecorded* when no job has said that it made it.
 """
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from sftstudy.documents.record import Record, read_record
 from sftstudy.errors import StudyError
-from sftstudy.files.ledger import shown
-from sftstudy.files.reading import read_json
-from sftstudy.records.record import content_sha256
+from sftstudy.records.content import content_sha256
 
 State = Literal["unchanged", "edited", "stale", "missing", "unrecorded"]
-Record = dict[str, Any]
 FOLDER = "records"
 
 
@@ -45,7 +42,7 @@ class Lineage:
         self.records: dict[str, Record] = {}
         for file in sorted((results / FOLDER).rglob("*.json")):
             if file.stat().st_size:  # Snakemake puts an empty file in a failed job's place
-                record = read_json(file, enter=False)
+                record = read_record(file)
                 self.records |= dict.fromkeys(record["outputs"], record)
         self._hashes: dict[str, str | None] = {}
         self._states: dict[str, State] = {}
@@ -144,7 +141,7 @@ def results_of(file: Path) -> Path:
 
 
 def edited(inputs: Mapping[str, str | None]) -> list[str]:
-    """Return which files that a run has read (name -> hash) are not as their jobs wrote them."""
+    """Return which files that a job has read (name -> hash) are not as their jobs wrote them."""
     lineages: dict[Path, Lineage] = {}
     found = []
     for name, sha256 in inputs.items():
@@ -154,89 +151,3 @@ def edited(inputs: Mapping[str, str | None]) -> list[str]:
             if name in lineage.records and lineage.records[name]["outputs"][name] != sha256:
                 found.append(name)
     return found
-
-
-def explain(file: Path) -> Iterator[str]:
-    """Yield the lines that tell where a file comes from, back to its sources."""
-    name = shown(file)
-    lineage = Lineage(results_of(Path(name)))
-    if lineage.made(name) is None and lineage.sha256(name) is None:
-        raise StudyError(f"{name}: no such file, and no record of a job that made it")
-    yield from _Explanation(lineage).lines(name, None, "")
-
-
-class _Explanation:
-    """Prints every job once; where a file comes up again, a reference to it."""
-
-    def __init__(self, lineage: Lineage) -> None:
-        self.lineage = lineage
-        self.told: set[str] = set()
-
-    def lines(self, name: str, recorded: str | None, indent: str) -> Iterator[str]:
-        sha256 = recorded or self.lineage.sha256(name) or "-"
-        yield f"{indent}{name}  sha256 {sha256[:12]}  {self._mark(name, recorded)}"
-        made = self.lineage.made(name)
-        if made is None:
-            return
-        output, record = made
-        inner = indent + "    "
-        if output in self.told:
-            yield f"{inner}(made by {record['program']}, see above)"
-            return
-        self.told |= set(record["outputs"])
-        yield from (inner + line for line in _job(record))
-        yield from (inner + line for line in self._source(output, record))
-        for each, sha256 in record["inputs"].items():
-            yield from self.lines(each, sha256, inner)
-
-    def _mark(self, name: str, recorded: str | None) -> str:
-        """Compare a file with what its reader has read, and with what its job has written."""
-        state, now = self.lineage.state(name), self.lineage.sha256(name)
-        if now is None:
-            return "MISSING"
-        marks = []
-        if recorded is not None:
-            marks.append("unchanged" if now == recorded else "CHANGED SINCE")
-        elif state == "unchanged":
-            marks.append("unchanged")
-        if state == "edited":
-            marks.append("EDITED BY HAND")
-        if state == "stale":
-            marks.append("STALE")
-        if state == "unrecorded":
-            marks.append("no record of its job")
-        return ", ".join(marks)
-
-    def _source(self, output: str, record: Record) -> Iterator[str]:
-        """Yield what a snapshot says of its origin, and what a recipe says."""
-        path = self.lineage.base / output
-        source = path / "SOURCE.json"
-        if source.is_file():
-            document = read_json(source, enter=False)
-            identity = document.get("id") or "made by the workflow"
-            revision = document.get("revision") or "no revision"
-            yield f"source   {document['kind']}: {identity} ({revision})"
-        if record["program"] == "recipe" and path.is_file():
-            yield from (f"| {line}" for line in path.read_text(encoding="utf-8").splitlines())
-
-
-def _job(record: Record) -> Iterator[str]:
-    hardware = record["hardware"]
-    facts = "".join(
-        f", {key} {value:,}" if isinstance(value, int) else f", {key} {value}"
-        for key, value in record["facts"].items()
-    )
-    yield (
-        f"made by  {record['program']}, {record['started']}, {record['seconds']:,} s "
-        f"({record['cpu_seconds']:,} CPU-s) on {hardware['machine']}, {hardware['device']}{facts}"
-    )
-    yield f"code     {commit_line(record['code'])}"
-    yield f"with     {', '.join(f'{name} {v}' for name, v in record['packages'].items())}"
-    yield f"command  {shlex.join(record['command'])}"
-
-
-def commit_line(code: dict[str, Any]) -> str:
-    """Return a commit for people, with the number of files that differed from it."""
-    changed = len(code["changed"])
-    files = "file" if changed == 1 else "files"
-    return code["commit"][:12] + (f" and {changed} changed {files}" if changed else "")

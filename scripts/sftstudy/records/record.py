@@ -1,4 +1,4 @@
-"""The record of a run: what a program was given, what it made of it, with what, and for how long.
+"""The record of a job: what its program was given, what it made of it, with what, and for how long.
 
 Programs that Snakemake starts write one when they have succeeded (option ``--record``). Records are
 declared as logs of the rules: they are no part of the graph of jobs and rerun nothing. Everything
@@ -15,15 +15,13 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from sftstudy.device import DEVICE
-from sftstudy.files.folders import folder_sha256
-from sftstudy.files.hashing import sha256_file
+from sftstudy.documents.record import CodeState, Hardware, Memory, Record
 from sftstudy.files.ledger import LEDGER, shown
-from sftstudy.files.reading import read_json
 from sftstudy.files.repository import ROOT
 from sftstudy.files.writing import write_json
+from sftstudy.records.content import content_sha256
 
 SCHEMA = 1
 # What has a say in results. Of these a record names those that its program has imported.
@@ -53,8 +51,8 @@ _CODE = ("Snakefile", "rules", "scripts", "config")
 UNKNOWN = "unknown"
 
 
-def write() -> None:
-    """Write the record of this process, if it has made anything.
+def write(file: Path) -> None:
+    """Write the record of this process to a file, if it has made anything.
 
     A process that made nothing (a training's second GPU, say) has nothing to explain.
     """
@@ -62,7 +60,7 @@ def write() -> None:
     if not outputs:
         return
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    document = {
+    document: Record = {
         "schema": SCHEMA,
         "program": Path(sys.argv[0]).stem,
         "command": [shown(Path(sys.argv[0])), *sys.argv[1:]],
@@ -77,7 +75,7 @@ def write() -> None:
         "inputs": _inputs(outputs),
         "outputs": outputs,
     }
-    write_json(LEDGER.record, document)
+    write_json(file, document)
 
 
 def _inputs(outputs: dict[str, str]) -> dict[str, str | None]:
@@ -96,43 +94,12 @@ def _inputs(outputs: dict[str, str]) -> dict[str, str | None]:
 
 
 def use(path: Path) -> None:
-    """Enter a folder, or a file that other libraries read, as an input of this run."""
+    """Enter a folder, or a file that other libraries read, as an input of this job."""
     if LEDGER.record:
         LEDGER.used(path, content_sha256(path))
 
 
-def content_sha256(path: Path) -> str:
-    """Return the hash of a file, or of what is in a folder.
-
-    Weights are gigabytes: where the folder's own description lists their hash and is not older
-    than they are, that hash is taken.
-    """
-    return folder_sha256(path, _described_weights(path)) if path.is_dir() else sha256_file(path)
-
-
-def _described_weights(folder: Path) -> dict[str, str]:
-    """Return the hashes of a checkpoint's weights that can be had without reading them."""
-    described: dict[str, str] = {}
-    for name in ("SOURCE.json", "provenance.json"):
-        file = folder / name
-        if not file.is_file():
-            continue
-        document = read_json(file, enter=False)
-        hashes = document.get("weights_sha256") or {
-            name: facts["sha256"] for name, facts in document.get("files", {}).items()
-        }
-        written = file.stat().st_mtime_ns
-        described |= {
-            name: sha256
-            for name, sha256 in hashes.items()
-            if name.endswith(".safetensors")
-            and (folder / name).is_file()
-            and (folder / name).stat().st_mtime_ns <= written
-        }
-    return described
-
-
-def code_state() -> dict[str, Any]:
+def code_state() -> CodeState:
     """Return the commit of this checkout and the files that differ from it.
 
     The commit is ``unknown`` where there is no git, or no checkout.
@@ -171,7 +138,7 @@ def packages() -> dict[str, str]:
     return found
 
 
-def hardware() -> dict[str, Any]:
+def hardware() -> Hardware:
     """Return the machine, its CPU, the number of its cores, and its accelerator."""
     torch = sys.modules.get("torch")
     device = "cpu"
@@ -191,7 +158,7 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def memory() -> dict[str, int | None]:
+def memory() -> Memory:
     """Return the most bytes that this process held of main memory, and on its CUDA device."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     torch = sys.modules.get("torch")

@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sftstudy.documents.shapes import read_provenance, read_source
+from sftstudy.documents.card import read_card
+from sftstudy.documents.lengths import Lengths
+from sftstudy.documents.provenance import Provenance, read_provenance
+from sftstudy.documents.source import read_source
 from sftstudy.files.ledger import shown
-from sftstudy.files.reading import read_json
-from sftstudy.records.lineage import Lineage, commit_line
+from sftstudy.records.explain import commit_line
+from sftstudy.records.lineage import Lineage
 from sftstudy.records.record import code_state
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
@@ -23,8 +26,8 @@ def _card(results: Results, task: str) -> Row:
     path = results.layout.card(task)
     if not path.exists():
         return {"task": task, "card": None}
-    card = read_json(path)
-    splits = card["splits"].values()
+    card = read_card(path)
+    splits, train = card["splits"].values(), card["splits"].get("train")
     labels = {
         label: [split["labels"].get(label, 0) for split in splits]
         for label in sorted({label for split in splits for label in split["labels"]})
@@ -34,23 +37,20 @@ def _card(results: Results, task: str) -> Row:
         "card": card,
         # Some labels are the rule; a long list is folded away by the template.
         "labels": labels,
-        "unseen": len(set(labels) - set(card["splits"].get("train", {}).get("labels", {}))),
+        "unseen": len(set(labels) - set(train["labels"] if train else ())),
         "lengths": [_length(student, document) for student, document in card["lengths"].items()],
     }
 
 
-def _length(student: str, document: Row) -> Row:
-    longest = {
-        split: part["conversation"]["max"]
-        for split, part in document["splits"].items()
-        if part["conversation"]
-    }
-    train = document["splits"].get("train", {}).get("conversation", {})
+def _length(student: str, document: Lengths) -> Row:
+    splits = document["splits"]
+    longest = [part["conversation"]["max"] for part in splits.values() if part["conversation"]]
+    train = splits["train"]["conversation"] if "train" in splits else {}
     return {
         "student": student,
         "max_length": document["max_length"],
         "train": train,
-        "longest": max(longest.values(), default=None),
+        "longest": max(longest, default=None),
         "dropped": sum(len(ids) for ids in document["dropped"].values()),
     }
 
@@ -65,10 +65,13 @@ def sources(results: Results) -> list[Row]:
     ]
     for name, kind, folder in folders:
         path = folder / "SOURCE.json"
-        source = read_source(path) if path.exists() else {}
-        row = {"name": name, "kind": kind, "files": len(source.get("files", {}))}
-        found.append(row | {key: source.get(key) for key in ("id", "revision")})
-        found[-1]["from"] = source.get("kind")
+        row: Row = {"name": name, "kind": kind, "files": 0}
+        row |= dict.fromkeys(("id", "revision", "from"))
+        if path.exists():
+            source = read_source(path)
+            row |= {"files": len(source["files"]), "id": source["id"]}
+            row |= {"revision": source["revision"], "from": source["kind"]}
+        found.append(row)
     return found
 
 
@@ -126,7 +129,7 @@ def missing_variants(missing: list[Row]) -> list[Row]:
     return list(found.values())
 
 
-def _provenance(results: Results) -> Iterator[Row]:
+def _provenance(results: Results) -> Iterator[Provenance]:
     for student, task, trial in results.trials():
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
         if path.exists():

@@ -1,11 +1,16 @@
 """The tables between verdicts and predictions: key metrics, and regret by configuration."""
 
+from collections.abc import Mapping
+
+from sftstudy.documents.recommendation import Recommendation
 from sftstudy.study.variants import BASE, task_of
 from sftstudy.tables.results import Results, shown_configuration
 from sftstudy.tables.schema import Row, Tables, is_significant
 
 
-def key_metrics(results: Results, tables: Tables, documents: dict[str, Row | None]) -> Row:
+def key_metrics(
+    results: Results, tables: Tables, documents: Mapping[str, Recommendation | None]
+) -> Row:
     """Return baseline and shown checkpoints of every student against all test splits and controls.
 
     A cell is None where nothing was measured. ``best`` marks the largest value of a column.

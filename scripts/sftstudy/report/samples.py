@@ -7,10 +7,14 @@ Prompts, references and the baseline's replies are stored once, however many cel
 import base64
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
-from sftstudy.documents import shapes
+from sftstudy.documents.metrics import read_metrics
+from sftstudy.documents.recommendation import Recommendation
+from sftstudy.documents.replies import Reply, read_replies
+from sftstudy.documents.rows import Message, read_rows
+from sftstudy.documents.rows import Row as DataRow
 from sftstudy.pages.text import cut
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Cell, Results, shown_configuration
@@ -24,7 +28,7 @@ REPLY, PROMPT, REFERENCE = 700, 1200, 500  # characters kept of each text
 OUTCOMES = ("broken", "fixed", "both wrong", "both right")
 
 
-def encoded(results: Results, documents: dict[str, Row | None]) -> tuple[str, int]:
+def encoded(results: Results, documents: Mapping[str, Recommendation | None]) -> tuple[str, int]:
     """Return the samples as base64 of deflated JSON, and the largest number per cell."""
     collected = _Collected(results)
     for cell in _cells(results, documents):
@@ -39,7 +43,7 @@ def encoded(results: Results, documents: dict[str, Row | None]) -> tuple[str, in
     return payload, size
 
 
-def _cells(results: Results, documents: dict[str, Row | None]) -> Iterator[Cell]:
+def _cells(results: Results, documents: Mapping[str, Recommendation | None]) -> Iterator[Cell]:
     """Yield what is shown of each student on everything, and every other trial on its val split.
 
     Test replies of trials that were not chosen stay out of sight: they must choose nothing.
@@ -57,8 +61,8 @@ class _Collected:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self.rows: dict[str, dict[str, Row]] = {}
-        self.replies: dict[Cell, dict[str, Row]] = {}
+        self.rows: dict[str, dict[str, DataRow]] = {}
+        self.replies: dict[Cell, dict[str, Reply]] = {}
         self.items: dict[Cell, dict[str, Row]] = {}
         self.cells: list[Row] = []
 
@@ -103,7 +107,7 @@ class _Collected:
         rows = self.results.rows(cell[2])
         if not all(path.exists() for path in (*files, rows)):
             return False
-        document = shapes.read_metrics(files[0])
+        document = read_metrics(files[0])
         key = document["metrics"][document["primary"]]["outcome"]
         is_task = document["task"] in self.results.tasks
         self.items[cell] = {
@@ -113,9 +117,9 @@ class _Collected:
             }
             for item in document["items"]
         }
-        self.replies[cell] = {row["id"]: row for row in shapes.read_lines(files[1], shapes.REPLY)}
+        self.replies[cell] = {row["id"]: row for row in read_replies(files[1])}
         if cell[2] not in self.rows:
-            self.rows[cell[2]] = {row["id"]: row for row in shapes.read_lines(rows, shapes.ROW)}
+            self.rows[cell[2]] = {row["id"]: row for row in read_rows(rows)}
         return True
 
     def document(self, size: int) -> Row:
@@ -178,7 +182,7 @@ def _common_lines(texts: list[str]) -> str:
     return first[: first.rfind("\n", 0, length) + 1]
 
 
-def _conversation(messages: list[Row]) -> str:
+def _conversation(messages: list[Message]) -> str:
     """Return the text of a prompt or completion; roles are named where there are several turns."""
     if len(messages) == 1:
         return messages[0]["content"]

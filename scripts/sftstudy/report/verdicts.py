@@ -1,5 +1,8 @@
 """The first thing that people read: per student, what to ship, or why nothing."""
 
+from collections.abc import Mapping
+
+from sftstudy.documents.recommendation import Recommendation
 from sftstudy.pages.numbers import number
 from sftstudy.recommendation.names import (
     BASELINE_FAILS,
@@ -32,7 +35,7 @@ _FILES = (
 def verdicts(
     results: Results,
     tables: Tables,
-    documents: dict[str, Row | None],
+    documents: Mapping[str, Recommendation | None],
     seconds: dict[str, dict[str, float | None]],
 ) -> list[Row]:
     """Return one view per student, in the order of the plan; `seconds` are `training_seconds`."""
@@ -81,7 +84,7 @@ def _view(
     results: Results,
     tables: Tables,
     student: str,
-    document: Row | None,
+    document: Recommendation | None,
     seconds: dict[str, float | None],
 ) -> Row:
     verdict = document["verdict"] if document else MISSING

@@ -13,10 +13,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import weights_sha256
+from sftstudy.files.hashing import weights_sha256
 from sftstudy.files.ledger import shown
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, write_json
@@ -49,19 +49,19 @@ def keep(output: Path, scratch: Path, code: str) -> None:
     write_json(scratch / MARKER, {"output": shown(output), "code": code})
 
 
-def kept(scratch: Path, code: str, packages: dict[str, str]) -> dict[str, Any] | None:
+def kept(scratch: Path, code: str, packages: dict[str, str]) -> Provenance | None:
     """Return the provenance of the copy, None if there is none that this training would make.
 
     `code` is the version of the training's code, `packages` are those that it rests on.
     """
     if not (scratch / MARKER).is_file():
         return None
-    provenance = read_json(scratch / COPY / "provenance.json", enter=False)
+    provenance = read_provenance(scratch / COPY / PROVENANCE, enter=False)
     same_code = read_json(scratch / MARKER, enter=False)["code"] == code
     return provenance if same_code and provenance["packages"] == packages else None
 
 
-def publish(scratch: Path, output: Path, provenance: dict[str, Any]) -> None:
+def publish(scratch: Path, output: Path, provenance: Provenance) -> None:
     """Put the copy in the place of the checkpoint.
 
     Raises `StudyError`, and removes the copy, if its weights are not those that were trained.

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.shapes import REPLY, SCORED, read_lines
+from sftstudy.documents.metrics import Metrics
+from sftstudy.documents.replies import Reply, read_replies
+from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.files.repository import ROOT
@@ -15,7 +17,7 @@ from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
-from sftstudy.tasks.task import Outcomes, ReadsFiles, Row
+from sftstudy.tasks.task import Outcomes, ReadsFiles
 
 SCHEMA = 1
 
@@ -29,7 +31,7 @@ def metrics_document(
     data_file: Path,
     options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
@@ -37,7 +39,7 @@ def metrics_document(
     (`judgements_file`) is added to the items. Raises `StudyError` when predictions and data do not
     hold the same ids, or none.
     """
-    rows = read_lines(data_file, SCORED)
+    rows = read_scored(data_file)
     predictions = replies_by_id(rows, predictions_file, data_file)
     judged = _judged(task, rows, judgements_file, data_file)
     module = score_module(task)
@@ -60,7 +62,13 @@ def metrics_document(
         "n": len(items),
         "groups": len({item["group"] for item in items}),
         "metrics": {
-            name: estimate(metric, items) | {key: getattr(metric, key) for key in _TOLD}
+            name: {
+                **estimate(metric, items),
+                "outcome": metric.outcome,
+                "description": metric.description,
+                "better": metric.better,
+                "counts": metric.counts,
+            }
             for name, metric in (module.metrics(items) | _COMMON).items()
         },
         "items": items,
@@ -84,7 +92,6 @@ def _unchanged(files: Iterable[Path]) -> Iterator[None]:
 
 
 # What is told of a metric beside its numbers.
-_TOLD = ("outcome", "description", "better", "counts")
 _COMMON = {
     "reply_chars": Metric(
         "mean", "reply_chars", description="characters of a reply", better="neither"
@@ -99,7 +106,7 @@ _COMMON = {
 
 
 def _judged(
-    task: str, rows: Sequence[Row], judgements_file: Path | None, data_file: Path
+    task: str, rows: Sequence[Scored], judgements_file: Path | None, data_file: Path
 ) -> dict[str, Outcomes]:
     """Return what a judge answered about the replies, by the rows' ids; nothing without one."""
     if judgements_file is None:
@@ -109,7 +116,7 @@ def _judged(
     return {name: judge.outcomes(answer["text"]) for name, answer in answers.items()}
 
 
-def _item(row: Row, prediction: Mapping[str, Any], outcomes: Outcomes) -> Outcomes:
+def _item(row: Scored, prediction: Reply, outcomes: Outcomes) -> Outcomes:
     reply = prediction["text"]
     return {
         "id": row["id"],
@@ -122,16 +129,16 @@ def _item(row: Row, prediction: Mapping[str, Any], outcomes: Outcomes) -> Outcom
 
 
 def replies_by_id(
-    rows: Sequence[Row], predictions_file: Path, data_file: Path
-) -> dict[str, Mapping[str, Any]]:
+    rows: Sequence[Scored], predictions_file: Path, data_file: Path
+) -> dict[str, Reply]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
-    predictions = _by_id(read_lines(predictions_file, REPLY), predictions_file)
+    predictions = _by_id(read_replies(predictions_file), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 
 
-def _by_id(predictions: Iterable[Mapping[str, Any]], file: Path) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
+def _by_id(predictions: Sequence[Reply], file: Path) -> dict[str, Reply]:
+    found: dict[str, Reply] = {}
     for number, row in enumerate(predictions, start=1):
         if row["id"] in found:
             raise StudyError(
@@ -143,8 +150,8 @@ def _by_id(predictions: Iterable[Mapping[str, Any]], file: Path) -> dict[str, Ma
 
 
 def _check_complete(
-    rows: Sequence[Row],
-    predictions: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[Scored],
+    predictions: Mapping[str, Reply],
     predictions_file: Path,
     data_file: Path,
 ) -> None:

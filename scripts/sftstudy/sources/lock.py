@@ -2,10 +2,12 @@
 
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from sftstudy.documents.lock import Asked, Lock, Locked
+from sftstudy.documents.shapes import require
+from sftstudy.documents.source import FileFacts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.reading import read_text
@@ -24,13 +26,10 @@ _LOCK = (
 )
 
 
-def read(path: Path) -> dict[str, dict[str, Any]]:
-    """Return ``{"datasets": {name: entry}, "students": {name: entry}}``; a missing file is empty.
-
-    An entry is ``{"hub", "revision", "patterns", "commit", "files": {path: {"sha256", "bytes"}}}``.
-    """
+def read(path: Path) -> Lock:
+    """Return the lock; a missing file is an empty one."""
     if not path.exists():
-        return {section: {} for section in KIND}
+        return {"datasets": {}, "students": {}}
     try:
         document = yaml.safe_load(read_text(path, enter=False)) or {}
     except yaml.YAMLError as error:
@@ -42,15 +41,18 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
             f"{path}: expected the keys {', '.join(KIND)}, found {list(document)}; "
             "run `snakemake lock_sources`"
         )
-    return {section: document.get(section) or {} for section in KIND}
+    datasets, students = (document.get(section) or {} for section in KIND)
+    found: Lock = {"datasets": datasets, "students": students}
+    require(found, Lock, str(path))
+    return found
 
 
-def write(path: Path, document: dict[str, dict[str, Any]]) -> None:
+def write(path: Path, document: Lock) -> None:
     """Write the lock, sorted, so that equal content gives equal bytes."""
     write_text(path, _HEADER + yaml.safe_dump(document, sort_keys=True, width=100))
 
 
-def entry(path: Path, section: Section, name: str, source: Source) -> dict[str, Any]:
+def entry(path: Path, section: Section, name: str, source: Source) -> Locked:
     """Return the lock's entry of a hub source.
 
     Raises `StudyError` when there is none, or when it was made for another repository, revision
@@ -71,7 +73,7 @@ def entry(path: Path, section: Section, name: str, source: Source) -> dict[str, 
     return found
 
 
-def lock_source(section: Section, name: str, source: Source) -> dict[str, Any]:
+def lock_source(section: Section, name: str, source: Source) -> Locked:
     """Ask the hub for a source's commit and files; return the entry for the lock.
 
     The SHA-256 of large files comes from the hub's listing, small ones are downloaded and hashed.
@@ -83,17 +85,17 @@ def lock_source(section: Section, name: str, source: Source) -> dict[str, Any]:
     names = _choose(f"{section}.{name}: {repository}", section, source, list(remote))
     small = [item for item in names if remote[item].sha256 is None]
     folder = hub.download(pinned, small) if small else Path()
-    files = {
+    files: dict[str, FileFacts] = {
         item: {
             "sha256": remote[item].sha256 or sha256_file(folder / item),
             "bytes": remote[item].bytes,
         }
         for item in names
     }
-    return _asked(source) | {"commit": commit, "files": files}
+    return {**_asked(source), "commit": commit, "files": files}
 
 
-def _asked(source: Source) -> dict[str, Any]:
+def _asked(source: Source) -> Asked:
     return {"hub": source.hub, "revision": source.revision, "patterns": list(source.files)}
 
 

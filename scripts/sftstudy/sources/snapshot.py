@@ -3,15 +3,15 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
+from sftstudy.documents.lock import Locked
+from sftstudy.documents.source import SOURCE, FileFacts
+from sftstudy.documents.source import Source as Description
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, write_json
 from sftstudy.sources import hub, lock, student
 from sftstudy.sources.source import Section, Source, local_files, without_code
-
-DESCRIPTION = "SOURCE.json"
 
 
 def fetch(section: Section, name: str, source: Source, lock_file: Path, output: Path) -> None:
@@ -22,14 +22,14 @@ def fetch(section: Section, name: str, source: Source, lock_file: Path, output: 
         _copy_local(section, source, output)
 
 
-def describe(kind: str, identity: str, revision: str | None, folder: Path) -> dict[str, Any]:
+def describe(kind: str, identity: str, revision: str | None, folder: Path) -> Description:
     """Return the document for ``SOURCE.json`` of a folder: every file's SHA-256 and size.
 
     `kind` is hub, path or smoke; `revision` the commit sha where there is one. It holds no time,
     so that the same source gives the same bytes.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {
+    files: dict[str, FileFacts] = {
         path.relative_to(folder).as_posix(): {
             "sha256": sha256_file(path),
             "bytes": path.stat().st_size,
@@ -39,7 +39,7 @@ def describe(kind: str, identity: str, revision: str | None, folder: Path) -> di
     return {"kind": kind, "id": identity, "revision": revision, "files": files}
 
 
-def _fetch_hub(section: Section, source: Source, entry: dict[str, Any], output: Path) -> None:
+def _fetch_hub(section: Section, source: Source, entry: Locked, output: Path) -> None:
     commit, files = entry["commit"], entry["files"]
     repository = hub.Repository(lock.KIND[section], source.hub, commit)
     folder = hub.download(repository, list(files))
@@ -50,8 +50,8 @@ def _fetch_hub(section: Section, source: Source, entry: dict[str, Any], output: 
     with atomic_path(output) as temporary:
         for name in files:
             _link_or_copy(folder / name, temporary / name)
-        document = {"kind": "hub", "id": source.hub, "revision": commit, "files": files}
-        write_json(temporary / DESCRIPTION, document)
+        found: Description = {"kind": "hub", "id": source.hub, "revision": commit, "files": files}
+        write_json(temporary / SOURCE, found)
 
 
 def _copy_local(section: Section, source: Source, output: Path) -> None:
@@ -68,7 +68,7 @@ def _copy_local(section: Section, source: Source, output: Path) -> None:
             # Copied, never linked: an edit of the mirror in place must not change the snapshot.
             shutil.copyfile(folder / name, temporary / name)
         document = describe("path", source.path, None, temporary)
-        write_json(temporary / DESCRIPTION, document)
+        write_json(temporary / SOURCE, document)
 
 
 def _verify(repository: hub.Repository, path: Path, name: str, expected: str) -> None:

@@ -1,18 +1,17 @@
 """From a metric's definition and the outcomes of all rows to value, n, standard error, interval."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.metrics import Estimate
 from sftstudy.errors import StudyError
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.intervals import real_mean, statistic, unit_mean
 from sftstudy.statistics.metric import Item, Metric
 
 
-def estimate(metric: Metric, items: Sequence[Item]) -> dict[str, Any]:
+def estimate(metric: Metric, items: Sequence[Item]) -> Estimate:
     """Return ``{"value", "n", "se", "low", "high", "interval"}`` of a metric over `items`.
 
     Rows that share a ``group`` are resampled and counted together. With no row to measure on,
@@ -35,8 +34,13 @@ def estimate(metric: Metric, items: Sequence[Item]) -> dict[str, Any]:
                 "values other than 0 and 1; declare it as a mean"
             )
         result = unit_mean(values, codes) if unit else real_mean(values, codes)
-    return {"value": result.value, "n": len(chosen)} | {
-        key: value for key, value in asdict(result).items() if key != "value"
+    return {
+        "value": result.value,
+        "n": len(chosen),
+        "se": result.se,
+        "low": result.low,
+        "high": result.high,
+        "interval": result.interval,
     }
 
 

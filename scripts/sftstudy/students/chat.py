@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.rows import Message, Row
 from sftstudy.errors import StudyError
 from sftstudy.records.record import use
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Messages = list[dict[str, str]]
+Messages = list[Message]
 _QUESTION: Messages = [{"role": "user", "content": "?"}]
 
 
@@ -80,9 +81,8 @@ def _rendered(
     **how: Any,
 ) -> str:
     """Return a conversation as text; `how` are arguments of `apply_chat_template`."""
-    text = tokenizer.apply_chat_template(
-        conversation, tokenize=False, **how, **chat_template_kwargs
-    )
+    turns: list[dict[str, Any]] = [{**message} for message in conversation]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, **how, **chat_template_kwargs)
     assert isinstance(text, str), "of one conversation, not made tokens"
     return text
 
@@ -100,7 +100,7 @@ def turn_end(
     """Return the special token that the template writes behind a reply, which training teaches;
     None where it writes none there."""
     reply = "REPLY"
-    conversation = [*_QUESTION, {"role": "assistant", "content": reply}]
+    conversation: Messages = [*_QUESTION, {"role": "assistant", "content": reply}]
     text = _rendered(tokenizer, conversation, chat_template_kwargs)
     behind = token_ids(tokenizer, [text.rpartition(reply)[2]])[0]
     known = tokenizer.added_tokens_decoder
@@ -151,7 +151,7 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> lis
 
 def conversation_ids(
     tokenizer: "PreTrainedTokenizerBase",
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
     chat_template_kwargs: dict[str, Any],
     where: str,
 ) -> list[tuple[list[int], list[int]]]:
@@ -191,7 +191,7 @@ def conversation_ids(
 
 def _render_row(
     tokenizer: "PreTrainedTokenizerBase",
-    row: dict[str, Any],
+    row: Row,
     chat_template_kwargs: dict[str, Any],
     where: str,
 ) -> tuple[str, str]:

@@ -5,9 +5,10 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
+from sftstudy.documents.removed import removed_weights
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import folder_sha256, removed_weights
 from sftstudy.files.hashing import file_marks
+from sftstudy.records.content import folder_sha256
 
 
 def fingerprint(checkpoint: Path) -> str:

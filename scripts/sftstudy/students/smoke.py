@@ -54,7 +54,7 @@ def build(output: Path, pretraining: Pretraining) -> dict[str, Any]:
     model = make_model(tokenizer)
     loss = train_model(model, tokenizer, pairs, pretraining)
     source = {
-        "kind": "smoke",
+        **{"kind": "smoke", "id": None, "revision": None, "files": {}},
         **asdict(pretraining),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "loss": round(loss, 4),

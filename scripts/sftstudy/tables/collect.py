@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sftstudy.documents.shapes import read_metrics, read_provenance
+from sftstudy.documents.metrics import Metrics, read_metrics
+from sftstudy.documents.provenance import Provenance, read_provenance
+from sftstudy.documents.recommendation import Recommendation
 from sftstudy.recommendation.names import MISSING
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.multiplicity import holm
@@ -24,7 +26,7 @@ class _Read:
 
     metrics: list[Row] = field(default_factory=list)
     primary: dict[Cell, Row] = field(default_factory=dict)
-    documents: dict[Cell, Row] = field(default_factory=dict)  # of the cells to compare
+    documents: dict[Cell, Metrics] = field(default_factory=dict)  # of the cells to compare
     missing: list[Row] = field(default_factory=list)
 
 
@@ -70,7 +72,7 @@ def _read_cells(results: Results, shown: dict[str, str | None]) -> _Read:
     return read
 
 
-def _metric_rows(cell: Cell, document: Row) -> list[Row]:
+def _metric_rows(cell: Cell, document: Metrics) -> list[Row]:
     student, variant, evalset = cell
     identity = {
         "student": student,
@@ -103,11 +105,11 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
     for student, task, trial in results.trials():
         identity = {"student": student, "task": task, "trial": trial}
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
-        provenance = read_provenance(path) if path.exists() else {}
-        recipe = {"method": "full"} | provenance["recipe"]["training"] if provenance else {}
-        row = identity | {name: recipe.get(name) for name in AXES}
-        cost = ("train_flops", "tokens", "steps", "device")
-        row |= {name: provenance.get(name) for name in cost}
+        row: Row = identity | dict.fromkeys(AXES)
+        if path.exists():
+            provenance = read_provenance(path)
+            row |= _training(provenance)
+            curves += [identity | point for point in _curve(provenance["log_history"])]
         base = primary.get((student, BASE, f"{task}.val"))
         tuned = primary.get((student, f"{task}/{trial}", f"{task}.val"))
         if tuned:
@@ -117,14 +119,25 @@ def _trial_rows(results: Results, primary: dict[Cell, Row]) -> tuple[list[Row], 
         if base and tuned and None not in (base["value"], tuned["value"]):
             row["change"] = tuned["value"] - base["value"]
         trials.append(row)
-        log = [entry for entry in provenance.get("log_history", []) if "loss" in entry]
-        stride = max(1, -(-len(log) // CURVE_POINTS))
-        names = ("step", "epoch", "loss", "learning_rate")
-        curves += [identity | {key: e.get(key) for key in names} for e in log[::stride]]
     return trials, curves
 
 
-def _configuration_rows(document: Row) -> list[Row]:
+def _training(provenance: Provenance) -> Row:
+    """Return a training's hyperparameters and what it has cost."""
+    recipe = {"method": "full"} | provenance["recipe"]["training"]
+    row = {name: recipe.get(name) for name in AXES}
+    row |= {"train_flops": provenance["train_flops"], "tokens": provenance["tokens"]}
+    return row | {"steps": provenance["steps"], "device": provenance["device"]}
+
+
+def _curve(log_history: list[dict[str, float | None]]) -> list[Row]:
+    log = [entry for entry in log_history if "loss" in entry]
+    stride = max(1, -(-len(log) // CURVE_POINTS))
+    names = ("step", "epoch", "loss", "learning_rate")
+    return [{key: entry.get(key) for key in names} for entry in log[::stride]]
+
+
+def _configuration_rows(document: Recommendation) -> list[Row]:
     rows = []
     for entry in document["configurations"]:
         row = {key: entry.get(key) for key in COLUMNS["configurations"]}
@@ -134,7 +147,7 @@ def _configuration_rows(document: Row) -> list[Row]:
     return rows
 
 
-def _regret_rows(document: Row) -> list[Row]:
+def _regret_rows(document: Recommendation) -> list[Row]:
     return [
         {
             "student": document["student"],
@@ -148,7 +161,7 @@ def _regret_rows(document: Row) -> list[Row]:
     ]
 
 
-def _gate_rows(document: Row) -> list[Row]:
+def _gate_rows(document: Recommendation) -> list[Row]:
     return [
         {"student": document["student"], "trial": entry["configuration"], **gate}
         for entry in document["configurations"]
@@ -156,7 +169,7 @@ def _gate_rows(document: Row) -> list[Row]:
     ]
 
 
-def _recommendation_row(student: str, document: Row | None, missing: list[Row]) -> Row:
+def _recommendation_row(student: str, document: Recommendation | None, missing: list[Row]) -> Row:
     count = sum(entry["student"] == student for entry in missing)
     row: Row = {"student": student, "missing": count}
     if document is None:
@@ -195,7 +208,7 @@ def _forgetting_rows(results: Results, shown: dict[str, str | None], read: _Read
     return rows
 
 
-def _comparison(base: Row | None, tuned: Row | None) -> Row:
+def _comparison(base: Metrics | None, tuned: Metrics | None) -> Row:
     """Return the paired comparison of two metrics documents by their primary metric.
 
     Empty where one is missing or measured nothing; without a test where the metric is no mean over

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sftstudy.files.reading import read_json
+from sftstudy.documents.plan import Plan, read_plan
+from sftstudy.documents.recommendation import Recommendation, read_recommendation
 from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE
 
@@ -16,7 +16,7 @@ Cell = tuple[str, str, str]  # student, variant, evalset
 class Results:
     """A plan (see `sftstudy.study.plan`) and the folder with what came of it."""
 
-    plan: dict[str, Any]
+    plan: Plan
     folder: Path
 
     @property
@@ -71,18 +71,18 @@ class Results:
         name, _, split = evalset.partition(".")
         return self.layout.rows(name, split or "test")
 
-    def recommendation(self, student: str) -> dict[str, Any] | None:
+    def recommendation(self, student: str) -> Recommendation | None:
         """Return a student's recommendation, or None where there is none."""
         path = self.layout.recommendation(student)
-        return read_json(path) if path.exists() else None
+        return read_recommendation(path) if path.exists() else None
 
 
 def load(plan: Path, folder: Path) -> Results:
     """Return the results in `folder` of the study that the file `plan` describes."""
-    return Results(read_json(plan), folder)
+    return Results(read_plan(plan), folder)
 
 
-def shown_configuration(recommendation: dict[str, Any] | None) -> str | None:
+def shown_configuration(recommendation: Recommendation | None) -> str | None:
     """Return the chosen configuration, or the least violating one, or None."""
     if recommendation is None:
         return None

@@ -1,8 +1,9 @@
 """A recipe as TRL's arguments: every value that matters set, no default of a library left."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sftstudy.documents.recipe import Recipe
 from sftstudy.errors import StudyError
 from sftstudy.prefix_sharing.batching import step_batches
 from sftstudy.students.models import pick_device
@@ -18,7 +19,7 @@ _NOT_TRL = ("method", "lora_r", "lora_alpha", "lora_dropout")  # these make the 
 
 
 def sft_arguments(
-    recipe: dict[str, Any],
+    recipe: Recipe,
     scratch: Path,
     collator: "PrefixSharingCollator | None",
     examples: list[dict[str, list[int]]],

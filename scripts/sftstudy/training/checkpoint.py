@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sftstudy.files.folders import weights_sha256
+from sftstudy.documents.provenance import PROVENANCE, Facts, Provenance
+from sftstudy.documents.recipe import Recipe
+from sftstudy.files.hashing import weights_sha256
 from sftstudy.files.writing import atomic_path, write_json, write_text
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.packages import package_versions
@@ -23,7 +25,7 @@ _METHODS = {
 _OWN = ("SOURCE.json", "README.md", "config.json", "provenance.json")
 
 
-def save(trainer: "WatchedTrainer", job: TrainingJob, facts: dict[str, Any]) -> None:
+def save(trainer: "WatchedTrainer", job: TrainingJob, facts: Facts) -> None:
     """Write the checkpoint beside its place and rename it there; all processes take part."""
     from peft import PeftModel
 
@@ -66,17 +68,15 @@ def cast_weights(folder: Path, dtype: str) -> None:
     write_text(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def finish(folder: Path, recipe: dict[str, Any], facts: dict[str, Any]) -> None:
+def finish(folder: Path, recipe: Recipe, facts: Facts) -> None:
     """Write provenance.json and the model card, and make all files readable in shared folders."""
-    write_json(
-        folder / "provenance.json",
-        {
-            "recipe": recipe,
-            **facts,
-            "weights_sha256": weights_sha256(folder),
-            "packages": package_versions(),
-        },
-    )
+    provenance: Provenance = {
+        "recipe": recipe,
+        **facts,
+        "weights_sha256": weights_sha256(folder),
+        "packages": package_versions(),
+    }
+    write_json(folder / PROVENANCE, provenance)
     write_text(folder / "README.md", _model_card(recipe, facts))
     umask = os.umask(0)
     os.umask(umask)
@@ -84,12 +84,12 @@ def finish(folder: Path, recipe: dict[str, Any], facts: dict[str, Any]) -> None:
         path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
 
 
-def _model_card(recipe: dict[str, Any], facts: dict[str, Any]) -> str:
+def _model_card(recipe: Recipe, facts: Facts) -> str:
     from huggingface_hub import ModelCard, ModelCardData
 
-    base = facts["base"].get("id") or recipe["student"]
+    base = facts["base"]["id"] or recipe["student"]
     data = ModelCardData(
-        base_model=base if facts["base"].get("kind") == "hub" else None,
+        base_model=base if facts["base"]["kind"] == "hub" else None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["sft", "trl", recipe["task"]],

@@ -1,10 +1,12 @@
 """What a training tells about itself: in the provenance of its checkpoint, and in its record."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sftstudy.documents.provenance import Facts, OutOfMemory
+from sftstudy.documents.recipe import Recipe
+from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.files.ledger import LEDGER
-from sftstudy.files.reading import read_json
 from sftstudy.training.flops import training_flops
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.trainer import Built
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def facts(
-    job: TrainingJob, built: Built, seconds: float, out_of_memory: list[dict[str, Any]]
-) -> dict[str, Any]:
+    job: TrainingJob, built: Built, seconds: float, out_of_memory: list[OutOfMemory]
+) -> Facts:
     """Return what provenance says of a finished training, beside its recipe.
 
     `seconds` is the time that it has trained, `out_of_memory` what did not fit.
@@ -25,7 +27,7 @@ def facts(
     tokens = math.ceil(built.tokens_per_epoch * job.recipe["training"]["num_train_epochs"])
     processes = trainer.args.world_size
     return {
-        "base": read_json(job.base.folder / "SOURCE.json"),
+        "base": read_source(job.base.folder / SOURCE),
         "identity": job.identity,
         "base_sha256": job.base.sha256,
         "data_sha256": job.data.sha256,
@@ -47,12 +49,16 @@ def facts(
     }
 
 
-def note(recipe: dict[str, Any], facts: dict[str, Any]) -> None:
+def note(recipe: Recipe, facts: Facts) -> None:
     """Enter what a training has cost into the record of this job."""
     LEDGER.note(
         dtype=recipe["model"]["dtype"],
         flops=facts["train_flops"],
-        **{key: facts[key] for key in ("rows", "steps", "tokens", "gpu_seconds", "device")},
+        rows=facts["rows"],
+        steps=facts["steps"],
+        tokens=facts["tokens"],
+        gpu_seconds=facts["gpu_seconds"],
+        device=facts["device"],
     )
 
 
@@ -62,7 +68,7 @@ def _device_name(device: "torch.device") -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def loss_curve(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def loss_curve(log_history: list[dict[str, float]]) -> list[dict[str, float | None]]:
     """Return the logged losses. With float16 a gradient norm may be infinite; JSON has no infinity.
 
     Such a step is skipped by the loss scaler and harms nothing; its norm is given as None.

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sftstudy.files.folders import removed_weights
+from sftstudy.documents.recipe import Recipe
+from sftstudy.documents.removed import removed_weights
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.reading import read_json
 from sftstudy.run import finished
@@ -25,7 +25,7 @@ class TrainingJob:
         tracking: where its curves are shown.
     """
 
-    recipe: dict[str, Any]
+    recipe: Recipe
     data: TrainingData
     base: Watched
     scratch_root: Path

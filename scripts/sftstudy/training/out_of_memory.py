@@ -8,19 +8,19 @@ attempt of the job reads it.
 """
 
 from pathlib import Path
-from typing import Any
 
+from sftstudy.documents.provenance import OutOfMemory
+from sftstudy.documents.shapes import read
 from sftstudy.errors import StudyError
-from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 
 FILE = "memory.json"
 
 
-def events(scratch: Path) -> list[dict[str, Any]]:
+def events(scratch: Path) -> list[OutOfMemory]:
     """Return what was tried and did not fit, oldest first."""
     file = scratch / FILE
-    return read_json(file) if file.is_file() else []
+    return read(file, list[OutOfMemory]) if file.is_file() else []
 
 
 def smaller(per_device: int, accumulation: int, times: int = 1) -> tuple[int, int]:
@@ -55,7 +55,7 @@ def record(scratch: Path, name: str, step: int, batch: tuple[int, int], error: E
             "(lora_space), or use a device with more memory; "
             "`python tools/estimate.py` says what training needs"
         )
-    event = {
+    event: OutOfMemory = {
         "step": step,
         "per_device_train_batch_size": per_device,
         "gradient_accumulation_steps": accumulation,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.documents.shapes import ROW, read_lines
+from sftstudy.documents.lengths import read_lengths
+from sftstudy.documents.rows import Row, read_rows
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
-from sftstudy.files.reading import read_json
 from sftstudy.students.chat import conversation_ids
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ IGNORED = -100  # the label of a token without loss, as in torch's cross entropy
 class TrainingData:
     """The rows to train on, their file with its SHA-256, the ids that `lengths` dropped from it."""
 
-    rows: Sequence[dict[str, Any]]
+    rows: list[Row]
     file: Path
     sha256: str
     dropped: list[str]
@@ -33,9 +33,9 @@ def training_data(train_file: Path, lengths_file: Path) -> TrainingData:
     Raises `StudyError` if nothing is left, or if the file is edited at this moment: the hash that
     provenance states must be that of the rows that were trained on.
     """
-    dropped = read_json(lengths_file).get("dropped", {}).get("train", [])
+    dropped = read_lengths(lengths_file)["dropped"].get("train", [])
     left_out, sha256 = set(dropped), sha256_file(train_file)
-    rows = [row for row in read_lines(train_file, ROW) if row["id"] not in left_out]
+    rows = [row for row in read_rows(train_file) if row["id"] not in left_out]
     if sha256_file(train_file) != sha256:
         raise StudyError(f"{train_file}: was changed while it was being read; run again")
     if not rows:
@@ -44,7 +44,7 @@ def training_data(train_file: Path, lengths_file: Path) -> TrainingData:
 
 
 def samples(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
     tokenizer: "PreTrainedTokenizerBase",
     chat_template_kwargs: dict[str, Any],
     max_length: int,

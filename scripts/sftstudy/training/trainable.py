@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.recipe import Recipe
+from sftstudy.documents.source import Source
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
@@ -23,12 +25,12 @@ ADAPTER = "adapter"  # folder of the adapter within a checkpoint
 LORA = "lora"
 
 
-def is_lora(recipe: dict[str, Any]) -> bool:
+def is_lora(recipe: Recipe) -> bool:
     """Say whether a recipe trains an adapter; a recipe without a method trains all weights."""
     return recipe["training"].get("method") == LORA
 
 
-def weights_dtype(recipe: dict[str, Any]) -> str:
+def weights_dtype(recipe: Recipe) -> str:
     """Return the type in which a training keeps the student's weights.
 
     Trained weights are float32: AdamW's updates at these learning rates are smaller than bfloat16
@@ -126,14 +128,14 @@ def gathered(trainer: "WatchedTrainer", adapter_only: bool) -> "dict[str, Tensor
 
 
 def save_adapter(
-    model: "PeftModel", folder: Path, source: dict[str, Any], state: "dict[str, Tensor] | None"
+    model: "PeftModel", folder: Path, source: Source, state: "dict[str, Tensor] | None"
 ) -> None:
     """Write the adapter and its config; `state` are its weights where `gathered`."""
     model.save_pretrained(str(folder), state_dict=state)
     (folder / "README.md").unlink(missing_ok=True)
     config = read_json(folder / "adapter_config.json")
     on_hub = source["id"] if source["kind"] == "hub" else None  # never a path of this machine
-    config |= {"base_model_name_or_path": on_hub, "revision": source.get("revision")}
+    config |= {"base_model_name_or_path": on_hub, "revision": source["revision"]}
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()  # a set in memory, whose order differs from run to run
     write_json(folder / "adapter_config.json", config)

@@ -4,11 +4,10 @@ import gc
 import shutil
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any
 
-from sftstudy.errors import StudyError
+from sftstudy.documents.provenance import Provenance
+from sftstudy.documents.recipe import read_recipe
 from sftstudy.files.ledger import LEDGER
-from sftstudy.files.reading import read_text
 from sftstudy.run import finished
 from sftstudy.run.code import code_version
 from sftstudy.run.owner import Owner, owned_by_leader
@@ -30,17 +29,6 @@ class Outcome(Enum):
     FINISHED = auto()  # the checkpoint is in its place
     INTERRUPTED = auto()  # by SIGTERM; the state is saved, and the same command goes on from it
     OUT_OF_MEMORY = auto()  # the next attempt has smaller batches
-
-
-def read_recipe(file: Path) -> dict[str, Any]:
-    """Return a recipe; a `StudyError` names the field that is missing."""
-    import yaml
-
-    recipe = yaml.safe_load(read_text(file))
-    for key in ("student", "task", "trial", "model", "training"):
-        if key not in recipe:
-            raise StudyError(f"{file}: the field '{key}' is missing; delete the file and run again")
-    return recipe
 
 
 def train(
@@ -120,7 +108,7 @@ def _attempt(job: TrainingJob, owner: Owner) -> Outcome:
     return Outcome.FINISHED
 
 
-def _publish_again(job: TrainingJob, provenance: dict[str, Any]) -> None:
+def _publish_again(job: TrainingJob, provenance: Provenance) -> None:
     """Put the checkpoint that an earlier attempt has finished in its place."""
     finished.publish(job.scratch, job.output, provenance)
     LEDGER.used(job.base.folder, job.base.sha256)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import made_documents
 from programs import run
 from repository import ROOT
 from sftstudy.costs.forecast import forecasts
@@ -47,9 +48,10 @@ def test_mfu_and_tokens_per_second() -> None:
 
 
 def record(root: Path, name: str, program: str, device: str = "NVIDIA H100", **facts: object):
+    hardware = {"machine": "here", "cpu": "x86_64", "cores": 1, "device": device}
     write_json(
         root / "records" / name,
-        {"program": program, "hardware": {"device": device}, "facts": facts},
+        made_documents.record({}, program=program, hardware=hardware, facts=facts),
     )
 
 

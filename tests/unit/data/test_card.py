@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from made_documents import lengths
 from programs import call
 from sftstudy.data import card, duplicates
 from sftstudy.data.splits import split
@@ -130,14 +131,14 @@ def test_program_writes_the_card(capsys, monkeypatch, tmp_path: Path) -> None:
     write_json(raw / "SOURCE.json", source)
     write_jsonl(data / "train.jsonl", [make_row(f"t{n}", f"text {n}", label="yes") for n in "12"])
     write_jsonl(data / "val.jsonl", [make_row("v1", "another", label="no")])
-    write_json(data / "lengths" / "tiny.json", {"student": "tiny"})
+    write_json(data / "lengths" / "tiny.json", lengths())
     arguments = ["--task", "pubmedqa", "--data", data, "--raw", raw]
     arguments += ["--lengths", data / "lengths" / "tiny.json", "--output", data / "card.json"]
     status, output = call(capsys, monkeypatch, "card.py", *arguments)
     assert status == 0, output
     card = json.loads((data / "card.json").read_text())
     assert card["source"] == source
-    assert card["lengths"] == {"tiny": {"student": "tiny"}}
+    assert card["lengths"] == {"tiny": lengths()}
     assert card["splits"]["train"] == {
         "rows": 2,
         "groups": 2,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from made_documents import record
 from programs import call
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import write_json, write_jsonl
@@ -44,9 +45,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names = [path.relative_to(study.root) for path in study.results.rglob("*.json*")]
         made = [name for name in names if name.name not in ("provenance.json", "SOURCE.json")]
         for number, name in enumerate(made):
-            record = {"program": "made", "inputs": {}, "outputs": {str(name): sha256_file(name)}}
-            record["code"] = {"commit": "unknown", "changed": []}
-            write_json(Path(f"results/records/{number}.json"), record)
+            made_by = record({str(name): sha256_file(name)})
+            write_json(Path(f"results/records/{number}.json"), made_by)
     return study.root
 
 
@@ -115,8 +115,8 @@ def test_edited_inputs_of_scoring(
     reply = {"text": "1", "finish_reason": "stop"}
     write_jsonl(Path("results/replies.jsonl"), ({"id": row["id"]} | reply for row in rows))
     for file in ("rows.jsonl", "replies.jsonl"):
-        record = {"outputs": {f"results/{file}": sha256_file(Path("results", file))}, "inputs": {}}
-        write_json(Path(f"results/records/{file}.json"), record)
+        made_by = record({f"results/{file}": sha256_file(Path("results", file))})
+        write_json(Path(f"results/records/{file}.json"), made_by)
     score = (
         *("score.py", "--predictions", "results/replies.jsonl", "--data", "results/rows.jsonl"),
         *("--student", "s", "--variant", "base", "--task", task),

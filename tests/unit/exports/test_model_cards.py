@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from made_documents import measured, metrics, provenance, source
 from sftstudy.errors import StudyError
 from sftstudy.exports.model_cards import write
 from sftstudy.files.writing import write_json
@@ -13,24 +14,21 @@ from sftstudy.training.checkpoint import finish
 
 SOURCES = {"tatqa": {"hub": "next-tat/TAT-QA"}, "ifeval": {"smoke": {"seed": 1}}}
 VARIANTS = {"base": ["tatqa.val", "ifeval"], "tatqa/lr0.1": ["tatqa.val", "ifeval"]}
-FACTS: dict[str, Any] = {
-    "base": {"kind": "hub", "id": "google/gemma-3-4b-it"},
-    "base_sha256": "a" * 64,
-    "data_sha256": "b" * 64,
-    "rows": 10,
-    "steps": 5,
-    "processes": 2,
-    "device": "NVIDIA H100",
-    "train_seconds": 1800.0,
-}
+FACTS: dict[str, Any] = provenance(
+    {"optim": "sgd"},
+    base=source(id="google/gemma-3-4b-it"),
+    processes=2,
+    device="NVIDIA H100",
+    train_seconds=1800.0,
+)
+RECIPE = FACTS.pop("recipe") | {"student": "gemma", "task": "tatqa", "trial": "lr0.1"}
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     checkpoint = tmp_path / "checkpoints" / "tatqa" / "lr0.1"
     checkpoint.mkdir(parents=True)
-    recipe = {"student": "gemma", "task": "tatqa", "trial": "lr0.1", "training": {"optim": "sgd"}}
-    finish(checkpoint, recipe, FACTS)
+    finish(checkpoint, RECIPE, FACTS)
     for variant, value in (("base", 0.25), ("tatqa/lr0.1", 0.75)):
         measure(tmp_path, variant, "tatqa.val", value)
         measure(tmp_path, variant, "ifeval", None)
@@ -40,9 +38,10 @@ def results(tmp_path: Path) -> Path:
 def measure(folder: Path, variant: str, evalset: str, value: float | None) -> None:
     low, high = (None, None) if value is None else (value - 0.1, value + 0.1)
     task, _, split = evalset.partition(".")
-    metric = {"value": value, "low": low, "high": high, "description": "official exact match"}
-    document = {"student": "gemma", "variant": variant, "evalset": evalset, "task": task}
-    document |= {"split": split or "test", "n": 4, "primary": "em", "metrics": {"em": metric}}
+    identity = {"student": "gemma", "variant": variant, "evalset": evalset, "task": task}
+    items = [{"id": name, "group": name, "correct": None} for name in "abcd"]
+    document = metrics("em", measured(value, low=low, high=high), items, **identity)
+    document["split"] = split or "test"
     write_json(folder / "metrics" / variant / f"{evalset}.json", document)
 
 

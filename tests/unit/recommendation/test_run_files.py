@@ -152,7 +152,7 @@ def test_files_name_the_commit_of_the_student_and_what_a_step_takes():
     texts = run_files(study.recommend(), "data")
     assert all("revision" not in text for text in texts.values())  # a path or a made-up student
     for document in study.provenance.values():
-        document["base"] = {"kind": "hub", "id": "org/tiny", "revision": "ab" * 20}
+        document["base"] |= {"id": "org/tiny", "revision": "ab" * 20}
     texts = run_files(study.recommend(), "data")
     trl, oumi, axolotl = (yaml.safe_load(texts[tool]) for tool in ("trl", "oumi", "axolotl"))
     assert trl["model_revision"] == oumi["model"]["model_revision"] == "ab" * 20

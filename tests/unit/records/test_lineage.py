@@ -16,7 +16,8 @@ from sftstudy.files.reading import read_text
 from sftstudy.files.writing import write_json, write_jsonl, write_text
 from sftstudy.pages.render import render
 from sftstudy.records import record
-from sftstudy.records.lineage import Lineage, explain
+from sftstudy.records.explain import explain
+from sftstudy.records.lineage import Lineage
 from sftstudy.report import evidence
 from sftstudy.report.page import TEMPLATES
 from sftstudy.status import attention
@@ -50,7 +51,7 @@ def job(
             read_text(Path(name))
     make()
     LEDGER.note(**facts)
-    record.write()
+    record.write(LEDGER.record)
     LEDGER.close()
 
 
@@ -65,12 +66,12 @@ def make_folder(name: str, **documents: object) -> None:
 def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The chain of one metrics file, made by jobs that kept their records."""
     monkeypatch.chdir(tmp_path)
-    source = {"kind": "hub", "id": "org/banking77", "revision": "ab" * 20}
+    source = {"kind": "hub", "id": "org/banking77", "revision": "ab" * 20, "files": {}}
     raw = {"SOURCE": source, "train": {"rows": 3}}
     job(monkeypatch, "fetch", [], lambda: make_folder(RAW, **raw))
     job(monkeypatch, "prepare", [f"{RAW}/train.json"], lambda: write_text(Path(DATA), "rows"))
     job(monkeypatch, "recipe", [], lambda: write_text(Path(RECIPE), "learning_rate: 0.001\n"))
-    weights = {"config": {}, "provenance": {"recipe": {}}}
+    weights = {"config": {}, "provenance": {"weights_sha256": {}}}
     inputs = [RECIPE, DATA]
     job(monkeypatch, "train", inputs, lambda: make_folder(CHECKPOINT, **weights), tokens=12_345)
     inputs = [CHECKPOINT, DATA]

@@ -10,12 +10,12 @@ import pytest
 
 from programs import call
 from sftstudy import cli
-from sftstudy.files.folders import folder_sha256
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.reading import read_json, read_text
 from sftstudy.files.writing import write_json, write_text
 from sftstudy.records import record
+from sftstudy.records.content import content_sha256, folder_sha256
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def written() -> dict:
-    record.write()
+    record.write(LEDGER.record)
     return read_json(Path("records/some.json"))
 
 
@@ -108,7 +108,7 @@ def test_a_process_that_made_nothing_writes_no_record(here: Path) -> None:
     """For example the processes of a training on several GPUs but the first."""
     Path("data.txt").write_text("x", encoding="utf-8")
     read_text(Path("data.txt"))
-    record.write()
+    record.write(LEDGER.record)
     assert not Path("records").exists()
 
 
@@ -124,13 +124,13 @@ def test_weights_are_hashed_anew_only_when_newer_than_their_description(tmp_path
     honest = folder_sha256(tmp_path)
     claimed = "00" * 32
     write_json(tmp_path / "provenance.json", {"weights_sha256": {weights.name: claimed}})
-    described = record.content_sha256(tmp_path)
+    described = content_sha256(tmp_path)
     assert described == folder_sha256(tmp_path, {weights.name: claimed}) != honest
     weights.write_bytes(b"others!")
 
     later = (tmp_path / "provenance.json").stat().st_mtime_ns + 1
     os.utime(weights, ns=(later, later))
-    assert record.content_sha256(tmp_path) == folder_sha256(tmp_path) != described
+    assert content_sha256(tmp_path) == folder_sha256(tmp_path) != described
 
 
 def test_code_state_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from made_documents import provenance
 from sftstudy.errors import StudyError
-from sftstudy.files.folders import folder_sha256, weights_sha256
+from sftstudy.files.hashing import weights_sha256
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
+from sftstudy.records.content import folder_sha256
 from sftstudy.retention import retain
 from sftstudy.run import finished
 from sftstudy.study.layout import Layout
@@ -34,7 +36,8 @@ def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "adapter").mkdir()
     (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"small")
     facts = {"identity": "5c" * 32, "packages": package_versions()}
-    write_json(folder / "provenance.json", facts | {"weights_sha256": weights_sha256(folder)})
+    document = provenance(**facts, weights_sha256=weights_sha256(folder))
+    write_json(folder / "provenance.json", document)
     return folder
 
 

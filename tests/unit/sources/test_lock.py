@@ -53,7 +53,8 @@ def test_other_entries_are_kept_and_local_sources_are_not_locked(
     hub: StubHub, tmp_path: Path
 ) -> None:
     path = tmp_path / "sources.lock.yaml"
-    other = {"hub": "org/other", "commit": "0" * 40, "files": {}}
+    other = {"hub": "org/other", "revision": "main", "patterns": []}
+    other |= {"commit": "0" * 40, "files": {}}
     lock.write(path, {"datasets": {"other": other}, "students": {"s": other}})
     narrow = {"hub": "org/data", "files": ["data/*.parquet"]}
     status, output = lock_sources(hub, tmp_path, datasets={"d": narrow, "local": {"path": "x"}})

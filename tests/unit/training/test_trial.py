@@ -1,6 +1,5 @@
 """Training one trial: the tokens of TRL, the values of the recipe, and nothing lost by a kill."""
 
-import json
 import os
 import re
 import signal
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from made_documents import lengths
 from programs import call, run
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
@@ -84,7 +84,7 @@ def test_dropped_rows_are_not_trained_on(tmp_path: Path) -> None:
     from sftstudy.training.rows import training_data
 
     write_jsonl(tmp_path / "train.jsonl", ROWS)
-    write_json(tmp_path / "lengths.json", {"dropped": {"train": ["r3"], "val": ["r4"]}})
+    write_json(tmp_path / "lengths.json", lengths(dropped={"train": ["r3"], "val": ["r4"]}))
     rows = training_data(tmp_path / "train.jsonl", tmp_path / "lengths.json").rows
     assert {row["id"] for row in ROWS} - {row["id"] for row in rows} == {"r3"}
 
@@ -96,15 +96,15 @@ def test_data_that_is_edited_while_it_is_read_is_not_trained_on(
 
     file = tmp_path / "train.jsonl"
     write_jsonl(file, ROWS)
-    write_json(tmp_path / "lengths.json", {"dropped": {}})
-    read = rows.read_lines
+    write_json(tmp_path / "lengths.json", lengths())
+    read = rows.read_rows
 
-    def read_while_edited(path: Path, shape: Any) -> list[dict[str, Any]]:
-        found = read(path, shape)
+    def read_while_edited(path: Path) -> list[dict[str, Any]]:
+        found = read(path)
         write_jsonl(path, ROWS[1:])
         return found
 
-    monkeypatch.setattr(rows, "read_lines", read_while_edited)
+    monkeypatch.setattr(rows, "read_rows", read_while_edited)
     with pytest.raises(StudyError, match=r"train\.jsonl: was changed while it was being read"):
         rows.training_data(file, tmp_path / "lengths.json")
     monkeypatch.undo()
@@ -296,11 +296,3 @@ def test_other_data_does_not_resume(tmp_path: Path) -> None:
     status, output = run("train.py", *job.arguments)
     assert status == 0 and "resuming" not in output
     assert read_json(job.output / "provenance.json")["rows"] == 59
-
-
-def test_bad_recipe_names_its_field(tmp_path: Path) -> None:
-    from sftstudy.training.trial import read_recipe
-
-    (tmp_path / "recipe.yaml").write_text(json.dumps({"student": "x"}))
-    with pytest.raises(StudyError, match=r"recipe\.yaml: the field 'task' is missing"):
-        read_recipe(tmp_path / "recipe.yaml")

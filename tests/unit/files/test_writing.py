@@ -1,7 +1,6 @@
-"""Files are read strictly and written completely or not at all."""
+"""Files are written completely or not at all."""
 
 import errno
-import hashlib
 import os
 import subprocess
 import sys
@@ -12,49 +11,7 @@ import pytest
 
 from repository import ROOT
 from sftstudy.errors import StudyError
-from sftstudy.files.hashing import sha256_file, sha256_json
-from sftstudy.files.reading import read_json, read_jsonl
 from sftstudy.files.writing import atomic_path, atomic_paths, write_json, write_jsonl, write_text
-
-
-def test_jsonl_keeps_every_character_that_json_allows(tmp_path: Path) -> None:
-    rows = [{"text": 'line\u2028separator \x85 \\ " \n \t \U0001f600'}, {"text": ""}]
-    write_jsonl(tmp_path / "a.jsonl", rows)
-    assert read_jsonl(tmp_path / "a.jsonl") == rows
-
-
-def test_jsonl_accepts_byte_order_mark_crlf_and_empty_lines(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}\r\n')
-    assert read_jsonl(path) == [{"a": 1}, {"a": 2}]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'{"a": 1}\n{"a": ', "line 2: not valid JSON"),
-        (b'{"a": 1}\n[1]\n', "line 2: expected a JSON object, found list"),
-        (b'{"a": 1}\n{"a": "\0"}\n', "line 2: contains a NUL byte"),
-        (b'{"a": 1}\n{"a": "\xff"}\n', "line 2: byte 0xff is not UTF-8"),
-    ],
-)
-def test_damaged_jsonl_names_file_and_line(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(content)
-    with pytest.raises(StudyError) as error:
-        read_jsonl(path)
-    assert f"{path}, {message}" in str(error.value)
-
-
-def test_cut_json_missing_file_and_folder_are_readable_errors(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text('{"a": [1,\n 2')
-    with pytest.raises(StudyError, match=r"a\.json, line 2, column 3: not valid JSON"):
-        read_json(path)
-    with pytest.raises(StudyError, match="no such file"):
-        read_json(tmp_path / "b.json")
-    with pytest.raises(StudyError, match="is a folder"):
-        read_json(tmp_path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -173,13 +130,3 @@ def test_full_disk_is_a_readable_error(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="the disk is full"), atomic_path(tmp_path / "a"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert not list(tmp_path.iterdir())
-
-
-def test_hashes(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(b"abc")
-    # FIPS 180-2, appendix B.1
-    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert sha256_file(path) == expected
-    assert sha256_json({"b": 1, "a": [2]}) == sha256_json({"a": [2], "b": 1})
-    assert sha256_json({"a": 1}) == hashlib.sha256(b'{"a":1}').hexdigest()

@@ -1,0 +1,87 @@
+"""metrics/{student}/{variant}/{evalset}.json: what a variant scored on an eval set."""
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+from sftstudy.documents.shapes import read, require, unexpected
+
+
+class Estimate(TypedDict):
+    """A number with its uncertainty; all but `n` is null where nothing was measured."""
+
+    value: float | None
+    n: int  # items that it was measured on
+    se: float | None  # standard error
+    low: float | None  # ends of the 95% interval
+    high: float | None
+    interval: str | None  # its method
+
+
+class Measured(Estimate):
+    """One metric."""
+
+    outcome: str  # key in the items whose mean it is; empty where it is no mean over items
+    description: str
+    better: str  # higher, lower or neither
+    counts: str | None  # read: replies that hold an answer, unread: those that hold none
+
+
+class _Identity(TypedDict):
+    id: str
+    group: str
+
+
+class Headline(TypedDict):
+    """The part of the file that a score can be told from."""
+
+    primary: str  # name of the metric that stands for all
+    metrics: dict[str, Measured]
+
+
+class Metrics(Headline):
+    """The file."""
+
+    schema: int
+    student: str
+    variant: str  # base or {task}/{trial}
+    evalset: str  # {task}.{split}, or a control
+    task: str  # or control
+    split: str
+    task_version: int  # of the prompt and target, by the task's data module
+    n: int  # items
+    groups: int  # of items
+    items: list[dict[str, Any]]  # one per row: its id and group, and outcomes that the task names
+    prompt_sha256: str  # of all prompts
+    data_sha256: str  # of the file of rows
+    predictions_sha256: str  # of the file of replies
+    code_sha256: str  # of the modules that scored
+
+
+def read_headline(path: Path) -> Headline:
+    """Return the metrics of a metrics file. Its items, most of the file, are not looked at."""
+    document = read(path, Headline)
+    _require_primary(document, path)
+    return document
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Return a metrics file; a `StudyError` names the key of what is amiss."""
+    document = read(path, Metrics)
+    require(document["items"], list[_Identity], f"{path}: items")
+    _require_primary(document, path)
+    primary = document["primary"]
+    if document["metrics"][primary]["n"] and not document["items"]:
+        expected = f"those that {primary} was measured on"
+        raise unexpected(f"{path}: items", document["items"], expected)
+    for name, metric in document["metrics"].items():
+        key = metric["outcome"]
+        for item in document["items"] if key else ():
+            if not isinstance(item.get(key), bool | int | float | None):
+                place = f"{path}: item {item['id']!r}: {key}, the outcome of {name}"
+                raise unexpected(place, item[key], "a number or null")
+    return document
+
+
+def _require_primary(document: Headline, path: Path) -> None:
+    if document["primary"] not in document["metrics"]:
+        raise unexpected(f"{path}: primary", document["primary"], "a name under metrics")

@@ -1,0 +1,48 @@
+"""recipes/{student}/{task}/{trial}.yaml: every hyperparameter of one training, nothing implicit."""
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+from sftstudy.documents.shapes import require
+from sftstudy.files.reading import read_text
+
+
+class ModelRecipe(TypedDict):
+    """How the student is loaded and its conversations are rendered."""
+
+    attention: str  # transformers' attn_implementation
+    chat_template_kwargs: dict[str, Any]  # options of the chat template
+    dtype: str  # of the computation, and of the weights that are saved
+    max_length: int  # most tokens of a row
+
+
+class Recipe(TypedDict):
+    """The file."""
+
+    student: str
+    task: str
+    trial: str
+    model: ModelRecipe
+    training: dict[str, Any]  # hyperparameters by name; config/README.md explains each
+
+
+# Hyperparameters that are computed with, not only shown.
+_NUMBERS = ("num_train_epochs", "learning_rate")
+
+
+def read_recipe(file: Path) -> Recipe:
+    """Return a recipe; a `StudyError` names the key of what is amiss."""
+    import yaml
+
+    recipe: Recipe = yaml.safe_load(read_text(file))
+    require(recipe, Recipe, str(file))
+    return recipe
+
+
+def require_numbers(training: dict[str, Any], where: str) -> None:
+    """Raise `StudyError` unless the hyperparameters that are computed with are numbers."""
+    for name in _NUMBERS:
+        if name in training:
+            require(training[name], float, f"{where}: {name}")
+    if "seed" in training:
+        require(training["seed"], int, f"{where}: seed")

@@ -1,0 +1,238 @@
+"""recommendations/{student}.json: which configuration to ship, with all numbers behind it.
+
+docs/statistics.md defines the quantities. Where something was not measured it is null.
+"""
+
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from sftstudy.documents.metrics import Estimate
+from sftstudy.documents.shapes import read
+
+
+class BaselineGate(TypedDict):
+    """How the untuned student stands at a gate."""
+
+    control: str
+    metric: str
+    rule: str  # in words
+    value: float | None
+    n: int | None
+    low: float | None  # ends of the 95% interval
+    high: float | None
+    passes: bool | None
+    evidence: str  # proven, not proven, violated or missing
+    note: str
+
+
+class JudgedGate(TypedDict):
+    """How a configuration's checkpoint of one task stands at a gate."""
+
+    control: str
+    metric: str
+    task: str  # that the checkpoint was trained on
+    rule: str  # in words
+    threshold: float | None  # least value that passes
+    fallback: bool  # the baseline fails the gate itself, so this one asks for no less than it
+    value: float | None
+    baseline: float | None  # value of the untuned student
+    n: int
+    statistic: str  # of which `estimate` is: ratio (to the baseline's) or value
+    passes: bool  # a missing cell is never a pass
+    evidence: str  # proven, not proven, violated or missing
+    p: float | None  # one-sided, of the hypothesis that the gate is broken
+    estimate: float | None
+    low: float | None
+    high: float | None
+    more_samples: int | None  # further rows that would decide; 0: decided, null: none would
+    note: str
+
+
+class PairedGain(TypedDict):
+    """Tuned minus baseline in paired rows."""
+
+    value: float
+    n: int
+    groups: int
+    se: float
+    low: float
+    high: float
+    interval: str  # method
+    test: str  # method
+    p: float  # two-sided
+    wins: int | None  # rows that only the tuned student gets right, where outcomes are right or not
+    losses: int | None  # only the baseline
+
+
+class TaskGain(PairedGain):
+    """A configuration's gain on one task."""
+
+    baseline: float  # mean over the same rows
+    tuned: float
+    p_holm: float  # adjusted over the tasks
+    evidence: str  # proven, not proven or violated
+    more_samples: int | None
+
+
+class MeanGain(TypedDict):
+    """The mean of the gains over all tasks."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Gains(TypedDict):
+    """Gains of the configuration shown, by task."""
+
+    select: dict[str, TaskGain | None]  # on the val splits
+    confirm: dict[str, TaskGain | None]  # on the test splits, which chose nothing
+    mean: MeanGain | None  # of the latter
+
+
+class Standing(TypedDict):
+    """How a configuration stands among the others."""
+
+    regret: dict[str, float | None]  # by task
+    max_regret: float | None
+    max_regret_se: float | None
+    within_one_se: bool  # tied with the best
+    control_loss: float | None  # largest relative loss of a control
+    train_flops: float | None  # of its trials on all tasks
+    selection_probability: float  # how often it is chosen in resamples of the rows
+
+
+class JudgedConfiguration(Standing):
+    """One configuration, over all tasks."""
+
+    configuration: str
+    status: str  # feasible, infeasible or incomplete
+    all_gates_proven: bool
+    select: dict[str, Estimate | None]  # primary metric on the val split, by task
+    gain: dict[str, float | None]  # there, against the baseline
+    mean_gain: float | None
+    pareto: bool  # on the front of mean gain against control loss
+    gates: list[JudgedGate]
+    why_not: str  # why it was not chosen; empty for the choice
+
+
+class Values(TypedDict):
+    """The hyperparameters of a configuration."""
+
+    config: dict[str, Any]  # that all tasks share
+    config_by_task: dict[str, dict[str, Any]]  # that differ
+
+
+class Violation(TypedDict):
+    """The gate that a configuration misses by most."""
+
+    configuration: str
+    violation: float  # share of the threshold
+    gate: JudgedGate
+
+
+class LeastViolating(Violation, Values):
+    """The configuration that misses its worst gate by least; shown where none is chosen."""
+
+
+class Baseline(TypedDict):
+    """The untuned student."""
+
+    select: dict[str, Estimate | None]  # by task
+    gates: list[BaselineGate]
+
+
+class Selection(TypedDict):
+    """How the choice was made."""
+
+    rule: str  # in words
+    best: str | None  # configuration of the smallest maximum regret
+    best_max_regret: float | None
+    tied: list[str]  # within one standard error of it
+    none_feasible_probability: float | None  # in resamples of the rows
+    reliability: dict[str, float | None]  # by task
+
+
+class LeftOut(TypedDict):
+    """What would have been chosen without one task, and what that costs on it."""
+
+    left_out: str
+    chosen: str | None
+    regret: float | None
+
+
+class Outcome(TypedDict):
+    """What would have been chosen."""
+
+    feasible: int  # configurations that pass
+    chosen: str | None
+    proven: bool  # every gate of the chosen one
+
+
+class Alternative(Outcome):
+    """What would have been chosen with another limit of one gate."""
+
+    control: str
+    metric: str
+    statistic: str  # ratio or value
+    limit: float
+    configured: bool  # the limit that the study file asks for
+
+
+class Costs(TypedDict):
+    """Training compute, in FLOPs."""
+
+    train_flops_total: float
+    train_flops_chosen: float | None
+    train_flops_unknown: list[str]  # variants
+    by_configuration: dict[str, float | None]
+
+
+class MissingCell(TypedDict):
+    """A cell, or a whole variant, without a number."""
+
+    variant: str
+    evalset: str | None
+    reason: str
+
+
+class Shown(TypedDict):
+    """What is recommended, or else shown in its place."""
+
+    revision: str | None  # the student's commit
+    chosen: str | None  # configuration
+    least_violating: LeastViolating | None
+    config: dict[str, Any] | None  # of the chosen one, as in `Values`
+    config_by_task: dict[str, dict[str, Any]]
+
+
+class Recommendation(Shown):
+    """The file."""
+
+    schema: int
+    student: str
+    source: str
+    seed: int
+    resamples: int
+    verdict: str
+    reasons: list[str]
+    next_steps: list[str]
+    tasks: list[str]
+    controls: list[str]
+    primary: dict[str, str | None]  # metric by task
+    baseline: Baseline
+    configurations: list[JudgedConfiguration]
+    selection: Selection
+    gains: Gains
+    leave_one_task_out: list[LeftOut]
+    sensitivity: list[Alternative]
+    pareto: list[str]
+    costs: Costs
+    missing: list[MissingCell]
+    files: NotRequired[dict[str, str]]  # tool -> run file; there when these are written
+
+
+def read_recommendation(path: Path) -> Recommendation:
+    """Return the recommendation for a student."""
+    return read(path, Recommendation)

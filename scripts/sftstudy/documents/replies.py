@@ -1,0 +1,21 @@
+"""predictions/{student}/{variant}/{evalset}.jsonl: what a checkpoint replied to each row."""
+
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+from sftstudy.documents.shapes import read_lines
+
+
+class Reply(TypedDict):
+    """One line."""
+
+    id: str  # of the row
+    text: str
+    finish_reason: str  # stop, or length where it reached the token limit
+    prompt_tokens: NotRequired[int]  # replies of other programs may do without counts
+    completion_tokens: NotRequired[int]
+
+
+def read_replies(path: Path) -> list[Reply]:
+    """Return the replies of a file, in its order."""
+    return read_lines(path, Reply)

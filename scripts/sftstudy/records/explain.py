@@ -1,0 +1,96 @@
+"""Where a file comes from, told for people: its job, what that read, and so on to the sources."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from sftstudy.documents.record import CodeState, Record
+from sftstudy.documents.source import SOURCE, read_source
+from sftstudy.errors import StudyError
+from sftstudy.files.ledger import shown
+from sftstudy.records.lineage import Lineage, results_of
+
+
+def explain(file: Path) -> Iterator[str]:
+    """Yield the lines that tell where a file comes from, back to its sources."""
+    name = shown(file)
+    lineage = Lineage(results_of(Path(name)))
+    if lineage.made(name) is None and lineage.sha256(name) is None:
+        raise StudyError(f"{name}: no such file, and no record of a job that made it")
+    yield from _Explanation(lineage).lines(name, None, "")
+
+
+class _Explanation:
+    """Prints every job once; where a file comes up again, a reference to it."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        self.lineage = lineage
+        self.told: set[str] = set()
+
+    def lines(self, name: str, recorded: str | None, indent: str) -> Iterator[str]:
+        sha256 = recorded or self.lineage.sha256(name) or "-"
+        yield f"{indent}{name}  sha256 {sha256[:12]}  {self._mark(name, recorded)}"
+        made = self.lineage.made(name)
+        if made is None:
+            return
+        output, record = made
+        inner = indent + "    "
+        if output in self.told:
+            yield f"{inner}(made by {record['program']}, see above)"
+            return
+        self.told |= set(record["outputs"])
+        yield from (inner + line for line in _job(record))
+        yield from (inner + line for line in self._source(output, record))
+        for each, read in record["inputs"].items():
+            yield from self.lines(each, read, inner)
+
+    def _mark(self, name: str, recorded: str | None) -> str:
+        """Compare a file with what its reader has read, and with what its job has written."""
+        state, now = self.lineage.state(name), self.lineage.sha256(name)
+        if now is None:
+            return "MISSING"
+        marks = []
+        if recorded is not None:
+            marks.append("unchanged" if now == recorded else "CHANGED SINCE")
+        elif state == "unchanged":
+            marks.append("unchanged")
+        if state == "edited":
+            marks.append("EDITED BY HAND")
+        if state == "stale":
+            marks.append("STALE")
+        if state == "unrecorded":
+            marks.append("no record of its job")
+        return ", ".join(marks)
+
+    def _source(self, output: str, record: Record) -> Iterator[str]:
+        """Yield what a snapshot says of its origin, and what a recipe says."""
+        path = self.lineage.base / output
+        file = path / SOURCE
+        if file.is_file():
+            source = read_source(file, enter=False)
+            identity = source["id"] or "made by the workflow"
+            yield f"source   {source['kind']}: {identity} ({source['revision'] or 'no revision'})"
+        if record["program"] == "recipe" and path.is_file():
+            yield from (f"| {line}" for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def _job(record: Record) -> Iterator[str]:
+    hardware = record["hardware"]
+    facts = "".join(
+        f", {key} {value:,}" if isinstance(value, int) else f", {key} {value}"
+        for key, value in record["facts"].items()
+    )
+    yield (
+        f"made by  {record['program']}, {record['started']}, {record['seconds']:,} s "
+        f"({record['cpu_seconds']:,} CPU-s) on {hardware['machine']}, {hardware['device']}{facts}"
+    )
+    yield f"code     {commit_line(record['code'])}"
+    yield f"with     {', '.join(f'{name} {v}' for name, v in record['packages'].items())}"
+    yield f"command  {shlex.join(record['command'])}"
+
+
+def commit_line(code: CodeState) -> str:
+    """Return a commit for people, with the number of files that differed from it."""
+    changed = len(code["changed"])
+    files = "file" if changed == 1 else "files"
+    return code["commit"][:12] + (f" and {changed} changed {files}" if changed else "")
