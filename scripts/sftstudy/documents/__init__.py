@@ -2,3 +2,5 @@
 
 ``shapes``  checks them when they are read back: people edit files
 """
+
+DETERMINES_NO_RESULT = True

@@ -3,3 +3,5 @@
 ``record``   of one job: what it was given, what it made of it, with what, and for how long
 ``lineage``  where a file comes from, and whether it still is what its job made
 """
+
+DETERMINES_NO_RESULT = True

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from sftstudy.errors import StudyError
 from sftstudy.files.ledger import shown
 from sftstudy.files.reading import read_json
+from sftstudy.records import kept
 from sftstudy.records.record import content_sha256
 
 State = Literal["unchanged", "edited", "stale", "missing", "unrecorded"]
@@ -47,6 +48,7 @@ class Lineage:
             if file.stat().st_size:  # Snakemake puts an empty file in a failed job's place
                 record = read_json(file, enter=False)
                 self.records |= dict.fromkeys(record["outputs"], record)
+        self.kept = kept.holding(results, self.records)
         self._hashes: dict[str, str | None] = {}
         self._states: dict[str, State] = {}
 
@@ -185,6 +187,8 @@ class _Explanation:
             return
         self.told |= set(record["outputs"])
         yield from (inner + line for line in _job(record))
+        if output in self.lineage.kept:
+            yield f"{inner}kept     {_kept(self.lineage.kept[output])}"
         yield from (inner + line for line in self._source(output, record))
         for each, sha256 in record["inputs"].items():
             yield from self.lines(each, sha256, inner)
@@ -233,6 +237,13 @@ def _job(record: Record) -> Iterator[str]:
     yield f"code     {commit_line(record['code'])}"
     yield f"with     {', '.join(f'{name} {v}' for name, v in record['packages'].items())}"
     yield f"command  {shlex.join(record['command'])}"
+
+
+def _kept(entry: kept.Kept) -> str:
+    return (
+        f"{entry['when']}, though made by the code {entry['made_by']}, for {entry['kept_for']} "
+        f"of {commit_line(entry['code'])}"
+    )
 
 
 def commit_line(code: dict[str, Any]) -> str:

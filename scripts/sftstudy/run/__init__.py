@@ -7,3 +7,5 @@
 ``finished``  trainings that ended before Snakemake could record it
 ``clock``     files from the future
 """
+
+DETERMINES_NO_RESULT = True
