@@ -1,6 +1,8 @@
 """What Snakemake would do for a study, and having it accept outputs as they are."""
 
 import ast
+import json
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ import yaml
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_text
 from sftstudy.files.repository import ROOT
-from sftstudy.files.writing import write_json
+from sftstudy.files.temporaries import beside
+from sftstudy.files.writing import sync
 from sftstudy.run.snakemake_internals.run import Run
 
 
@@ -70,9 +73,12 @@ class Plan:
         """
         for key, record in self._records(accepted):
             file = Path(self._persistence._record_path(self._persistence._metadata_path, key))
-            mode = file.stat().st_mode
-            write_json(file, dict(record.items()))
-            file.chmod(mode)
+            # Not `write_json`, which looks through the whole folder, here of every output there is.
+            temporary = beside(file, "tmp")
+            temporary.write_text(json.dumps(dict(record.items())), encoding="utf-8")
+            shutil.copymode(file, temporary)
+            sync(temporary)
+            temporary.replace(file)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
