@@ -63,7 +63,7 @@ def _kept(plan: Plan, results: Path, dry: bool) -> Outcome:
     if stay and not dry:
         versions = {output: _versions(job) for job in stay for output in job.outputs}
         kept.add(results, records, versions)
-        plan.record(stay)  # last: killed in between, they run, and what was written says nothing
+        plan.record(stay)  # last: killed in between, they run, and end what was written of them
     outcome = Outcome([], [], [])
     for job in plan.jobs():
         why = plan.why(job)

@@ -14,19 +14,24 @@ from sftstudy.tasks.registry import CONTROLS, TASKS, module_files
 
 FILE = Path(__file__).with_suffix(".txt")
 COMMAND = "PYTHONPATH=scripts:tests .venv/bin/python -m unit.run.counted"
+LIBRARY = "scripts/sftstudy/"
+_OF_A_TASK = re.compile(rf"{LIBRARY}tasks/\w+/")
 _PROGRAM = re.compile(r'code_version\(\s*"scripts/(\w+)\.py"')
 # What programs import by name, as the rules tell `code_version`: a part of each task, an engine.
 _PARTS = {"prepare": "data", "score": "score", "lm_eval_tasks": "score"}
-_ENGINES = [f"scripts/sftstudy/prediction/{engine}.py" for engine in ("hf", "openai", "vllm")]
+_ENGINES = [f"{LIBRARY}prediction/{engine}.py" for engine in ("hf", "openai", "vllm")]
 
 
 def listing() -> str:
-    """Return a line for each module: the module, and the programs whose output it determines."""
+    """Return a line for each module: the module, and the programs whose output it determines.
+
+    What lies in a task's own folder is that task, and is not listed.
+    """
     programs: dict[str, set[str]] = defaultdict(set)
     for program, files in _counted():
         for file in files:
-            if file.startswith("scripts/sftstudy/"):
-                programs[file.removeprefix("scripts/sftstudy/")].add(program)
+            if file.startswith(LIBRARY) and not _OF_A_TASK.match(file):
+                programs[file.removeprefix(LIBRARY)].add(program)
     return "".join(f"{file}: {', '.join(sorted(programs[file]))}\n" for file in sorted(programs))
 
 

@@ -5,6 +5,7 @@ import re
 from importlib.metadata import version
 
 import pytest
+import yaml
 from snakemake.api import DAGApi, WorkflowApi
 from snakemake.dag import DAG
 from snakemake.jobs import Job, Reason
@@ -56,3 +57,12 @@ def test_no_other_module_uses_private_names_of_snakemake() -> None:
     for file in files:
         if not file.is_relative_to(inside):
             assert not found.search(file.read_text(encoding="utf-8")), file
+
+
+def test_all_profiles_say_the_same_of_what_reruns_a_job() -> None:
+    """Results are kept by what one of them says."""
+    said = {}
+    for file in sorted(ROOT.glob("profiles/*/config.yaml")):
+        profile = yaml.safe_load(file.read_text(encoding="utf-8"))
+        said[file] = profile["rerun-triggers"], profile["max-checksum-file-size"]
+    assert len(said) == 3 and len(set(map(str, said.values()))) == 1
