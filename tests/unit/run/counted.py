@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repository import ROOT
 from sftstudy.run.code import code
-from sftstudy.tasks.registry import CONTROLS, TASKS, module_files
+from sftstudy.tasks.registry import CONTROLS, TASKS, can_be_judged, lesson_files, module_files
 
 FILE = Path(__file__).with_suffix(".txt")
 COMMAND = "PYTHONPATH=scripts:tests .venv/bin/python -m unit.run.counted"
@@ -18,7 +18,7 @@ LIBRARY = "scripts/sftstudy/"
 _OF_A_TASK = re.compile(rf"{LIBRARY}tasks/\w+/")
 _PROGRAM = re.compile(r'code_version\(\s*"scripts/(\w+)\.py"')
 # What programs import by name, as the rules tell `code_version`: a part of each task, an engine.
-_PARTS = {"prepare": "data", "score": "score", "lm_eval_tasks": "score"}
+_PARTS = {"prepare": "data", "score": "score", "lm_eval_tasks": "score", "ask_judge": "judge"}
 _ENGINES = [f"{LIBRARY}prediction/{engine}.py" for engine in ("hf", "openai", "vllm")]
 
 
@@ -44,9 +44,14 @@ def _counted() -> Iterator[tuple[str, list[str]]]:
 
 
 def _by_name(program: str) -> list[str]:
-    if program == "predict":
-        return _ENGINES
+    match program:
+        case "predict":
+            return _ENGINES
+        case "build_smoke_student":
+            return lesson_files()
     tasks = TASKS + CONTROLS if program in _PARTS else ()
+    if program == "ask_judge":
+        tasks = tuple(filter(can_be_judged, tasks))
     return [file for task in tasks for file in module_files(task, _PARTS[program])]
 
 
