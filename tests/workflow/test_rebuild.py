@@ -169,7 +169,8 @@ def test_changed_resources_rerun_nothing(edited: Editor, old: str, new: str) -> 
 @pytest.mark.parametrize("rules", ["train", "predict", "recommend"])
 def test_changed_messages_and_rule_resources_rerun_nothing(edited: Editor, rules: str) -> None:
     edited.replace(f"rules/{rules}.smk", '    message:\n        "', '    message:\n        "Now ')
-    edited.replace(f"rules/{rules}.smk", "runtime=", "disk_mb=10,\n        runtime=")
+    resources = "    resources:\n"
+    edited.replace(f"rules/{rules}.smk", resources, f"{resources}        disk_mb=10,\n")
     assert plan(edited.checkout, *STUDY).rules == {}
 
 
