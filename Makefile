@@ -7,7 +7,7 @@ SNAKEMAKE := $(BIN)/snakemake
 PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help demo status explain forecast cost test test-fast test-deploy chaos lint \
+.PHONY: help demo status explain keep-results forecast cost test test-fast test-deploy chaos lint \
 	format config-docs table-docs lock check-envs check-slurm bench bench-grid \
 	bench-stats bench-hardware
 
@@ -30,6 +30,9 @@ status: .venv/.installed  ## Show what is done, running, failed and missing (CON
 
 explain: .venv/.installed  ## Show where a file comes from, back to its sources (FILE=results/...)
 	@$(BIN)/python tools/explain.py $(FILE)
+
+keep-results: .venv/.installed  ## Keep results that only newer code would make again (CONFIG=config/....yaml)
+	@$(BIN)/python tools/keep_results.py --configfile $(CONFIG)
 
 forecast: .venv/.installed  ## Show jobs, GPU hours and disk of a study before it starts (CONFIG=...)
 	@$(BIN)/python tools/forecast.py --configfile $(CONFIG)

@@ -107,6 +107,7 @@ rule report:
         predictions=jobs.predictions_files(study, *study.students),
         checkpoints=jobs.checkpoint_folders(study, *study.students),
         templates=template_files("sftstudy.report"),
+        kept=kept.files(study.root),
     output:
         report(
             "<results>/report/index.html",

@@ -13,6 +13,8 @@ from types import FrameType
 from sftstudy.errors import StudyError
 from sftstudy.files.ledger import LEDGER
 
+DETERMINES_NO_RESULT = True
+
 # The exit statuses that a shell gives programs that these signals ended.
 TERMINATED = 128 + signal.SIGTERM
 UNREAD = 128 + signal.SIGPIPE

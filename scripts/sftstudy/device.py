@@ -2,6 +2,8 @@
 
 import os
 
+DETERMINES_NO_RESULT = True
+
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DEVICE = "SFTSTUDY_DEVICE"  # environment variable that takes a program's choice to where it counts
 

@@ -1,5 +1,7 @@
 """The one exception that users are meant to read."""
 
+DETERMINES_NO_RESULT = True
+
 
 class StudyError(Exception):
     """A problem that the user can mend.

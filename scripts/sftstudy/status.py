@@ -13,8 +13,6 @@ A row of the table is a trial, or a student as published, with all jobs that bel
 failed or running if one of its jobs is, and done when all of them are.
 """
 
-import base64
-import binascii
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from typing import Literal
 from sftstudy.documents.metrics import read_headline
 from sftstudy.pages.columns import aligned, widths
 from sftstudy.records.lineage import Lineage
+from sftstudy.run.snakemake_internals.run import FOLDER, begun
 from sftstudy.study.grid import Study
 from sftstudy.study.jobs import judgements
 from sftstudy.study.layout import Layout
@@ -67,7 +66,7 @@ class Row:
 
 def rows(study: Study, folder: Path) -> Iterator[Row]:
     """Yield a row per student as published and per trial; `folder` is where Snakemake runs."""
-    running = _begun(folder / ".snakemake")
+    running = begun(folder / FOLDER)
     results = Layout(folder / study.root)
     for student in study.students:
         for variant in study.variants(student):
@@ -159,29 +158,8 @@ def bar(found: list[Row]) -> str:
     )
 
 
-def _begun(snakemake: Path) -> set[str]:
-    """Return the outputs that a run of Snakemake has begun; none while no run holds the lock.
-
-    A marker's name is the output's path in URL-safe base64, which continues in folders named
-    ``@...`` where it is too long for a file name (snakemake.persistence.file, 9.27).
-    """
-    if not any((snakemake / "locks").glob("*.lock")):
-        return set()
-    folder = snakemake / "incomplete"
-    markers = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    names = ("".join(part.removeprefix("@") for part in marker.parts) for marker in markers)
-    return {_decoded(name) for name in names}
-
-
-def _decoded(name: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(name).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""  # another file of Snakemake's, no marker
-
-
-def _state(job: Job, begun: set[str], folder: Path) -> State:
-    if any(output.relative_to(folder).as_posix() in begun for output in job.outputs):
+def _state(job: Job, running: set[str], folder: Path) -> State:
+    if any(output.relative_to(folder).as_posix() in running for output in job.outputs):
         return "running"
     if all(output.exists() for output in job.outputs):
         return "done"

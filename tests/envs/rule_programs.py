@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from sftstudy.run.code import PLUMBING, code
+from sftstudy.run.code import code, determines_no_result
 from sftstudy.tasks.registry import CONTROLS, TASKS, module_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,13 +37,9 @@ class Rule:
 
 def plumbing_files() -> list[str]:
     """Return the library modules that count as no rule's input, but are imported all the same."""
-    modules = ("/".join(name.split(".")) for name in PLUMBING)
-    candidates = [
-        path
-        for module in modules
-        for path in (f"scripts/{module}.py", f"scripts/{module}/__init__.py")
-    ]
-    return [path for path in candidates if (ROOT / path).is_file()]
+    library = sorted(ROOT.glob("scripts/sftstudy/**/*.py"))
+    paths = [file.relative_to(ROOT).as_posix() for file in library]
+    return [path for path in paths if determines_no_result(path)]
 
 
 def rules() -> list[Rule]:

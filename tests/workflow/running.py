@@ -72,27 +72,43 @@ def plan(checkout: Path, *arguments: str, profile: str = "smoke") -> Plan:
 
 
 class Editor:
-    """Replaces text in files of a checkout, for the time of one test."""
+    """Replaces text in files of a checkout, and files, for the time of one test."""
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
-        self._before: dict[Path, bytes] = {}
+        self._before: dict[Path, bytes | None] = {}
 
     def replace(self, name: str, old: str, new: str) -> None:
         """Replace `old`, which must occur, by `new` in a file."""
-        file = self.checkout / name
-        self._before.setdefault(file, file.read_bytes())
-        text = file.read_text(encoding="utf-8")
+        text = self._text(name)
         assert old in text, f"{name} does not contain {old!r}"
-        file.write_text(text.replace(old, new), encoding="utf-8")
+        self.write(name, text.replace(old, new))
 
     def append(self, name: str, line: str) -> None:
         """Append a line to a file."""
-        file = self.checkout / name
-        self._before.setdefault(file, file.read_bytes())
-        file.write_text(file.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+        self.write(name, self._text(name) + line + "\n")
+
+    def move(self, name: str, new: str) -> None:
+        """Give a file another name."""
+        self.write(new, self._text(name))
+        self._keep(name).unlink()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, which need not exist."""
+        self._keep(name).write_text(text, encoding="utf-8")
 
     def restore(self) -> None:
         """Put every edited file back."""
         for file, content in self._before.items():
-            file.write_bytes(content)
+            if content is None:
+                file.unlink()
+            else:
+                file.write_bytes(content)
+
+    def _text(self, name: str) -> str:
+        return (self.checkout / name).read_text(encoding="utf-8")
+
+    def _keep(self, name: str) -> Path:
+        file = self.checkout / name
+        self._before.setdefault(file, file.read_bytes() if file.exists() else None)
+        return file

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow
 
 SUMMARY = {"collate": 1, "draw": 1, "report": 1}
 STUDY = ("--configfile", MINI)
+CODE = "ANOTHER = 1"  # a statement: comments are no change
 
 
 def test_finished_study_has_nothing_to_do(mini: Path) -> None:
@@ -97,7 +98,7 @@ def test_new_control_prompts_train_nothing(edited: Editor) -> None:
 
 
 def test_edited_scorer_scores_its_task_and_nothing_else(edited: Editor) -> None:
-    edited.append("scripts/sftstudy/tasks/pubmedqa/score.py", "# an edit")
+    edited.append("scripts/sftstudy/tasks/pubmedqa/score.py", CODE)
     planned = plan(edited.checkout, *STUDY)
     # base: val and test; each of two trials: test; the pubmedqa trial: val
     assert planned.rules == {"score": 5, "recommend": 1, **SUMMARY}
@@ -119,8 +120,8 @@ def test_another_engine_predicts_anew_and_trains_nothing(edited: Editor) -> None
 
 def test_where_a_server_is_and_code_of_another_engine_rerun_nothing(edited: Editor) -> None:
     edited.replace(MINI, "students: [smoke]", "serve: x {port}\nrequests: 2\nstudents: [smoke]")
-    edited.append("scripts/sftstudy/prediction/openai.py", "# an edit")
-    edited.append("scripts/sftstudy/prediction/vllm.py", "# an edit")
+    edited.append("scripts/sftstudy/prediction/openai.py", CODE)
+    edited.append("scripts/sftstudy/prediction/vllm.py", CODE)
     assert plan(edited.checkout, *STUDY).rules == {}
 
 
@@ -133,12 +134,12 @@ def test_overrides_come_and_go_without_touching_other_results(mini: Path) -> Non
 
 
 def test_edited_control_scorer_scores_the_control(edited: Editor) -> None:
-    edited.append("scripts/sftstudy/tasks/ifeval/score.py", "# an edit")
+    edited.append("scripts/sftstudy/tasks/ifeval/score.py", CODE)
     assert plan(edited.checkout, *STUDY).rules == {"score_control": 3, "recommend": 1, **SUMMARY}
 
 
 def test_edited_prompt_redoes_its_task_and_trains_no_other(edited: Editor) -> None:
-    edited.append("scripts/sftstudy/tasks/banking77/data.py", "# an edit")
+    edited.append("scripts/sftstudy/tasks/banking77/data.py", CODE)
     planned = plan(edited.checkout, *STUDY)
     assert planned.of("checkpoints") == {"smoke/banking77/lr0.001"}
     assert planned.of("data") == {
@@ -168,7 +169,8 @@ def test_changed_resources_rerun_nothing(edited: Editor, old: str, new: str) -> 
 @pytest.mark.parametrize("rules", ["train", "predict", "recommend"])
 def test_changed_messages_and_rule_resources_rerun_nothing(edited: Editor, rules: str) -> None:
     edited.replace(f"rules/{rules}.smk", '    message:\n        "', '    message:\n        "Now ')
-    edited.replace(f"rules/{rules}.smk", "runtime=", "disk_mb=10,\n        runtime=")
+    resources = "    resources:\n"
+    edited.replace(f"rules/{rules}.smk", resources, f"{resources}        disk_mb=10,\n")
     assert plan(edited.checkout, *STUDY).rules == {}
 
 
@@ -203,13 +205,45 @@ def test_report_template_redoes_the_report(edited: Editor) -> None:
 
 
 def test_training_code_retrains(edited: Editor) -> None:
+    edited.append("scripts/sftstudy/training/trial.py", CODE)
+    planned = plan(edited.checkout, *STUDY)
+    assert planned.rules["train"] == 2 and "prepare" not in planned.rules
+
+
+def test_code_of_the_own_engine_predicts_anew_and_trains_nothing(edited: Editor) -> None:
+    edited.append("scripts/sftstudy/prediction/hf.py", CODE)
+    rules = plan(edited.checkout, *STUDY).rules
+    assert rules["predict_select_base"] == 1 and rules["predict_controls"] == 3
+    assert not {"train", "prepare", "lengths"} & set(rules)
+
+
+def test_style_reruns_nothing(edited: Editor) -> None:
+    """Comments, docstrings, annotations, layout, imports for annotations, a renamed module."""
     edited.append("scripts/sftstudy/training/trial.py", "# an edit")
-    assert plan(edited.checkout, *STUDY).rules["train"] == 2
+    edited.append("scripts/train.py", "\n\n")
+    package = "scripts/sftstudy/prefix_sharing"
+    edited.replace(f"{package}/trie.py", '"""Token sequences', '"""Sequences of tokens')
+    edited.replace(f"{package}/trie.py", "(a: Sequence[int], b: Sequence[int])", "(a, b: object)")
+    edited.replace(
+        f"{package}/batching.py",
+        "if TYPE_CHECKING:",
+        "if TYPE_CHECKING:\n    from sftstudy.report import page\n",
+    )
+    edited.move(f"{package}/trie.py", f"{package}/laid_out.py")
+    for importing in ("mask", "collator", "generate"):
+        edited.replace(
+            f"{package}/{importing}.py", "prefix_sharing.trie", "prefix_sharing.laid_out"
+        )
+    assert plan(edited.checkout, *STUDY).rules == {}
 
 
-def test_better_error_messages_rerun_nothing(edited: Editor) -> None:
-    edited.append("scripts/sftstudy/errors.py", "# an edit")
-    edited.append("scripts/sftstudy/files/reading.py", "# an edit")
+def test_rooms_that_determine_no_result_rerun_nothing(edited: Editor) -> None:
+    """Better error messages, and a new helper that only such rooms use."""
+    edited.append("scripts/sftstudy/errors.py", CODE)
+    edited.append("scripts/sftstudy/cli.py", CODE)
+    edited.append("scripts/sftstudy/records/lineage.py", CODE)
+    edited.write("scripts/sftstudy/files/helper.py", "def help():\n    return 1\n")
+    edited.append("scripts/sftstudy/files/reading.py", "from sftstudy.files.helper import help")
     assert plan(edited.checkout, *STUDY).rules == {}
 
 

@@ -7,3 +7,5 @@
 ``leftovers``  jobs of a Snakemake that was killed
 ``gpus``       the GPUs of one machine, shared by jobs that do not know of each other
 """
+
+DETERMINES_NO_RESULT = True

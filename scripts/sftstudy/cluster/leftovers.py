@@ -5,7 +5,6 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from sftstudy.cluster.queue import is_running
 from sftstudy.errors import StudyError
@@ -14,17 +13,10 @@ NAME_PREFIX = "sftstudy_"  # slurm-jobname-prefix of profiles/slurm
 _END_SECONDS = 120
 
 
-def comments(jobs: Iterable[Any]) -> set[str]:
-    """Return the comments under which the Slurm executor submits these jobs of Snakemake."""
-    found = set()
-    for job in jobs:
-        values = "_".join(job.wildcards).replace("/", "_")
-        found.add(f"rule_{job.rule.name}" + (f"_wildcards_{values}" if values else ""))
-    return found
-
-
 def stop(wanted: set[str], folder: Path, save_seconds: float) -> None:
     """End jobs of an earlier run of this folder that are about to be submitted again.
+
+    `wanted` are the comments under which they were submitted; see `Run.slurm_comments`.
 
     Jobs of another Snakemake that works in this folder now are not among `wanted`: its lock keeps
     it and this one from making the same files. What has not begun is cancelled. What runs gets

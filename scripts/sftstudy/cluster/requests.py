@@ -23,23 +23,6 @@ class Request:
     minutes: int = 0
 
 
-def of_jobs(jobs: Iterable[Any]) -> list[Request]:
-    """Return the requests of jobs of Snakemake that are submitted."""
-    return [
-        Request(
-            what=f"{job.rule.name} of {getattr(job.wildcards, 'student', 'all')}",
-            partition=job.resources.get("slurm_partition", ""),
-            gpus=job.resources.get("gpu", 0),
-            model=job.resources.get("gpu_model"),
-            constraint=job.resources.get("constraint"),
-            cpus=job.threads,
-            mem_mb=job.resources.get("mem_mb", 0),
-            minutes=job.resources.get("runtime", 0),
-        )
-        for job in jobs
-    ]
-
-
 def of_students(site: Site, students: dict[str, dict[str, Any]]) -> list[Request]:
     """Return what the first training of each student will ask for."""
     return [

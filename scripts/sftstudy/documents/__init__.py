@@ -15,7 +15,10 @@
 ``recommendation``  recommendations/{student}.json
 ``retained``        retained/{student}.json
 ``record``          records/**/*.json
+``kept``            kept.json
 
 A shape has the keys that its file is written with. A key that is added later, when there are files
 without it, is `NotRequired`: weeks of training must not become unreadable.
 """
+
+DETERMINES_NO_RESULT = True

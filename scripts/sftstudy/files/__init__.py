@@ -7,3 +7,5 @@
 ``ledger``       what this process has read and written, for its record
 ``repository``   where this repository is
 """
+
+DETERMINES_NO_RESULT = True

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from sftstudy.documents.kept import Kept
 from sftstudy.documents.record import CodeState, Record
 from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.errors import StudyError
@@ -40,6 +41,8 @@ class _Explanation:
             return
         self.told |= set(record["outputs"])
         yield from (inner + line for line in _job(record))
+        if output in self.lineage.kept:
+            yield f"{inner}kept     {_kept(self.lineage.kept[output])}"
         yield from (inner + line for line in self._source(output, record))
         for each, read in record["inputs"].items():
             yield from self.lines(each, read, inner)
@@ -87,6 +90,13 @@ def _job(record: Record) -> Iterator[str]:
     yield f"code     {commit_line(record['code'])}"
     yield f"with     {', '.join(f'{name} {v}' for name, v in record['packages'].items())}"
     yield f"command  {shlex.join(record['command'])}"
+
+
+def _kept(entry: Kept) -> str:
+    return (
+        f"{entry['when']}, though made by the code {entry['made_by']}, for {entry['kept_for']} "
+        f"of {commit_line(entry['code'])}"
+    )
 
 
 def commit_line(code: CodeState) -> str:

@@ -18,6 +18,7 @@ from typing import Literal
 
 from sftstudy.documents.record import Record, read_record
 from sftstudy.errors import StudyError
+from sftstudy.records import kept
 from sftstudy.records.content import content_sha256
 
 State = Literal["unchanged", "edited", "stale", "missing", "unrecorded"]
@@ -44,6 +45,7 @@ class Lineage:
             if file.stat().st_size:  # Snakemake puts an empty file in a failed job's place
                 record = read_record(file)
                 self.records |= dict.fromkeys(record["outputs"], record)
+        self.kept = kept.holding(results, self.records)
         self._hashes: dict[str, str | None] = {}
         self._states: dict[str, State] = {}
 

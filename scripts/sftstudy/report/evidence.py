@@ -117,6 +117,10 @@ def lineage(results: Results) -> Row:
         "problems": found.problems([*metrics, *recommendations]),
         "code": code_state(),
         "commits": Counter(commit_line(record["code"]) for _, record in filter(None, made)),
+        "kept": Counter(
+            (entry["made_by"], commit_line(found.records[output]["code"]))
+            for output, entry in found.kept.items()
+        ),
     }
 
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from sftstudy.run.snakemake_internals.run import TIMESTAMP
+
 TOLERANCE_SECONDS = 2.0  # some file systems keep times no finer
-_STAMP = ".snakemake_timestamp"  # Snakemake's time of a folder
 
 
 def bring_back(files: Iterable[str]) -> list[str]:
@@ -18,7 +19,7 @@ def bring_back(files: Iterable[str]) -> list[str]:
     now = time.time()
     found = []
     for name in sorted(set(files)):
-        for path in (Path(name), Path(name) / _STAMP):
+        for path in (Path(name), Path(name) / TIMESTAMP):
             try:
                 ahead = path.lstat().st_mtime - now
             except (FileNotFoundError, NotADirectoryError):

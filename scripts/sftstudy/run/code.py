@@ -1,58 +1,35 @@
-"""Which modules of this library a program is made of.
+"""Which modules of this library a program is made of, and which version of them.
 
-Snakemake does not see what a program imports. Rules therefore have a hash of those files among
+Snakemake does not see what a program imports. Rules therefore have a hash of those modules among
 their parameters, and this module finds them: it follows import statements (at any depth of a file)
 without running anything, so that a job runs again exactly when code that determines its output has
 changed. As inputs the same files would cost half of Snakemake's time on a large grid.
+
+Style does not count (see `sftstudy.run.syntax`), nor do the names of modules: the hash is made of
+what modules hold and of which imports which name from which. What determines no result (how files
+are written, how errors are worded, what is kept of a run) says so where it lives, by the line
+``DETERMINES_NO_RESULT = True`` in the ``__init__.py`` of a package, for all that is in it, or in a
+module. Were it counted, a better error message would retrain the whole study.
 """
 
 import ast
 import functools
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from sftstudy.files.hashing import sha256_file, sha256_json
+from sftstudy.files.hashing import sha256_json
 from sftstudy.files.repository import ROOT
+from sftstudy.run.syntax import PACKAGE, Import, essence
 
-PACKAGE = "sftstudy"
-
-# How files are read and written, how errors are printed, who may write, what is kept of a run, how
-# code is told apart and which tasks there are determine no result. Were they counted, a better
-# error message would retrain the whole study.
-PLUMBING = frozenset(
-    {
-        "sftstudy",
-        "sftstudy.cli",
-        "sftstudy.cluster",
-        "sftstudy.cluster.gpus",
-        "sftstudy.run",
-        "sftstudy.cluster.queue",
-        "sftstudy.errors",
-        "sftstudy.files",
-        "sftstudy.files.folders",
-        "sftstudy.files.hashing",
-        "sftstudy.files.ledger",
-        "sftstudy.files.reading",
-        "sftstudy.files.repository",
-        "sftstudy.files.temporaries",
-        "sftstudy.files.writing",
-        "sftstudy.run.code",
-        "sftstudy.run.owner",
-        "sftstudy.run.finished",
-        "sftstudy.records",
-        "sftstudy.records.record",
-        "sftstudy.records.lineage",
-        "sftstudy.documents",
-        "sftstudy.documents.shapes",
-        "sftstudy.tasks",
-        "sftstudy.tasks.registry",
-        "sftstudy.tasks.task",
-    }
-)
+MARK = "DETERMINES_NO_RESULT"
+_LIBRARY = Path("scripts", PACKAGE)
+_VERSION = re.compile(r"scripts/[\w/]+\.py [0-9a-f]{16}")
 
 
 def code(program: str, modules: Iterable[str] = ()) -> list[str]:
-    """Return the sorted paths of a program and of all library modules that it is made of.
+    """Return the sorted paths of a program and of all library modules that determine its output.
 
     `modules` are files that the program imports by name at run time, such as a task's.
 
@@ -64,54 +41,97 @@ def code(program: str, modules: Iterable[str] = ()) -> list[str]:
         path = stack.pop()
         if path not in seen:
             seen.add(path)
-            stack += _imported(path)
+            stack += [target for _, target in _module(path).imports]
     return sorted(seen)
 
 
+def code_sha256(program: str, modules: Iterable[str] = ()) -> str:
+    """Return a hash of what `code` finds: of the modules' contents, and of who imports what."""
+    return _code_sha256(program, tuple(modules))
+
+
 def code_version(program: str, modules: Iterable[str] = ()) -> str:
-    """Return a hash of what `code` finds, as text that names the program: a job's parameter."""
-    return _code_version(program, tuple(modules))
+    """Return the hash of a program's code as text that names it: a job's parameter."""
+    return f"{program} {code_sha256(program, modules)[:16]}"
+
+
+def is_code_version(text: str) -> bool:
+    """Return whether a job's parameter is one of `code_version`."""
+    return bool(_VERSION.fullmatch(text))
+
+
+def determines_no_result(path: str) -> bool:
+    """Return whether a module of the library, or a package above it, says so; see `MARK`."""
+    packages = [parent / "__init__.py" for parent in Path(path).parents if parent != _LIBRARY]
+    inside = [file for file in packages if file.is_relative_to(_LIBRARY)]
+    return any(_is_marked(file.as_posix()) for file in (*inside, Path(path)))
 
 
 @functools.cache
-def _code_version(program: str, modules: tuple[str, ...]) -> str:
-    content = {file: sha256_file(ROOT / file) for file in code(program, modules)}
-    return f"{program} {sha256_json(content)[:16]}"
+def _code_sha256(program: str, modules: tuple[str, ...]) -> str:
+    found = [_module(path) for path in code(program, modules)]
+    imports = (
+        f"{module.content} {name} {_module(target).content}"
+        for module in found
+        for name, target in module.imports
+    )
+    return sha256_json([sorted(module.content for module in found), sorted(imports)])
+
+
+@dataclass(frozen=True)
+class _Module:
+    """The hash of what counts of a file, and what it imports: name -> path of what counts."""
+
+    content: str
+    imports: tuple[tuple[str, str], ...]
 
 
 @functools.cache
-def _imported(path: str) -> tuple[str, ...]:
-    found = set()
-    for node in ast.walk(_parsed(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    paths = (_module_path(name) for name in _with_packages(found) - PLUMBING)
-    return tuple(path for path in paths if path)
+def _module(path: str) -> _Module:
+    text, imported = _essence(path)
+    found = {(each.name, target) for each in imported for target in _targets(each)}
+    return _Module(sha256_json(text), tuple(sorted(found)))
 
 
-def _with_packages(names: set[str]) -> set[str]:
-    """Add the packages above each module: importing one runs their ``__init__``."""
-    parts = (name.split(".") for name in names if name.split(".")[0] == PACKAGE)
-    return {".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)}
+def _targets(imported: Import) -> list[str]:
+    """Return the files that an import runs and that count; of a package that is ``__init__``."""
+    parts = [*imported.module.split("."), *([imported.name] if imported.name else [])]
+    paths = (_path(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+    return [path for path in paths if path]
 
 
-def _module_path(name: str) -> str | None:
-    base = Path("scripts", *name.split("."))
+@functools.cache
+def _path(module: str) -> str | None:
+    """Return the file of a module; None if it is none, does nothing, or determines no result."""
+    base = Path("scripts", *module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if (ROOT / path).is_file() and _does_something(path.as_posix()):
-            return path.as_posix()
+        name = path.as_posix()
+        if (ROOT / path).is_file() and not determines_no_result(name) and does_something(name):
+            return name
     return None
 
 
-def _does_something(path: str) -> bool:
+def does_something(path: str) -> bool:
     """Return whether a module holds more than a docstring, which most packages do not."""
-    return not all(
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        for node in _parsed(path).body
-    )
+    text, _ = _essence(path)
+    return text != "[]"
+
+
+@functools.cache
+def _essence(path: str) -> tuple[str, list[Import]]:
+    return essence(_parsed(path))
+
+
+@functools.cache
+def _is_marked(path: str) -> bool:
+    if not (ROOT / path).is_file():
+        return False
+    for node in _parsed(path).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=True)):
+                if name == MARK:
+                    return True
+    return False
 
 
 @functools.cache

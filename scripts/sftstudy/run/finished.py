@@ -11,7 +11,7 @@ folder), the same code and the same packages.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
@@ -84,10 +84,16 @@ def forget(scratch: Path) -> None:
         scratch.rmdir()
 
 
-def forget_recorded(scratch_root: Path, is_incomplete: Callable[[str], bool]) -> None:
-    """Remove the copies of all checkpoints that Snakemake does not hold to be incomplete."""
-    for marker in scratch_root.glob(f"*/{MARKER}"):
-        if not is_incomplete(read_json(marker, enter=False)["output"]):
+def forget_recorded(scratch_root: Path, incomplete: Callable[[Iterable[str]], set[str]]) -> None:
+    """Remove the copies of all checkpoints but those that Snakemake holds to be incomplete.
+
+    `incomplete` tells which of some outputs these are.
+    """
+    markers = sorted(scratch_root.glob(f"*/{MARKER}"))
+    outputs = {marker: read_json(marker, enter=False)["output"] for marker in markers}
+    begun = incomplete(outputs.values())
+    for marker, output in outputs.items():
+        if output not in begun:
             forget(marker.parent)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sftstudy.files.writing import write_json
 from sftstudy.run.owner import start_time
+from sftstudy.run.snakemake_internals.run import locks
 
 FOLDER = "sftstudy-runs"  # in .snakemake
 
@@ -44,24 +45,20 @@ def end(snakemake: Path) -> bool:
 
 def is_locked(snakemake: Path) -> bool:
     """Return whether any run holds locks in this folder, whatever they are for."""
-    return bool(_locks(snakemake))
+    return bool(locks(snakemake))
 
 
 def holders(snakemake: Path) -> str:
     """Return, for people, who holds the lock of a folder, and what to do."""
     lines = [_told(run) for _, run in _runs(snakemake)]
     if not lines:
-        since = min((f.stat().st_mtime for f in _locks(snakemake)), default=time.time())
+        since = min((f.stat().st_mtime for f in locks(snakemake)), default=time.time())
         lines = [
             f"a run since {time.ctime(since)} that has started no job yet, or was killed before: "
             "wait a minute; only if no snakemake runs in this folder, on any machine, run it with "
             "--unlock"
         ]
     return "\n".join(f"The lock is held by {line}." for line in lines)
-
-
-def _locks(snakemake: Path) -> list[Path]:
-    return list(snakemake.glob("locks/*.lock"))
 
 
 def _told(run: dict[str, Any]) -> str:

@@ -10,9 +10,8 @@ from sftstudy.documents.replies import Reply, read_replies
 from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
-from sftstudy.files.repository import ROOT
 from sftstudy.records.record import use
-from sftstudy.run.code import code
+from sftstudy.run.code import code_sha256
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
@@ -75,7 +74,7 @@ def metrics_document(
         "prompt_sha256": sha256_json([row["prompt"] for row in rows]),
         "data_sha256": sha256_file(data_file),
         "predictions_sha256": sha256_file(predictions_file),
-        "code_sha256": _code_sha256(task),
+        "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
     }
 
 
@@ -169,8 +168,3 @@ def _check_complete(
                 f"{file}: the id {strangers[0]!r} {lacks} {other} "
                 f"({len(strangers)} of {len(wanted)} ids); predict again from this data"
             )
-
-
-def _code_sha256(task: str) -> str:
-    files = code("scripts/score.py", module_files(task, "score"))
-    return sha256_json({file: sha256_file(ROOT / file) for file in files})

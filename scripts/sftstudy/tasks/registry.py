@@ -11,6 +11,8 @@ from sftstudy.errors import StudyError
 from sftstudy.files.repository import ROOT
 from sftstudy.tasks.task import Data, Judge, Lesson, Option, Options, Score, Smoke, Teaches
 
+DETERMINES_NO_RESULT = True
+
 TASKS = ("banking77", "pubmedqa", "tatqa", "nl2sql")
 CONTROLS = ("ifeval", "simple_safety_tests")
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from sftstudy.statistics.metric import Metric
 
+DETERMINES_NO_RESULT = True
+
 Row = Mapping[str, Any]  # id, group, prompt, completion, reference
 Outcomes = dict[str, Any]  # what is known about one reply: names and numbers, texts, None
 Conversation = tuple[str, str]  # the user's turn, the assistant's turn

@@ -98,9 +98,9 @@ def test_without_hard_links_there_is_a_note_and_no_copy(
 
 def test_only_what_snakemake_does_not_know_of_is_kept(checkpoint: Path) -> None:
     finished.keep(checkpoint, SCRATCH, CODE)
-    finished.forget_recorded(Path("scratch"), lambda output: output == "checkpoints/t/a")
+    finished.forget_recorded(Path("scratch"), lambda outputs: {"checkpoints/t/a"})
     assert kept()
-    finished.forget_recorded(Path("scratch"), lambda output: False)
+    finished.forget_recorded(Path("scratch"), lambda outputs: set())
     assert not SCRATCH.exists()
 
 

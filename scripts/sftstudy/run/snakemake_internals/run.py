@@ -1,0 +1,133 @@
+"""A run of Snakemake as its hooks see it, and the marks that runs leave in their folder."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sftstudy.cluster.requests import Request
+
+FOLDER = ".snakemake"  # in the folder where Snakemake runs
+TIMESTAMP = ".snakemake_timestamp"  # in a folder that is an output: its time for Snakemake
+
+
+class Run:
+    """A run of Snakemake as its hooks see it."""
+
+    def __init__(self, workflow: Any) -> None:
+        self._workflow = workflow
+
+    @property
+    def folder(self) -> Path:
+        """Snakemake's own folder."""
+        return Path(self._workflow.persistence.path)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process plans: not one of a job, and further than the command line."""
+        return self._workflow.is_main_process and self._workflow.persistence is not None
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether it only says what it would execute."""
+        return self._workflow.dryrun
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether it got as far as to know its jobs."""
+        return bool(self._workflow.dag)
+
+    @property
+    def is_on_cluster(self) -> bool:
+        """Whether jobs are submitted to Slurm, as the profile says."""
+        return "slurm_partition" in (self._workflow.resource_settings.default_resources or {})
+
+    @property
+    def holds_lock(self) -> bool:
+        """Whether this run has locked its folder."""
+        return bool(self._workflow.persistence._lockfile)
+
+    def is_locked_out(self) -> bool:
+        """Whether another run's locks are in the way. Every file of the plan is looked at."""
+        return self._workflow.persistence.locked
+
+    def inputs(self) -> set[str]:
+        """Return the inputs of all jobs that are to be run."""
+        return {str(file) for job in self._jobs() for file in job.input}
+
+    def requests(self) -> list[Request]:
+        """Return what the jobs that are to be submitted ask the cluster for."""
+        return [_request(job) for job in self._submitted()]
+
+    def slurm_comments(self) -> set[str]:
+        """Return the comments under which the Slurm executor (2.8) submits these jobs."""
+        found = set()
+        for job in self._submitted():
+            values = "_".join(job.wildcards).replace("/", "_")
+            found.add(f"rule_{job.rule.name}" + (f"_wildcards_{values}" if values else ""))
+        return found
+
+    def incomplete(self, outputs: Iterable[str]) -> set[str]:
+        """Return the outputs that a run has begun and no run has recorded, as it is now."""
+        self._workflow.persistence._clear_cache()
+        return self._workflow.persistence._filter_incomplete_keys(outputs)
+
+    def untold_table(self) -> str:
+        """Return the table of planned jobs where Snakemake prints none, else nothing.
+
+        With a bare ``--quiet`` it ends before it formats the text of every job, which takes a third
+        of a dry run of a large grid, but it does not print its table either.
+        """
+        quiet = {str(kind) for kind in self._workflow.output_settings.quiet or ()}
+        return self._workflow.dag.stats()[0] if quiet == {"progress", "rules"} else ""
+
+    def _jobs(self) -> Iterator[Any]:
+        return self._workflow.dag.needrun_jobs(exclude_finished=not self.is_dry)
+
+    def _submitted(self) -> Iterator[Any]:
+        """Yield the jobs that are not local.
+
+        In a dry run Snakemake calls every job local, so its list of local rules is asked instead.
+        """
+        local = self._workflow._localrules
+        return (j for j in self._jobs() if not (j.rule.norun or j.rule.name in local))
+
+
+def _request(job: Any) -> Request:
+    return Request(
+        what=f"{job.rule.name} of {getattr(job.wildcards, 'student', 'all')}",
+        partition=job.resources.get("slurm_partition", ""),
+        gpus=job.resources.get("gpu", 0),
+        model=job.resources.get("gpu_model"),
+        constraint=job.resources.get("constraint"),
+        cpus=job.threads,
+        mem_mb=job.resources.get("mem_mb", 0),
+        minutes=job.resources.get("runtime", 0),
+    )
+
+
+def locks(folder: Path) -> list[Path]:
+    """Return the locks of all runs in Snakemake's own `folder`."""
+    return list(folder.glob("locks/*.lock"))
+
+
+def begun(folder: Path) -> set[str]:
+    """Return the outputs that a run has begun; none while no run holds a lock.
+
+    A marker's name is the output's path in URL-safe base64, which continues in folders named
+    ``@...`` where it is too long for a file name.
+    """
+    if not locks(folder):
+        return set()
+    root = folder / "incomplete"
+    markers = (file.relative_to(root) for file in root.rglob("*") if file.is_file())
+    names = ("".join(part.removeprefix("@") for part in marker.parts) for marker in markers)
+    return {_decoded(name) for name in names}
+
+
+def _decoded(name: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(name).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""  # another file of Snakemake's, no marker
