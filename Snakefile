@@ -31,4 +31,4 @@ rule all:
     default_target: True
     input:
         "<results>/report/index.html",
-        study.retained_files(),
+        jobs.retained_files(study),

@@ -23,6 +23,7 @@ from prefix_workloads import DATA, ROOT, make_tokenizer
 from sftstudy.costs.measured import Cost, costs
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_text
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 
 RESULTS = "results/hardware"
@@ -154,7 +155,7 @@ def main() -> None:
     targets = [
         target.replace("<results>", study.root)
         for student in study.students
-        for target in study.metrics_files(student)
+        for target in jobs.metrics_files(study, student)
         if "/base/" not in target and target.endswith(".val.json")
     ]
     command = [sys.executable, "-m", "snakemake", "--configfile", str(file), "--cores", "2"]

@@ -16,10 +16,14 @@ from sftstudy.cluster.site import read_site
 from sftstudy.figures.names import figures
 from sftstudy.run.code import code_version, template_files
 from sftstudy.sources import lock
-from sftstudy.study.grid import TRIAL, Study, as_json, one_of
+from sftstudy.study import jobs
+from sftstudy.study.grid import Study
+from sftstudy.study.jobs import as_json
+from sftstudy.study.names import TRIAL, one_of
 from sftstudy.study.options import origin
+from sftstudy.study.plan import recommendation_plan, study_plan
 from sftstudy.tables.schema import NAMES
-from sftstudy.tasks.registry import module_files
+from sftstudy.tasks.registry import judge_module, lesson_files, module_files
 
 prefer_own_environment()
 

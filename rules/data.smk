@@ -17,7 +17,7 @@ rule prepare:
         "../envs/fetch.yaml"
     params:
         code=lambda w: code_version("scripts/prepare.py", module_files(w.task, "data")),
-        options=lambda w: study.prepare_options(w.task),
+        options=lambda w: jobs.prepare_options(study, w.task),
     message:
         "Making the splits of {wildcards.task}"
     shell:
@@ -38,7 +38,7 @@ rule prepare_control:
         "../envs/fetch.yaml"
     params:
         code=lambda w: code_version("scripts/prepare.py", module_files(w.control, "data")),
-        options=lambda w: study.prepare_options(w.control),
+        options=lambda w: jobs.prepare_options(study, w.control),
     message:
         "Making the prompts of {wildcards.control}"
     shell:

@@ -6,8 +6,8 @@
 
 rule model_cards:
     input:
-        metrics=lambda w: study.metrics_files(w.student),
-        checkpoints=lambda w: study.checkpoint_folders(w.student),
+        metrics=lambda w: jobs.metrics_files(study, w.student),
+        checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
     output:
         directory("<results>/model_cards/{student}"),
     log:
@@ -19,7 +19,7 @@ rule model_cards:
     params:
         code=code_version("scripts/model_cards.py"),
         variants=lambda w: as_json({v: study.evalsets(v) for v in study.variants(w.student)}),
-        sources=as_json(study.sources()["datasets"]),
+        sources=as_json(jobs.sources(study)["datasets"]),
         results=subpath(output[0], ancestor=2),
     message:
         "Writing the model cards of {wildcards.student}"
@@ -48,14 +48,14 @@ rule lm_eval_tasks:
             "scripts/lm_eval_tasks.py",
             [file for task in study.tasks for file in module_files(task, "score")],
         ),
-        max_new_tokens=as_json({task: study.max_new_tokens(task) for task in study.tasks}),
-        options=[option for task in study.tasks for option in study.score_options(task)],
+        max_new_tokens=as_json({task: jobs.max_new_tokens(study, task) for task in study.tasks}),
+        options=as_json({task: jobs.score_options(study, task) for task in study.tasks}),
         results=subpath(output.utils, ancestor=2),
     message:
         "Writing task files for lm-eval"
     shell:
         "python scripts/lm_eval_tasks.py --data {params.results}/data"
-        " --max-new-tokens {params.max_new_tokens:q} {params.options:q}"
+        " --max-new-tokens {params.max_new_tokens:q} --options {params.options:q}"
         " --output-dir {params.results}/lm_eval_tasks"
         " --record {log.record} > {log.text} 2>&1"
 

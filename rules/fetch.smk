@@ -8,7 +8,7 @@
 
 rule fetch_dataset:
     input:
-        mirror=lambda w: study.mirror_files(w.dataset),
+        mirror=lambda w: jobs.mirror_files(study, w.dataset),
     output:
         directory("<results>/raw/{dataset}"),
     log:
@@ -61,7 +61,7 @@ rule fetch_student:
         text="<logs>/checkpoints/{student}/base.log",
         record="<records>/checkpoints/{student}/base.json",
     wildcard_constraints:
-        student=one_of(study.students_of("hub") + study.students_of("path")),
+        student=one_of(study.models_of("hub") + study.models_of("path")),
     retries: 2
     localrule: True
     conda:
@@ -84,7 +84,7 @@ rule build_smoke_student:
         text="<logs>/checkpoints/{student}/base.log",
         record="<records>/checkpoints/{student}/base.json",
     wildcard_constraints:
-        student=one_of(study.students_of("smoke")),
+        student=one_of(study.models_of("smoke")),
     conda:
         "../envs/train.yaml"
     threads: 1
@@ -92,7 +92,7 @@ rule build_smoke_student:
         mem_mb=2000,
         runtime=30,
     params:
-        code=code_version("scripts/build_smoke_student.py"),
+        code=code_version("scripts/build_smoke_student.py", lesson_files()),
         smoke=lambda w: study.student(w.student)["source"]["smoke"],
     message:
         "Building the smoke student {wildcards.student} from scratch"
@@ -109,7 +109,7 @@ rule lock_sources:
     conda:
         "../envs/fetch.yaml"
     params:
-        sources=as_json(study.sources()),
+        sources=as_json(jobs.sources(study)),
     message:
         "Resolving every hub source to a commit and checksums in config/sources.lock.yaml"
     shell:

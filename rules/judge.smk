@@ -1,55 +1,45 @@
-# Needs: a judge model (`judge` of the study file), the replies to the safety prompts.
-# Makes: results/judgements/{student}/{variant}/questions.jsonl and replies.jsonl
+# Needs: a judge model (`judge` of the study file), the replies to a control that can be judged.
+# Makes: results/judgements/{student}/{variant}/{control}/questions.jsonl and replies.jsonl
 #
 # Without a judge nobody asks for these files.
 
 
 rule ask_judge:
     input:
-        data="<results>/data/simple_safety_tests/test.jsonl",
-        predictions="<results>/predictions/{student}/{variant}/simple_safety_tests.jsonl",
+        data="<results>/data/{control}/test.jsonl",
+        predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
     output:
-        "<results>/judgements/{student}/{variant}/questions.jsonl",
+        "<results>/judgements/{student}/{variant}/{control}/questions.jsonl",
     log:
-        text="<logs>/judgements/{student}/{variant}/questions.log",
-        record="<records>/judgements/{student}/{variant}/questions.json",
+        text="<logs>/judgements/{student}/{variant}/{control}/questions.log",
+        record="<records>/judgements/{student}/{variant}/{control}/questions.json",
     localrule: True
     conda:
         "../envs/score.yaml"
     params:
-        code=code_version("scripts/ask_judge.py"),
+        code=lambda w: code_version("scripts/ask_judge.py", module_files(w.control, "judge")),
     message:
-        "Asking the judge about the replies of {wildcards.student} {wildcards.variant}"
+        "Asking the judge about {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
-        "python scripts/ask_judge.py --data {input.data} --predictions {input.predictions}"
-        " --output {output}"
+        "python scripts/ask_judge.py --control {wildcards.control} --data {input.data}"
+        " --predictions {input.predictions} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 
 use rule predict_select as predict_judge with:
     input:
         checkpoint=f"<results>/checkpoints/{study.judge}/base",
-        data="<results>/judgements/{student}/{variant}/questions.jsonl",
+        data="<results>/judgements/{student}/{variant}/{control}/questions.jsonl",
     output:
-        "<results>/judgements/{student}/{variant}/replies.jsonl",
+        "<results>/judgements/{student}/{variant}/{control}/replies.jsonl",
     log:
-        text="<logs>/judgements/{student}/{variant}/replies.log",
-        record="<records>/judgements/{student}/{variant}/replies.json",
+        text="<logs>/judgements/{student}/{variant}/{control}/replies.log",
+        record="<records>/judgements/{student}/{variant}/{control}/replies.json",
     threads: lambda w: study.student(study.judge)["cpus"]
     resources:  # those of the judge, not of the student that it judges
-        torch_threads=lambda w: study.student(study.judge)["cpus"],
-        gpu=lambda w: study.predict_gpus(study.judge),
-        mem_mb=lambda w, attempt: site.mem_mb(study.predict_facts(study.judge), attempt),
-        runtime=lambda w, attempt: site.minutes(study.predict_facts(study.judge), attempt),
-        slurm_partition=lambda w: site.place(study.predict_facts(study.judge)).partition,
-        constraint=lambda w: site.place(study.predict_facts(study.judge)).constraint,
-        gpu_model=lambda w: site.place(study.predict_facts(study.judge)).model,
-        slurm_extra=site.signal,
-        serve=study.config["serve"] or "",
-        requests=study.config["requests"],
-        device=study.config["device"],
-        batch_size=study.config["batch_size"] or 0,
+        **site.resources(lambda w: jobs.predict_facts(study, study.judge)),
+        **jobs.serving(study),
     params:
-        code=lambda w: code_version("scripts/predict.py", [study.engine_file(study.judge)]),
-        generation=lambda w: as_json(study.generation(study.judge)),
-        max_new_tokens=[8],
+        code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, study.judge)]),
+        generation=lambda w: as_json(jobs.generation(study, study.judge)),
+        max_new_tokens=lambda w: [judge_module(w.control).MAX_NEW_TOKENS],

@@ -3,7 +3,8 @@
 #
 # Three suites, so that a checkpoint is loaded once per suite: `select` chooses between trials,
 # `controls` guards, `confirm` is read once, after the choice. The base has a `select` of its own:
-# it is compared on every task, a trial only on the task it was trained on.
+# it is compared on every task, a trial only on the task it was trained on. Parameters that a variant
+# of the rule does not name are those of `predict_select`.
 
 
 rule predict_select:
@@ -19,23 +20,12 @@ rule predict_select:
         "../envs/predict.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
     resources:
-        # Not {threads}, which shrinks with --cores: results on CPU depend on this number.
-        torch_threads=lambda w: study.student(w.student)["cpus"],
-        gpu=lambda w: study.predict_gpus(w.student),
-        mem_mb=lambda w, attempt: site.mem_mb(study.predict_facts(w.student), attempt),
-        runtime=lambda w, attempt: site.minutes(study.predict_facts(w.student), attempt),
-        slurm_partition=lambda w: site.place(study.predict_facts(w.student)).partition,
-        constraint=lambda w: site.place(study.predict_facts(w.student)).constraint,
-        gpu_model=lambda w: site.place(study.predict_facts(w.student)).model,
-        slurm_extra=site.signal,
-        serve=study.config["serve"] or "",
-        requests=study.config["requests"],
-        device=study.config["device"],
-        batch_size=study.config["batch_size"] or 0,
+        **site.resources(lambda w: jobs.predict_facts(study, w.student)),
+        **jobs.serving(study),
     params:
-        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
-        generation=lambda w: as_json(study.generation(w.student)),
-        max_new_tokens=lambda w: [study.max_new_tokens(w.task)],
+        code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, w.student)]),
+        generation=lambda w: as_json(jobs.generation(study, w.student)),
+        max_new_tokens=lambda w: [jobs.max_new_tokens(study, w.task)],
     message:
         "Generating replies with {input.checkpoint}: {output}"
     shell:
@@ -57,9 +47,7 @@ use rule predict_select as predict_select_base with:
         text="<logs>/predictions/{student}/base/select.log",
         record="<records>/predictions/{student}/base/select.json",
     params:
-        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
-        generation=lambda w: as_json(study.generation(w.student)),
-        max_new_tokens=[study.max_new_tokens(task) for task in study.tasks],
+        max_new_tokens=[jobs.max_new_tokens(study, task) for task in study.tasks],
 
 
 use rule predict_select as predict_controls with:
@@ -75,9 +63,7 @@ use rule predict_select as predict_controls with:
         text="<logs>/predictions/{student}/{variant}/controls.log",
         record="<records>/predictions/{student}/{variant}/controls.json",
     params:
-        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
-        generation=lambda w: as_json(study.generation(w.student)),
-        max_new_tokens=[study.max_new_tokens(control) for control in study.controls],
+        max_new_tokens=[jobs.max_new_tokens(study, control) for control in study.controls],
 
 
 use rule predict_select as predict_confirm with:
@@ -93,6 +79,4 @@ use rule predict_select as predict_confirm with:
         text="<logs>/predictions/{student}/{variant}/confirm.log",
         record="<records>/predictions/{student}/{variant}/confirm.json",
     params:
-        code=lambda w: code_version("scripts/predict.py", [study.engine_file(w.student)]),
-        generation=lambda w: as_json(study.generation(w.student)),
-        max_new_tokens=[study.max_new_tokens(task) for task in study.tasks],
+        max_new_tokens=[jobs.max_new_tokens(study, task) for task in study.tasks],

@@ -4,8 +4,8 @@
 
 rule recommend:
     input:
-        metrics=lambda w: study.metrics_files(w.student),
-        checkpoints=lambda w: study.checkpoint_folders(w.student),
+        metrics=lambda w: jobs.metrics_files(study, w.student),
+        checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
     output:
         json="<results>/recommendations/{student}.json",
         markdown="<results>/recommendations/{student}.md",
@@ -22,7 +22,7 @@ rule recommend:
         runtime=60,
     params:
         code=code_version("scripts/recommend.py"),
-        plan=lambda w: as_json(study.recommendation_plan(w.student)),
+        plan=lambda w: as_json(recommendation_plan(study, w.student)),
         results=subpath(output.json, ancestor=2),
     message:
         "Choosing a configuration for {wildcards.student}"

@@ -20,7 +20,7 @@ rule plan:
     conda:
         "../envs/score.yaml"
     params:
-        plan=as_json(study.plan(), sort_keys=False),  # the report keeps the order of students
+        plan=as_json(study_plan(study), sort_keys=False),  # the report keeps the order of students
     message:
         "Writing down what the study consists of"
     shell:
@@ -31,8 +31,8 @@ rule plan:
 rule collate:
     input:
         plan="<results>/plan.json",
-        metrics=study.metrics_files(*study.students),
-        checkpoints=study.checkpoint_folders(*study.students),
+        metrics=jobs.metrics_files(study, *study.students),
+        checkpoints=jobs.checkpoint_folders(study, *study.students),
         recommendations=expand("<results>/recommendations/{student}.json", student=study.students),
         template="scripts/sftstudy/tables/templates/table.html",
     output:
@@ -103,9 +103,9 @@ rule report:
         data=expand("<results>/data/{task}/{split}.jsonl", task=study.tasks, split=["val", "test"]),
         controls=expand("<results>/data/{control}/test.jsonl", control=study.controls),
         raw=expand("<results>/raw/{dataset}", dataset=study.datasets()),
-        metrics=study.metrics_files(*study.students),
-        predictions=study.predictions_files(*study.students),
-        checkpoints=study.checkpoint_folders(*study.students),
+        metrics=jobs.metrics_files(study, *study.students),
+        predictions=jobs.predictions_files(study, *study.students),
+        checkpoints=jobs.checkpoint_folders(study, *study.students),
         templates=template_files("sftstudy.report"),
     output:
         report(

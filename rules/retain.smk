@@ -8,7 +8,7 @@
 rule retain:
     input:
         recommendation="<results>/recommendations/{student}.json",
-        metrics=lambda w: study.metrics_files(w.student),
+        metrics=lambda w: jobs.metrics_files(study, w.student),
     output:
         "<results>/retained/{student}.json",
     log:
@@ -26,7 +26,6 @@ rule retain:
         "Removing weights of {wildcards.student} that need not stay"
     shell:
         "python scripts/retain.py --recommendation {input.recommendation} --keep {params.keep}"
-        " --checkpoints {params.results}/checkpoints/{wildcards.student}"
-        " --scratch {params.results}/scratch"
+        " --results {params.results} --student {wildcards.student}"
         " --variants {params.variants:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"

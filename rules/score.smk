@@ -18,14 +18,14 @@ rule score:
         "../envs/score.yaml"
     params:
         code=lambda w: code_version("scripts/score.py", module_files(w.task, "score")),
-        options=lambda w: study.score_options(w.task),
+        options=lambda w: as_json(jobs.score_options(study, w.task)),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.task}.{wildcards.split}"
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
-        " --task {wildcards.task} --split {wildcards.split} {params.options:q}"
-        " --output {output}"
+        " --task {wildcards.task} --split {wildcards.split}"
+        " --options {params.options:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 
@@ -33,7 +33,7 @@ rule score_control:
     input:
         predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
         data="<results>/data/{control}/test.jsonl",
-        judgements=lambda w: study.judgements(w.control),
+        judgements=lambda w: jobs.judgements(study, w.control),
     output:
         "<results>/metrics/{student}/{variant}/{control}.json",
     log:
@@ -44,11 +44,13 @@ rule score_control:
         "../envs/score.yaml"
     params:
         code=lambda w: code_version("scripts/score.py", module_files(w.control, "score")),
+        options=lambda w: as_json(jobs.score_options(study, w.control)),
         judgements=lambda w, input: [f"--judgements={file}" for file in input.judgements],
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
-        " --task {wildcards.control} {params.judgements:q} --output {output}"
+        " --task {wildcards.control} --options {params.options:q} {params.judgements:q}"
+        " --output {output}"
         " --record {log.record} > {log.text} 2>&1"

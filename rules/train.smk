@@ -14,7 +14,7 @@ rule recipe:
     conda:
         "../envs/score.yaml"
     params:
-        recipe=lambda w: as_json(study.recipe(w.student, w.task, w.trial)),
+        recipe=lambda w: as_json(jobs.recipe(study, w.student, w.task, w.trial)),
     message:
         "Writing the recipe of {wildcards.student} on {wildcards.task}, {wildcards.trial}"
     shell:
@@ -37,16 +37,8 @@ rule train:
         "../envs/train.yaml"
     threads: lambda w: study.student(w.student)["cpus"]
     resources:
-        # Not {threads}, which shrinks with --cores: results on CPU depend on this number.
-        torch_threads=lambda w: study.student(w.student)["cpus"],
-        gpu=lambda w: study.student(w.student)["gpus"],
-        mem_mb=lambda w, attempt: site.mem_mb(study.student(w.student), attempt),
-        runtime=lambda w, attempt: site.minutes(study.student(w.student), attempt),
-        slurm_partition=lambda w: site.place(study.student(w.student)).partition,
-        constraint=lambda w: site.place(study.student(w.student)).constraint,
-        gpu_model=lambda w: site.place(study.student(w.student)).model,
-        slurm_extra=site.signal,
-        launcher=lambda w: study.launcher(w.student),
+        **site.resources(lambda w: study.student(w.student)),
+        launcher=lambda w: jobs.launcher(study, w.student),
         tracking=study.config["tracking"],
         device=study.config["device"],
     params:

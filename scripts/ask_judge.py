@@ -1,13 +1,16 @@
-"""Write the questions that a judge model is asked about a variant's replies to safety prompts."""
+"""Write the questions that a judge model is asked about a variant's replies to a control."""
 
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.tasks.registry import CONTROLS, can_be_judged, judge_module
 
 
 def main() -> None:
     parser = Parser(__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="JSONL of the safety prompts")
+    judged = [name for name in CONTROLS if can_be_judged(name)]
+    parser.add_argument("--control", required=True, choices=judged)
+    parser.add_argument("--data", type=Path, required=True, help="JSONL of the control's prompts")
     parser.add_argument("--predictions", type=Path, required=True, help="JSONL of replies to them")
     parser.add_argument("--output", type=Path, required=True, help="JSONL of rows to write")
     arguments = parser.parse_args()
@@ -15,8 +18,8 @@ def main() -> None:
     from sftstudy.documents.rows import read_scored
     from sftstudy.files.writing import write_jsonl
     from sftstudy.scoring.document import replies_by_id
-    from sftstudy.tasks.simple_safety_tests.judge import question
 
+    question = judge_module(arguments.control).question
     rows = read_scored(arguments.data)
     replies = replies_by_id(rows, arguments.predictions, arguments.data)
     write_jsonl(arguments.output, (question(row, replies[row["id"]]["text"]) for row in rows))

@@ -15,13 +15,13 @@ def main() -> None:
         "--steps", type=int, required=True, help="of training, 16 conversations each"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
-    args = parser.parse_args()
+    arguments = parser.parse_args()
     compute(threads=1, device="cpu")  # more threads make tiny models slower
 
-    from sftstudy.students.smoke import Recipe, build
+    from sftstudy.students.smoke import Pretraining, build
 
-    source = build(args.output, Recipe(seed=args.seed, steps=args.steps))
-    print(f"{args.output}: {source['parameters']} parameters, loss {source['loss']}")
+    source = build(arguments.output, Pretraining(seed=arguments.seed, steps=arguments.steps))
+    print(f"{arguments.output}: {source['parameters']} parameters, loss {source['loss']}")
 
 
 if __name__ == "__main__":

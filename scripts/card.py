@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.data.splits import split_files
 from sftstudy.documents.card import Card
 from sftstudy.documents.lengths import read_lengths
 from sftstudy.documents.rows import read_scored
-from sftstudy.documents.source import read_source
-from sftstudy.errors import StudyError
+from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import write_json
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module
-
-SPLITS = ("train", "val", "test")
 
 
 def main() -> None:
@@ -23,20 +21,18 @@ def main() -> None:
     parser.add_argument("--lengths", type=Path, nargs="*", default=[], help="of lengths.py")
     parser.add_argument("--raw", type=Path, required=True, help="folder with SOURCE.json")
     parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
-    files = {name: path for name in SPLITS if (path := args.data / f"{name}.jsonl").exists()}
-    if not files:
-        raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
+    arguments = parser.parse_args()
+    files = split_files(arguments.data)
     splits = {name: read_scored(path) for name, path in files.items()}
 
     from sftstudy.data import card  # numpy, only after the inputs were read
 
-    lengths = {path.stem: read_lengths(path) for path in sorted(args.lengths)}
+    lengths = {path.stem: read_lengths(path) for path in sorted(arguments.lengths)}
     document: Card = {
         "schema": 1,
-        "task": args.task,
-        "task_version": data_module(args.task).VERSION,
-        "source": read_source(args.raw / "SOURCE.json"),
+        "task": arguments.task,
+        "task_version": data_module(arguments.task).VERSION,
+        "source": read_source(arguments.raw / SOURCE),
         "splits": {
             name: card.describe_split(rows, sha256_file(files[name]))
             for name, rows in splits.items()
@@ -44,7 +40,7 @@ def main() -> None:
         "leakage": card.leakage(splits),
         "lengths": lengths,
     }
-    write_json(args.output, document)
+    write_json(arguments.output, document)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
+from sftstudy.data.splits import split_files
 from sftstudy.documents.lengths import Lengths
 from sftstudy.documents.rows import read_rows
-from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_json
-
-SPLITS = ("train", "val", "test")
 
 
 def main() -> None:
@@ -22,34 +20,32 @@ def main() -> None:
     parser.add_argument("--chat-template-kwargs", type=json.loads, default={}, help="JSON object")
     parser.add_argument("--drop-overlong", action="store_true", help="list rows, do not refuse")
     parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
-    kwargs = args.chat_template_kwargs
-    files = {name: path for name in SPLITS if (path := args.data / f"{name}.jsonl").exists()}
-    if not files:
-        raise StudyError(f"{args.data}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
+    arguments = parser.parse_args()
+    kwargs = arguments.chat_template_kwargs
+    files = split_files(arguments.data)
     splits = {name: read_rows(path) for name, path in files.items()}
 
     from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read
     from sftstudy.students.chat import load_tokenizer
 
-    tokenizer = load_tokenizer(args.student_dir, kwargs)
+    tokenizer = load_tokenizer(arguments.student_dir, kwargs)
     summaries, dropped = {}, {}
     for name, rows in splits.items():
         counts = lengths.measure(rows, tokenizer, kwargs, str(files[name]))
-        if not args.drop_overlong:
-            lengths.refuse_overlong(rows, counts, args.max_length, str(files[name]))
+        if not arguments.drop_overlong:
+            lengths.refuse_overlong(rows, counts, arguments.max_length, str(files[name]))
         summaries[name] = lengths.summarise(counts)
-        dropped[name] = lengths.overlong(rows, counts, args.max_length)
+        dropped[name] = lengths.overlong(rows, counts, arguments.max_length)
     document: Lengths = {
         "schema": 1,
-        "task": args.task,
-        "student": args.output.stem,
-        "max_length": args.max_length,
+        "task": arguments.task,
+        "student": arguments.output.stem,
+        "max_length": arguments.max_length,
         "chat_template_kwargs": kwargs,
         "splits": summaries,
         "dropped": dropped,
     }
-    write_json(args.output, document)
+    write_json(arguments.output, document)
 
 
 if __name__ == "__main__":

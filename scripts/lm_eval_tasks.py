@@ -12,19 +12,20 @@ def main() -> None:
     parser.add_argument(
         "--max-new-tokens", type=json.loads, required=True, help="JSON: task -> tokens of a reply"
     )
-    parser.add_argument("--databases", type=Path, help="nl2sql: folder of SQLite databases")
+    parser.add_argument(
+        "--options", type=json.loads, default={}, help="JSON: task -> options of this task alone"
+    )
     parser.add_argument("--output-dir", type=Path, required=True, help="folder for the files")
     arguments = parser.parse_args()
 
     from sftstudy.exports.lm_eval_files import write
 
-    databases = arguments.databases
     write(
         folder=arguments.output_dir,
         data=arguments.data,
         library=Path(__file__).resolve().parent,
         max_new_tokens=arguments.max_new_tokens,
-        databases=str(databases.resolve()) if databases else None,
+        options=arguments.options,
     )
 
 

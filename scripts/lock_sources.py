@@ -18,16 +18,16 @@ def main() -> None:
         help="JSON: {datasets: {name: source}, students: {name: source}}",
     )
     parser.add_argument("--output", type=Path, required=True, help="config/sources.lock.yaml")
-    args = parser.parse_args()
-    document = lock.read(args.output)
+    arguments = parser.parse_args()
+    document = lock.read(arguments.output)
     for section in lock.KIND:
-        for name, described in sorted(args.sources.get(section, {}).items()):
+        for name, described in sorted(arguments.sources.get(section, {}).items()):
             if "hub" not in described:
                 continue
             source = parse(name, described)
             document[section][name] = lock.lock_source(section, name, source)
             print(f"{section}.{name}: {source.hub} at {document[section][name]['commit']}")
-    lock.write(args.output, document)
+    lock.write(arguments.output, document)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,14 @@ def main() -> None:
     parser.add_argument("--train", type=int, required=True, help="training rows")
     parser.add_argument("--test", type=int, required=True, help="test rows")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
-    args = parser.parse_args()
-    with atomic_path(args.output) as folder:
+    arguments = parser.parse_args()
+    with atomic_path(arguments.output) as folder:
         folder.mkdir()
-        smoke_module(args.task).write(folder, args.seed, args.train, args.test)
-        identity = f"{args.task}, seed {args.seed}, {args.train} train, {args.test} test"
+        smoke_module(arguments.task).write(folder, arguments.seed, arguments.train, arguments.test)
+        identity = (
+            f"{arguments.task}, seed {arguments.seed}, "
+            f"{arguments.train} train, {arguments.test} test"
+        )
         write_json(folder / SOURCE, describe("smoke", identity, None, folder))
 
 

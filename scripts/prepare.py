@@ -22,29 +22,31 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of splits and of the sample")
     parser.add_argument("--limit", type=_positive, help="at most so many rows per split")
     parser.add_argument("--output-dir", type=Path, required=True)
-    args = parser.parse_args()
-    if args.task in TASKS and None in (args.strategy, args.val, args.test):
+    arguments = parser.parse_args()
+    if arguments.task in TASKS and None in (arguments.strategy, arguments.val, arguments.test):
         parser.error("a task needs --strategy, --val and --test")
 
-    splits = _splits(args)
+    splits = _splits(arguments)
     for name, rows in splits.items():
-        if args.limit:
-            splits[name] = limit_rows(rows, args.limit, args.seed, name)
-        print(f"{args.task}: {len(splits[name])} {name} rows", flush=True)
-    paths = [args.output_dir / f"{name}.jsonl" for name in splits]
+        if arguments.limit:
+            splits[name] = limit_rows(rows, arguments.limit, arguments.seed, name)
+        print(f"{arguments.task}: {len(splits[name])} {name} rows", flush=True)
+    paths = [arguments.output_dir / f"{name}.jsonl" for name in splits]
     with atomic_paths(*paths) as temporaries:
         for temporary, rows in zip(temporaries, splits.values(), strict=True):
             temporary.write_text(jsonl(rows), encoding="utf-8", newline="\n")
 
 
-def _splits(args: argparse.Namespace) -> dict[str, list[Row]]:
-    published = data_module(args.task).read(args.raw)
-    check_rows([row for rows in published.values() for row in rows], str(args.raw))
-    if args.task in TASKS:
-        where = f"{args.task} ({args.raw})"
-        return split(published, args.strategy, args.val, args.test, args.seed, where)
+def _splits(arguments: argparse.Namespace) -> dict[str, list[Row]]:
+    published = data_module(arguments.task).read(arguments.raw)
+    check_rows([row for rows in published.values() for row in rows], str(arguments.raw))
+    if arguments.task in TASKS:
+        where = f"{arguments.task} ({arguments.raw})"
+        return split(
+            published, arguments.strategy, arguments.val, arguments.test, arguments.seed, where
+        )
     if not published.get("test"):
-        raise StudyError(f"{args.raw}: the control {args.task} has no prompts")
+        raise StudyError(f"{arguments.raw}: the control {arguments.task} has no prompts")
     return {"test": published["test"]}
 
 

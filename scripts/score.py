@@ -1,5 +1,6 @@
 """Score the predictions of one variant on one eval set."""
 
+import json
 from pathlib import Path
 
 from sftstudy.cli import Parser, run
@@ -14,8 +15,10 @@ def main() -> None:
     parser.add_argument("--variant", required=True, help="'base' or '{task}/{trial}'")
     parser.add_argument("--task", required=True, choices=TASKS + CONTROLS)
     parser.add_argument("--split", default="", choices=["", "val", "test"], help="none: a control")
-    parser.add_argument("--databases", type=Path, help="nl2sql: folder of SQLite databases")
-    parser.add_argument("--judgements", type=Path, help="simple_safety_tests: a judge's replies")
+    parser.add_argument(
+        "--options", type=json.loads, default={}, help="JSON object: options of this task alone"
+    )
+    parser.add_argument("--judgements", type=Path, help="a judge's replies to `ask_judge.py`")
     parser.add_argument("--output", type=Path, required=True, help="metrics JSON to write")
     arguments = parser.parse_args()
 
@@ -29,7 +32,7 @@ def main() -> None:
         variant=arguments.variant,
         predictions_file=arguments.predictions,
         data_file=arguments.data,
-        databases=arguments.databases,
+        options=arguments.options,
         judgements_file=arguments.judgements,
     )
     write_json(arguments.output, document)

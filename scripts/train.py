@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from sftstudy.cli import Parser, run
+from sftstudy.cli import TERMINATED, Parser, run
 from sftstudy.cluster.gpus import take
 from sftstudy.device import DEVICES, compute
 from sftstudy.training.tracking import TRACKERS, prepare
@@ -34,9 +34,9 @@ def main() -> None:
     if arguments.device in ("auto", "cuda") and "WORLD_SIZE" not in os.environ:
         take(1)  # of several processes the launcher has taken them
     prepare(arguments.tracking, arguments.tracking_dir)
-    from sftstudy.training.trial import train
+    from sftstudy.training.trial import Outcome, train
 
-    status = train(
+    outcome = train(
         recipe_file=arguments.recipe,
         train_file=arguments.train,
         lengths_file=arguments.lengths,
@@ -45,7 +45,12 @@ def main() -> None:
         output=arguments.output,
         tracking=arguments.tracking,
     )
-    sys.exit(status)
+    status = {
+        Outcome.FINISHED: 0,
+        Outcome.INTERRUPTED: TERMINATED,
+        Outcome.OUT_OF_MEMORY: os.EX_TEMPFAIL,
+    }
+    sys.exit(status[outcome])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ from transformers import AutoModelForCausalLM
 
 from sftstudy.documents.recipe import read_recipe
 from sftstudy.files.reading import read_jsonl
-from sftstudy.training.trial import _build_trainer
+from sftstudy.students.checkpoints import Watched
+from sftstudy.training.job import TrainingJob
+from sftstudy.training.rows import TrainingData
+from sftstudy.training.trainer import build_trainer
 
 
 def status(key: str) -> int:
@@ -32,9 +35,9 @@ def main() -> None:
     warm(torch.ones(1, 64)).sum().backward()
     torch.optim.AdamW(warm.parameters(), fused=True).step()
     before = status("VmRSS")
-    trainer, *_ = _build_trainer(
-        read_recipe(recipe), read_jsonl(rows), rows, base, scratch, halvings=0
-    )
+    data = TrainingData(read_jsonl(rows), rows, sha256="", dropped=[])
+    job = TrainingJob(read_recipe(recipe), data, Watched(base), scratch, scratch / "unwritten")
+    trainer = build_trainer(job, halvings=0).trainer
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     trainer.train()

@@ -107,6 +107,7 @@ def make_metrics(student: str, variant: str, evalset: str, items: list[dict]) ->
     low, high = wilson(value, n)
     metric = {"value": value, "n": n, "se": error, "low": low, "high": high, "interval": "wilson"}
     metric |= {"description": f"Share of right replies to {name}.", "outcome": "correct"}
+    metric |= {"better": "higher", "counts": None}
     other = dict(metric, value=max(0.0, value - 0.05), description="The original study's rule.")
     return {
         "schema": 1,

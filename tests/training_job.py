@@ -12,6 +12,7 @@ from programs import start
 from repository import ROOT
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import write_json, write_jsonl
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from tiny_student import save_student
 
@@ -31,7 +32,7 @@ def recipe(**training: Any) -> dict[str, Any]:
     """Return the recipe that the smoke study gives, with some values replaced."""
     config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
     study = Study(config, "smoke.yaml")
-    found = study.recipe("smoke", "tatqa", next(iter(study.trials("smoke", "tatqa"))))
+    found = jobs.recipe(study, "smoke", "tatqa", next(iter(study.trials("smoke", "tatqa"))))
     found["training"] |= {"per_device_train_batch_size": 4, "num_train_epochs": 2} | training
     return found
 
@@ -65,10 +66,10 @@ def train_here(job: Job) -> Job:
     names = ("--recipe", "--train", "--lengths", "--base", "--scratch", "--output")
     before = signal.getsignal(signal.SIGTERM)
     try:
-        status = trial.train(*(values[name] for name in names))
+        outcome = trial.train(*(values[name] for name in names))
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert status == 0
+    assert outcome is trial.Outcome.FINISHED
     return job
 
 

@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from sftstudy.files.writing import write_text  # noqa: E402
-from sftstudy.study.validation import schema  # noqa: E402  (the path must be set before)
+from sftstudy.study.validation import option_schemas, schema  # noqa: E402  (the path first)
+from sftstudy.tasks.registry import CONTROLS, TASKS  # noqa: E402
 
 README = ROOT / "config" / "README.md"
 BEGIN = "<!-- reference: written by `make config-docs` from schema.yaml; do not edit by hand -->"
@@ -23,18 +24,28 @@ SECTIONS = {
     "A gate, under `gates.{control}`": "gate",
     "Training values, under `training`": "training",
 }
+REGISTERED = {"task": TASKS, "control": CONTROLS}
 
 
 def reference() -> str:
-    """Return the reference: one table per part of the schema, one row per key."""
+    """Return the reference: one table per part of the schema, one row per key.
+
+    What one task alone may have follows what every task has.
+    """
     parts = []
     for title, name in SECTIONS.items():
         node = schema() if name is None else schema()["$defs"][name]
-        rows = "\n".join(_rows(node, prefix=""))
-        parts.append(
-            f"### {title}\n\n| key | allowed | default | meaning |\n|---|---|---|---|\n{rows}"
-        )
+        parts.append(_table(title, node))
+        for task in REGISTERED.get(name, ()):
+            if own := option_schemas(task):
+                title = f"Also, under `catalog.{name}s.{task}`"
+                parts.append(_table(title, {"properties": own}))
     return "\n\n".join(parts)
+
+
+def _table(title: str, node: dict[str, Any]) -> str:
+    rows = "\n".join(_rows(node, prefix=""))
+    return f"### {title}\n\n| key | allowed | default | meaning |\n|---|---|---|---|\n{rows}"
 
 
 def updated(text: str) -> str:
@@ -52,7 +63,8 @@ def _rows(node: dict[str, Any], prefix: str) -> list[str]:
         )
         meaning = child.get("description", "").replace("|", "\\|")
         rows.append(f"| `{prefix}{key}` | {_allowed(child)} | {default} | {meaning} |")
-        if child.get("type") == "object" and "$ref" not in child:
+        keys_are_names = isinstance(child.get("additionalProperties"), dict)
+        if child.get("type") == "object" and "$ref" not in child and not keys_are_names:
             rows += _rows(child, f"{prefix}{key}.")
     return rows
 

@@ -1,4 +1,4 @@
-"""What a program was told to compute with; `students.checkpoints.pick_device` acts on it."""
+"""What a program was told to compute with; `students.models.pick_device` acts on it."""
 
 import os
 

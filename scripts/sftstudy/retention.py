@@ -16,6 +16,7 @@ from sftstudy.documents.retained import Keep
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_json
 from sftstudy.run import finished
+from sftstudy.study.layout import Layout
 from sftstudy.study.variants import trial_of
 
 
@@ -37,29 +38,30 @@ def kept_configurations(recommendation: Recommendation, keep: Keep) -> set[str]:
 
 
 def retain(
-    checkpoints: Path, variants: Iterable[str], kept: set[str], scratch: Path
+    results: Layout, student: str, variants: Iterable[str], kept: set[str]
 ) -> dict[str, int]:
-    """Remove the weights of the variants (``{task}/{trial}``) whose configuration is not kept.
+    """Remove the weights of a student's `variants` whose configuration is not `kept`.
 
-    Their finished copies in the trainings' `scratch` go with them: they are the same bytes.
+    Their finished copies in the trainings' scratch go with them: they are the same bytes.
 
     Returns the bytes that each of these held. Raises `StudyError`, before anything is removed, if
     a checkpoint that is to be kept has lost its weights before, or does not know its own hashes.
     """
-    chosen = {v: trial_of(v) in kept for v in variants}
-    lost = [v for v, stays in chosen.items() if stays and removed_weights(checkpoints / v)]
+    checkpoints = {variant: results.checkpoint(student, variant) for variant in variants}
+    stay = {variant for variant in checkpoints if trial_of(variant) in kept}
+    lost = [v for v, folder in checkpoints.items() if v in stay and removed_weights(folder)]
     if lost:
-        folders = " ".join(str(checkpoints / variant) for variant in lost)
+        folders = " ".join(str(checkpoints[variant]) for variant in lost)
         raise StudyError(
             f"to be kept now, but their weights were removed before: {', '.join(lost)}; train them "
             f"again with: snakemake --force {folders} (and the --profile and --configfile of this "
             "run)"
         )
-    removable = {v: _removable(checkpoints / v) for v, stays in chosen.items() if not stays}
+    removable = {v: _removable(folder) for v, folder in checkpoints.items() if v not in stay}
     for variant in removable:
-        identity = read_provenance(checkpoints / variant / PROVENANCE)["identity"]
-        finished.forget(finished.scratch_folder(scratch, identity))
-    return {variant: _remove(checkpoints / variant, removable[variant]) for variant in removable}
+        identity = read_provenance(checkpoints[variant] / PROVENANCE)["identity"]
+        finished.forget(finished.scratch_folder(results.scratch, identity))
+    return {variant: _remove(checkpoints[variant], removable[variant]) for variant in removable}
 
 
 def _removable(folder: Path) -> dict[str, str]:
@@ -76,14 +78,14 @@ def _removable(folder: Path) -> dict[str, str]:
 
 def _remove(folder: Path, weights: dict[str, str]) -> int:
     marker = folder / REMOVED
-    before: Removed = {"bytes": 0, "weights_sha256": {}}
+    removed: Removed = {"bytes": 0, "weights_sha256": {}}
     if marker.is_file():
-        before = read_removed(marker)
+        removed = read_removed(marker)
     size = sum((folder / name).stat().st_size for name in weights)
+    removed["bytes"] = max(removed["bytes"], size)
     if weights:  # the marker first: killed in between, the folder is still what it was
-        hashes = before["weights_sha256"] | weights
-        now: Removed = {"bytes": max(before["bytes"], size), "weights_sha256": hashes}
-        write_json(marker, now)
+        removed["weights_sha256"] |= weights
+        write_json(marker, removed)
     for name in weights:
         (folder / name).unlink()
-    return max(before["bytes"], size)
+    return removed["bytes"]

@@ -27,6 +27,8 @@ from sftstudy.documents.metrics import read_headline
 from sftstudy.pages.columns import aligned, widths
 from sftstudy.records.lineage import Lineage
 from sftstudy.study.grid import Study
+from sftstudy.study.jobs import judgements
+from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE, task_of, trial_of
 
 State = Literal["failed", "running", "missing", "done"]
@@ -66,53 +68,56 @@ class Row:
 def rows(study: Study, folder: Path) -> Iterator[Row]:
     """Yield a row per student as published and per trial; `folder` is where Snakemake runs."""
     running = _begun(folder / ".snakemake")
-    root = folder / study.root
+    results = Layout(folder / study.root)
     for student in study.students:
         for variant in study.variants(student):
-            found = jobs(study, student, variant, root)
+            found = jobs(study, student, variant, results)
             states = tuple(_state(job, running, folder) for job in found)
             task, trial = task_of(variant), trial_of(variant)
-            metrics = root / "metrics" / student
-            val = f"{task}.val.json"
+            score, baseline = (
+                _score(results.metrics(student, each, f"{task}.val")) if trial else ""
+                for each in (variant, BASE)
+            )
             yield Row(
                 student,
                 task,
                 trial or BASE,
                 states,
-                score=_score(metrics / variant / val) if trial else "",
-                baseline=_score(metrics / BASE / val).partition(" [")[0] if trial else "",
+                score,
+                baseline=baseline.partition(" [")[0],
                 note=_note(found, states),
             )
 
 
-def jobs(study: Study, student: str, variant: str, root: Path) -> list[Job]:
+def jobs(study: Study, student: str, variant: str, results: Layout) -> list[Job]:
     """Return the jobs of a variant in the order in which they run, as the rules declare them."""
-    path = f"{student}/{variant}"
     select = "select" if variant == BASE else f"{task_of(variant)}.select"
     suites = {
         select: study.select_evalsets(variant),
         "controls": study.controls,
         "confirm": study.confirm_evalsets,
     }
-    predictions, metrics, logs = (root / name for name in ("predictions", "metrics", "logs"))
-    found = [Job((root / "checkpoints" / path,), logs / f"checkpoints/{path}.log")]
+    found = [_job(results, results.checkpoint(student, variant))]
     for suite, evalsets in suites.items():
-        replies = tuple(predictions / path / f"{evalset}.jsonl" for evalset in evalsets)
-        found += [Job(replies, logs / f"predictions/{path}/{suite}.log")] if replies else []
-    if any(study.judgements(control) for control in study.controls):
-        for stage in ("questions", "replies"):
-            file = root / "judgements" / path / f"{stage}.jsonl"
-            found.append(Job((file,), logs / f"judgements/{path}/{stage}.log"))
+        replies = tuple(results.predictions(student, variant, each) for each in evalsets)
+        log = results.log(results.predictions(student, variant, suite))
+        found += [Job(replies, log)] if replies else []
+    for control in study.controls:
+        for stage in ("questions", "replies") if judgements(study, control) else ():
+            found.append(_job(results, results.judgements(student, variant, control, stage)))
     for evalset in study.evalsets(variant):
-        file = metrics / path / f"{evalset}.json"
-        found.append(Job((file,), logs / f"metrics/{path}/{evalset}.log"))
+        found.append(_job(results, results.metrics(student, variant, evalset)))
     return found
+
+
+def _job(results: Layout, output: Path) -> Job:
+    return Job((output,), results.log(output))
 
 
 def table(found: list[Row]) -> str:
     """Return the rows as aligned text, with a progress bar and counts below."""
     header = ("student", "task", "trial", "state", "jobs", "val score", "baseline", "")
-    lines = [header]
+    lines: list[tuple[str, ...]] = [header]
     for row in found:
         done = f"{row.states.count('done')}/{len(row.states)}"
         where = (row.student, row.task, row.trial)
@@ -128,7 +133,7 @@ def attention(study: Study, folder: Path) -> str:
         output.as_posix()
         for student in study.students
         for variant in study.variants(student)
-        for job in jobs(study, student, variant, Path(study.root))
+        for job in jobs(study, student, variant, Layout(Path(study.root)))
         for output in job.outputs
     ]
     problems = Lineage(folder / study.root, folder).problems(outputs)

@@ -15,6 +15,7 @@ from sftstudy.cli import UNREAD
 from sftstudy.files.writing import write_json
 from sftstudy.status import Row, jobs, rows, table
 from sftstudy.study.grid import Study
+from sftstudy.study.layout import Layout
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -26,7 +27,7 @@ def study() -> Study:
 
 def finish(folder: Path, study: Study, variant: str, first: int | None = None) -> None:
     """Write the outputs (of the first jobs only) and logs of a variant's jobs."""
-    for job in jobs(study, "smoke", variant, folder / study.root)[:first]:
+    for job in jobs(study, "smoke", variant, Layout(folder / study.root))[:first]:
         for output in (*job.outputs, job.log):
             write_json(output, {"primary": "accuracy", "metrics": {"accuracy": measured(0.5)}})
 
@@ -43,6 +44,14 @@ def test_nothing_begun(study: Study, tmp_path: Path) -> None:
         ("pubmedqa", "lr0.001", "missing"),
     ]
     assert table(found).endswith("2 trials: 0 done, 0 running, 0 failed, 2 missing")
+
+
+def test_a_judge_has_two_jobs_for_each_control_that_can_be_judged(study: Study) -> None:
+    study.judge = "smoke"
+    outputs = [job.outputs for job in jobs(study, "smoke", "base", Layout(Path("r")))]
+    folder = Path("r/judgements/smoke/base/simple_safety_tests")
+    judged = [(folder / "questions.jsonl",), (folder / "replies.jsonl",)]
+    assert [files for files in outputs if "judgements" in files[0].parts] == judged
 
 
 def test_done_and_failed(study: Study, tmp_path: Path) -> None:
@@ -70,7 +79,7 @@ def test_a_trial_that_waits_for_its_next_job_is_missing(study: Study, tmp_path: 
 
 def test_running_is_what_a_real_snakemake_has_begun(study: Study, tmp_path: Path) -> None:
     """While its job runs, and after the job has failed."""
-    job = jobs(study, "smoke", "banking77/lr0.001", Path(study.root))[0]
+    job = jobs(study, "smoke", "banking77/lr0.001", Layout(Path(study.root)))[0]
     (tmp_path / "Snakefile").write_text(
         f"rule:\n    output: directory('{job.outputs[0]}')\n    log: '{job.log}'\n"
         '    shell: \'mkdir {output}; printf "step 1\\\\nstep 2 \\\\033[31m" > {log};'
@@ -117,7 +126,7 @@ def test_full_size_study_takes_less_than_a_second(tmp_path: Path) -> None:
     items = [{"id": f"row {n}", "prediction": "x" * 100, "em": True} for n in range(200)]
     for student in study.students:
         for variant in study.variants(student):
-            for job in jobs(study, student, variant, tmp_path / study.root):
+            for job in jobs(study, student, variant, Layout(tmp_path / study.root)):
                 for output in job.outputs:
                     output.parent.mkdir(parents=True, exist_ok=True)
                     output.write_text("")

@@ -107,7 +107,7 @@ def _partitions(site: Site, nodes: list[Nodes]) -> list[str]:
 
 
 def _requests(requests: Iterable[Request], nodes: list[Nodes]) -> list[str]:
-    found = {}
+    found: dict[str, None] = {}  # equal requests are told once
     for request in requests:
         here = [group for group in nodes if group.partition == request.partition]
         if here and not any(group.fits(request) for group in here):

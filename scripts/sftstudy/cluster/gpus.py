@@ -52,7 +52,7 @@ def _locked(names: list[str], number: int) -> dict[str, IO[str]] | None:
     folder.mkdir(mode=0o700, exist_ok=True)
     taken: dict[str, IO[str]] = {}
     for name in names:
-        lock = (folder / name.replace("/", "-")).open("w")
+        lock: IO[str] = (folder / name.replace("/", "-")).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

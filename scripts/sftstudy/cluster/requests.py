@@ -75,5 +75,5 @@ def summary(requests: Iterable[Request]) -> str:
                 f"{max(request.minutes for request in asked) / 60:,.1f} h",
             )
         )
-    header = "The cluster will be asked for at most (time limits, not times):"
-    return "\n".join([header, *aligned(rows, left=0)])
+    head = "The cluster will be asked for at most (time limits, not times):"
+    return "\n".join([head, *aligned(rows, left=0)])

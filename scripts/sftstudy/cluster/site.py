@@ -3,6 +3,7 @@
 Its keys are explained in ``profiles/slurm/README.md``. On one machine nothing of it matters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,21 @@ class Site:
         if most is not None:
             gigabytes = min(gigabytes, max(most, student["mem_gb"]))
         return int(gigabytes * 1024)
+
+    def resources(self, facts: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Return the resources of a job that computes with weights, as a rule of Snakemake says
+        them; `facts` returns the block of the student by the wildcards of the job."""
+        return {
+            # Not {threads}, which shrinks with --cores: results on CPU depend on this number.
+            "torch_threads": lambda wildcards: facts(wildcards)["cpus"],
+            "gpu": lambda wildcards: facts(wildcards)["gpus"],
+            "mem_mb": lambda wildcards, attempt: self.mem_mb(facts(wildcards), attempt),
+            "runtime": lambda wildcards, attempt: self.minutes(facts(wildcards), attempt),
+            "slurm_partition": lambda wildcards: self.place(facts(wildcards)).partition,
+            "constraint": lambda wildcards: self.place(facts(wildcards)).constraint,
+            "gpu_model": lambda wildcards: self.place(facts(wildcards)).model,
+            "slurm_extra": self.signal,
+        }
 
     @property
     def signal(self) -> str:

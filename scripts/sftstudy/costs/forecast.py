@@ -7,6 +7,7 @@ from statistics import fmean
 
 from sftstudy.costs.measured import Cost, costs
 from sftstudy.pages.columns import aligned
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -43,8 +44,9 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
         mine = [cost for cost in known if cost.student == student]
         hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
         hours += [_prediction_hours(suite, mine) for suite in suites]
+        predict_gpus = jobs.predict_facts(study, student)["gpus"]
         limits = [facts["hours"] * max(1, facts["gpus"])] * len(trials)
-        limits += [facts["hours"] * max(1, study.predict_gpus(student))] * len(suites)
+        limits += [facts["hours"] * max(1, predict_gpus)] * len(suites)
         size = facts["size"]["parameters"] if "size" in facts else None
         checkpoint = None if size is None else size * BYTES[facts["dtype"]]
         yield Forecast(
@@ -78,7 +80,7 @@ def _training_hours(
 
 
 def _epochs(study: Study, student: str, task: str, trial: str) -> float:
-    return float(study.recipe(student, task, trial)["training"]["num_train_epochs"])
+    return float(jobs.recipe(study, student, task, trial)["training"]["num_train_epochs"])
 
 
 def _prediction_hours(suite: str, known: list[Cost]) -> float | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sftstudy.documents.record import Record, read_record
 from sftstudy.pages.columns import aligned
+from sftstudy.study.layout import Layout
 
 # Peak of dense matrix products in bfloat16 or float16, FLOP/s. From NVIDIA's data sheets, whose
 # larger numbers "with sparsity" are halved; the part of a device's name comes first that names it
@@ -75,19 +76,26 @@ def peak_flops(device: str, dtype: str) -> float | None:
 
 def costs(root: Path) -> Iterator[Cost]:
     """Yield what the trainings and predictions of a results folder have cost."""
-    records = root / "records"
-    for file in sorted(records.glob("checkpoints/*/*/*.json")):
-        record = read_record(file)
-        if record["program"] == "train" and "gpu_seconds" in record["facts"]:
-            student, task, trial = file.relative_to(records / "checkpoints").parts
-            variant = f"{task}/{trial.removesuffix('.json')}"
-            yield _cost("train", student, variant, "", record)
-    for file in sorted(records.glob("predictions/*/**/*.json")):
+    layout = Layout(root)
+    for name, record in _records(layout, layout.checkpoint("*", "*/*")):
+        if record["program"] == "train":
+            student, *variant = name.parts
+            yield _cost("train", student, "/".join(variant), "", record)
+    for name, record in _records(layout, layout.predictions("*", "**", "*")):
+        student, *variant, suite = name.parts
+        yield _cost("predict", student, "/".join(variant), suite.rpartition(".")[2], record)
+
+
+def _records(layout: Layout, outputs: Path) -> Iterator[tuple[Path, Record]]:
+    """Yield the records with measured times of the jobs that make `outputs`, a pattern of paths.
+
+    With each comes the name of its job below the stage: student, variant and suite.
+    """
+    for file in sorted(layout.root.glob(str(layout.record(outputs).relative_to(layout.root)))):
         record = read_record(file)
         if "gpu_seconds" in record["facts"]:
-            student, *folders, suite = file.relative_to(records / "predictions").parts
-            suite = suite.removesuffix(".json").rpartition(".")[2]
-            yield _cost("predict", student, "/".join(folders), suite, record)
+            _, *name = file.relative_to(layout.records).parts
+            yield Path(*name).with_name(file.stem), record
 
 
 def _cost(kind: str, student: str, variant: str, suite: str, record: Record) -> Cost:

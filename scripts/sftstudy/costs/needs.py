@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sftstudy.costs.memory import GIB, Estimate, Size, catalog_size, fetched_size, training_memory
 from sftstudy.pages.columns import aligned
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
+from sftstudy.study.layout import Layout
 from sftstudy.training.arguments import share_of_step
 
 
@@ -30,7 +32,7 @@ def needs(study: Study, row_tokens: int, folder: Path) -> Iterator[Need]:
     student that is neither fetched nor has a ``size`` in the catalog.
     """
     for student in study.students:
-        base = folder / study.root / "checkpoints" / student / "base"
+        base = Layout(folder / study.root).checkpoint(student, "base")
         fetched = (base / "config.json").is_file()
         size = fetched_size(base) if fetched else catalog_size(student, study.student(student))
         largest: dict[str, Need] = {}
@@ -44,7 +46,7 @@ def needs(study: Study, row_tokens: int, folder: Path) -> Iterator[Need]:
 
 
 def _need(study: Study, size: Size, student: str, task: str, trial: str, row_tokens: int) -> Need:
-    facts, recipe = study.student(student), study.recipe(student, task, trial)
+    facts, recipe = study.student(student), jobs.recipe(study, student, task, trial)
     training, devices = recipe["training"], max(1, facts["gpus"])
     sharded = devices > 1 and "fsdp" in Path(facts["accelerate"] or "").name
     step = training["per_device_train_batch_size"], training["gradient_accumulation_steps"]

@@ -25,6 +25,7 @@ from sftstudy.documents.rows import Scored
 THRESHOLD = 0.8
 _WORD = re.compile(r"\w+")
 Words = list[str]
+Splits = Mapping[str, Sequence[Scored]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Rows:
     words: list[Words]
 
     @classmethod
-    def of(cls, splits: Mapping[str, Sequence[Scored]]) -> "Rows":
+    def of(cls, splits: Splits) -> "Rows":
         """Collect the rows of ``{split: rows}``."""
         rows = [row for split in splits.values() for row in split]
         return cls(

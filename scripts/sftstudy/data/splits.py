@@ -7,10 +7,13 @@ not depend on the order of rows in the source, and adding a row moves no other.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from sftstudy.documents.rows import Row
 from sftstudy.errors import StudyError
+
+SPLITS = ("train", "val", "test")
 
 Test = Literal["published"] | int
 
@@ -54,6 +57,14 @@ def split(
         test_rows, rest = _carve(carve, rest, carved, seed, "test", where)
     val_rows, train = _carve(carve, rest, val, seed, "val", where)
     return {"train": train, "val": val_rows, "test": test_rows}
+
+
+def split_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the splits that `folder` holds; a control has no more than ``test``."""
+    files = {name: path for name in SPLITS if (path := folder / f"{name}.jsonl").exists()}
+    if not files:
+        raise StudyError(f"{folder}: no splits; expected {', '.join(SPLITS)} as .jsonl files")
+    return files
 
 
 def limit_rows(rows: Sequence[Row], limit: int, seed: int, split: str) -> list[Row]:

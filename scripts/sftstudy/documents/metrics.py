@@ -22,6 +22,8 @@ class Measured(Estimate):
 
     outcome: str  # key in the items whose mean it is; empty where it is no mean over items
     description: str
+    better: str  # higher, lower or neither
+    counts: str | None  # replies that could be read, or not (unread), where it counts these
 
 
 class _Identity(TypedDict):

@@ -5,14 +5,16 @@ library beside itself, wherever lm-eval is started.
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.rows import Row, read_rows
+from sftstudy.documents.rows import read_rows
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_text
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks.registry import score_module
+from sftstudy.tasks.registry import score_module, scoring_options
+from sftstudy.tasks.task import Row
 
 _UTILS = '''"""Rows and scores of this study's test splits. Written by the workflow: do not edit."""
 
@@ -24,17 +26,24 @@ sys.path.append(str(HERE / {library!r}))  # the scripts/ of the workflow
 
 from sftstudy.exports import lm_eval_hooks  # noqa: E402
 
+OPTIONS = {options!r}
 process_results = lm_eval_hooks.process_results
 
 
-def documents(task, **options):
-    """Return the test split of a task; lm-eval passes metadata as options."""
-    return lm_eval_hooks.documents(task, HERE / {data!r} / task / "test.jsonl", {databases!r})
+def documents(task, **metadata):
+    """Return the test split of a task."""
+    file = HERE / {data!r} / task / "test.jsonl"
+    return lm_eval_hooks.documents(task, file, OPTIONS[task])
 '''
+_HIGHER_IS_BETTER = {"higher": True, "lower": False, "neither": None}
 
 
 def write(
-    folder: Path, data: Path, library: Path, max_new_tokens: dict[str, int], databases: str | None
+    folder: Path,
+    data: Path,
+    library: Path,
+    max_new_tokens: Mapping[str, int],
+    options: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write the task files into `folder`.
 
@@ -43,16 +52,19 @@ def write(
         data: holds ``{task}/test.jsonl``.
         library: the folder ``scripts`` of the workflow.
         max_new_tokens: task -> most tokens of a reply, as in the study.
-        databases: absolute path of nl2sql's databases, if the study scores with them.
+        options: task -> the options that the study scores it with. lm-eval runs anywhere: their
+            paths are written as absolute ones.
     """
+    options = {task: _anywhere(task, options.get(task, {})) for task in max_new_tokens}
     for task, tokens in max_new_tokens.items():
         rows = read_rows(data / task / "test.jsonl")
         _check_prompts(task, rows)
-        write_text(folder / f"{task}_sft.yaml", _task_file(task, rows[0], tokens))
+        text = _task_file(task, rows[0], tokens, options[task])
+        write_text(folder / f"{task}_sft.yaml", text)
     text = _UTILS.format(
         library=os.path.relpath(library, folder),
         data=os.path.relpath(data, folder),
-        databases=databases,
+        options=options,
     )
     write_text(folder / "utils.py", text)
 
@@ -67,15 +79,20 @@ def whole_sample_metrics(task: str, item: dict[str, Any]) -> dict[str, Metric]:
     return {
         name: metric
         for name, metric in metrics.items()
-        if metric.kind != "statistic" and not metric.where and not name.startswith("legacy_")
+        if metric.kind != "statistic" and not metric.where and not metric.legacy
     }
 
 
-def _task_file(task: str, row: Row, max_new_tokens: int) -> str:
+def _anywhere(task: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    given = scoring_options(task, values)
+    return {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in given.items()}
+
+
+def _task_file(task: str, row: Row, max_new_tokens: int, options: Mapping[str, Any]) -> str:
     import yaml
 
     module = score_module(task)
-    names = whole_sample_metrics(task, module.outcomes(row, ""))
+    outcomes = module.outcomes(row, "", **scoring_options(task, options))
     document = {
         "task": f"{task}_sft",
         "dataset_kwargs": {"task": task},
@@ -85,8 +102,12 @@ def _task_file(task: str, row: Row, max_new_tokens: int) -> str:
         "doc_to_target": "target",
         "generation_kwargs": {"until": [], "do_sample": False, "max_gen_toks": max_new_tokens},
         "metric_list": [
-            {"metric": name, "aggregation": "mean", "higher_is_better": name != "invalid_rate"}
-            for name in names
+            {
+                "metric": name,
+                "aggregation": "mean",
+                "higher_is_better": _HIGHER_IS_BETTER[metric.better],
+            }
+            for name, metric in whole_sample_metrics(task, outcomes).items()
         ],
         "metadata": {"version": module.VERSION},
     }
@@ -98,7 +119,7 @@ def _task_file(task: str, row: Row, max_new_tokens: int) -> str:
     )
 
 
-def _check_prompts(task: str, rows: list[Row]) -> None:
+def _check_prompts(task: str, rows: Sequence[Row]) -> None:
     """lm-eval's tasks have one text as prompt, which its chat template makes a user's message."""
     if not rows:
         raise StudyError(f"{task}: the test split holds no rows; prepare it again")

@@ -1,19 +1,20 @@
 """What the task files of `lm_eval_files` call while lm-eval runs."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.documents.rows import read_rows
 from sftstudy.exports.lm_eval_files import whole_sample_metrics
-from sftstudy.tasks.registry import score_module
+from sftstudy.tasks.registry import score_module, scoring_options
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def documents(task: str, file: Path, databases: str | None = None) -> "dict[str, Dataset]":
-    """Return the rows of a split as lm-eval reads them.
+def documents(task: str, file: Path, options: Mapping[str, Any]) -> "dict[str, Dataset]":
+    """Return the rows of a split as lm-eval reads them, each with the options of its scorer.
 
     The row itself is one column of JSON: its reference has another type from row to row, which a
     table has no column for.
@@ -26,7 +27,7 @@ def documents(task: str, file: Path, databases: str | None = None) -> "dict[str,
             "prompt": row["prompt"][0]["content"],
             "target": row["completion"][0]["content"],
             "task": task,
-            "databases": databases if task == "nl2sql" else None,
+            "options": json.dumps(options),
             "row": json.dumps(row),
         }
         for row in read_rows(file)
@@ -36,9 +37,8 @@ def documents(task: str, file: Path, databases: str | None = None) -> "dict[str,
 
 def process_results(document: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Return what one reply is worth, by metric; a metric that does not apply to it is left out."""
-    task, options = document["task"], {}
-    if document["databases"]:
-        options["databases"] = Path(document["databases"])
+    task = document["task"]
+    options = scoring_options(task, json.loads(document["options"]))
     outcomes = score_module(task).outcomes(json.loads(document["row"]), results[0], **options)
     values = {
         name: outcomes[metric.outcome]

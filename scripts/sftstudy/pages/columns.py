@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+Rows = Sequence[tuple[str, ...]]
 
-def widths(rows: Sequence[Sequence[str]]) -> list[int]:
+
+def widths(rows: Rows) -> list[int]:
     """Return the length of the longest text of each column."""
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
-def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+def aligned(rows: Rows, left: int = 1) -> list[str]:
     """Return rows as lines, the first `left` columns to the left, the others to the right."""
     longest = widths(rows)
     return [

@@ -73,6 +73,12 @@ def end_tokens(
     return found
 
 
-def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> str:
-    """Return the text of a reply, without special tokens, otherwise unchanged."""
-    return tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+def decode(
+    tokenizer: "PreTrainedTokenizerBase", tokens: list[int], special_tokens: bool = False
+) -> str:
+    """Return the text of tokens, unchanged but for special tokens, which are left out or not."""
+    text = tokenizer.decode(
+        tokens, skip_special_tokens=not special_tokens, clean_up_tokenization_spaces=False
+    )
+    assert isinstance(text, str), "of one sequence"
+    return text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
-from sftstudy.students.checkpoints import load_model, pick_device, require_embedded
+from sftstudy.students.models import load_model, pick_device, require_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,8 +45,9 @@ class HFEngine:
         self.end_tokens = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
         self.batch_size = machine.batch_size
         self.tokens_per_batch = TOKENS_PER_BATCH
-        model = load_model(checkpoint, generation["dtype"], generation["attention"])
-        self.model = model.to(pick_device()).eval()
+        self.model = load_model(checkpoint, generation["dtype"], generation["attention"])
+        self.model.to(pick_device())  # type: ignore[arg-type]  # transformers' type forgets `self`
+        self.model.eval()
 
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts, in an order of its own, as they are ready.

@@ -10,10 +10,10 @@ import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sftstudy.errors import StudyError
-from sftstudy.prediction.engine import Generated, Machine, end_tokens
+from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 from sftstudy.prediction.server import served
 
 if TYPE_CHECKING:
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
 RETRIES = 20  # after 429, 5xx, timeouts and cut connections: about two and a half minutes
 SECONDS_PER_REQUEST = 600.0
-GREEDY = {
+
+
+class _Greedy(TypedDict):
+    temperature: float
+    top_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    seed: int
+
+
+GREEDY: _Greedy = {
     "temperature": 0.0,
     "top_p": 1.0,
     "presence_penalty": 0.0,
@@ -45,17 +55,16 @@ def opened(
     Raises `StudyError` when there is neither, or when the server does not come up.
     """
     ends = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
-    with _server(checkpoint, generation, machine) as where, asyncio.Runner() as runner:
-        client = _client(**where)
+    with _connected(checkpoint, generation, machine) as client, asyncio.Runner() as runner:
         yield OpenAIEngine(runner, client, str(checkpoint), tokenizer, ends, machine.requests)
         runner.run(client.close())
 
 
 @contextmanager
-def _server(
+def _connected(
     checkpoint: Path, generation: dict[str, Any], machine: Machine
-) -> Iterator[dict[str, Any]]:
-    """Yield where the server is, as arguments of `_client`."""
+) -> Iterator["AsyncOpenAI"]:
+    """Yield a client of the server of `machine` or of the environment."""
     if machine.serve is not None:
         values = {
             "checkpoint": checkpoint,
@@ -63,12 +72,11 @@ def _server(
             "max_length": generation["max_length"],
             "gpus": max(1, machine.gpus),
         }
-        with served(machine.serve, values) as url:
+        with served(machine.serve, values) as own:
             # A proxy of the environment must not come between this process and its own server.
-            yield {"base_url": url, "api_key": "none", "proxies": False}
+            yield _client(own, api_key="none", proxies=False)
     elif url := os.environ.get("OPENAI_BASE_URL"):
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        yield {"base_url": url, "api_key": key, "proxies": True}
+        yield _client(url, api_key=os.environ.get("OPENAI_API_KEY") or "none", proxies=True)
     else:
         raise StudyError(
             "engine: openai: no server; set `serve` in the study file to a command that starts "
@@ -184,7 +192,7 @@ def text_of(tokenizer: "PreTrainedTokenizerBase", prompt: list[int]) -> str:
 
     Servers add the tokenizer's special tokens: where that doubles the first one, it is left away.
     """
-    text = tokenizer.decode(prompt, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    text = decode(tokenizer, prompt, special_tokens=True)
     for candidate in (text, text.removeprefix(tokenizer.bos_token or "")):
         if tokenizer(candidate)["input_ids"] == prompt:
             return candidate

@@ -2,20 +2,23 @@
 
 import importlib
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sftstudy.documents.rows import Prompt, read_prompts
+from sftstudy.documents.rows import read_prompts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.writing import write_jsonl
 from sftstudy.prediction.engine import Engine, Machine
-from sftstudy.prediction.journal import Journal
+from sftstudy.prediction.journal import Generated, Journal
 from sftstudy.students.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 DEFAULT_ENGINE = "hf"
 
@@ -27,6 +30,15 @@ class EvalSet:
     data: Path
     max_new_tokens: int
     output: Path
+
+
+@dataclass(frozen=True)
+class _Question:
+    """The prompt of a row as tokens, and the key of its reply in the journal."""
+
+    row: str
+    key: str
+    prompt: list[int]
 
 
 def predict(
@@ -45,83 +57,84 @@ def predict(
     journal = Journal(evalsets[0].output.parent / ".journal", evalsets[0].output.stem)
     watched = Watched(checkpoint)
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
-    used, replied, generated = [], [], []
+    used: list[str] = []  # keys in the journal, one a row
+    fresh: set[str] = set()  # those that were not there before
     with ExitStack() as stack:
         began = time.monotonic()
         engine: Engine | None = None
         for evalset in evalsets:
-            rows = read_prompts(evalset.data)
-            if not rows:
-                raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
-            prompts = _tokenised(tokenizer, rows, generation["chat_template_kwargs"])
-            keys = [
-                _key(watched.sha256, prompt, evalset.max_new_tokens, generation)
-                for prompt in prompts
-            ]
-            open_rows = [i for i, key in enumerate(keys) if journal.get(key) is None]
-            _check_lengths(rows, prompts, open_rows, evalset, generation["max_length"])
-            if open_rows and engine is None:
-                require_weights(checkpoint)
-                opened = _module(generation).opened(checkpoint, tokenizer, generation, machine)
-                engine = stack.enter_context(opened)
-            if open_rows:
-                questions = {keys[i]: prompts[i] for i in open_rows}
-                _answer(engine, journal, evalset, questions, watched)
-                generated += [journal.get(key) for key in {keys[i] for i in open_rows}]
-            used += keys
-            replies = [journal.get(key) for key in keys]
+            questions = _questions(evalset, tokenizer, watched.sha256, generation)
+            unanswered = [question for question in questions if question.key not in journal]
+            _check_lengths(evalset, unanswered, generation["max_length"])
+            if unanswered:
+                if engine is None:
+                    require_weights(checkpoint)
+                    opened = _opened(checkpoint, tokenizer, generation, machine)
+                    engine = stack.enter_context(opened)
+                _answer(engine, journal, evalset, unanswered, watched)
             watched.require_same()
-            write_jsonl(
-                evalset.output,
-                ({"id": row["id"]} | reply for row, reply in zip(rows, replies, strict=True)),
+            write_jsonl(evalset.output, ({"id": q.row, **journal[q.key]} for q in questions))
+            used += [question.key for question in questions]
+            fresh |= {question.key for question in unanswered}
+            known = len(questions) - len(unanswered)
+            print(
+                f"{evalset.output.name}: {len(questions)} replies, {known} known before", flush=True
             )
-            replied += replies
-            known = len(rows) - len(open_rows)
-            print(f"{evalset.output.name}: {len(rows)} replies, {known} known before", flush=True)
     journal.compact(used)
-    counts = ("prompt_tokens", "completion_tokens")
-    LEDGER.note(replies=len(replied), **{key: sum(r[key] for r in replied) for key in counts})
-    if generated:
-        tokens = sum(reply[key] for reply in generated for key in counts)
-        seconds = time.monotonic() - began
-        LEDGER.note(
-            engine=generation.get("engine", DEFAULT_ENGINE),
-            dtype=generation["dtype"],
-            generated_replies=len(generated),
-            generated_tokens=tokens,
-            gpu_seconds=round(seconds * max(1, machine.gpus), 3),
-            # Two operations per token and weight; what prefixes share counts as if it were not.
-            flops=2.0 * tokens * parameter_count(checkpoint),
-        )
-
-
-def _tokenised(
-    tokenizer: Any, rows: list[Prompt], chat_template_kwargs: dict[str, Any]
-) -> list[list[int]]:
-    texts = [render_prompt(tokenizer, row["prompt"], chat_template_kwargs) for row in rows]
-    return token_ids(tokenizer, texts)
-
-
-def _module(generation: dict[str, Any]) -> Any:
-    """Return the engine's module; by name, so that a rule declares only the one that it uses."""
-    return importlib.import_module(
-        f"sftstudy.prediction.{generation.get('engine', DEFAULT_ENGINE)}"
+    replies = [journal[key] for key in used]
+    LEDGER.note(
+        replies=len(replies),
+        prompt_tokens=sum(reply["prompt_tokens"] for reply in replies),
+        completion_tokens=sum(reply["completion_tokens"] for reply in replies),
     )
+    if fresh:
+        seconds = time.monotonic() - began
+        _note_cost(checkpoint, generation, machine, [journal[key] for key in fresh], seconds)
+
+
+def _questions(
+    evalset: EvalSet,
+    tokenizer: "PreTrainedTokenizerBase",
+    weights: str,
+    generation: dict[str, Any],
+) -> list[_Question]:
+    rows = read_prompts(evalset.data)
+    if not rows:
+        raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
+    template = generation["chat_template_kwargs"]
+    texts = [render_prompt(tokenizer, row["prompt"], template) for row in rows]
+    return [
+        _Question(row["id"], _key(weights, prompt, evalset.max_new_tokens, generation), prompt)
+        for row, prompt in zip(rows, token_ids(tokenizer, texts), strict=True)
+    ]
+
+
+def _opened(
+    checkpoint: Path,
+    tokenizer: "PreTrainedTokenizerBase",
+    generation: dict[str, Any],
+    machine: Machine,
+) -> AbstractContextManager[Engine]:
+    """Open the engine; its module by name, so that a rule declares only the one that it uses."""
+    name = generation.get("engine", DEFAULT_ENGINE)
+    module = importlib.import_module(f"sftstudy.prediction.{name}")
+    return module.opened(checkpoint, tokenizer, generation, machine)
 
 
 def _answer(
-    engine: Any,
+    engine: Engine,
     journal: Journal,
     evalset: EvalSet,
-    questions: dict[str, list[int]],
+    unanswered: list[_Question],
     watched: Watched,
 ) -> None:
-    """Generate what is open (key -> prompt) into the journal, as it is ready.
+    """Generate the replies into the journal as they are ready; one for equal questions.
 
     No reply is kept that may be of another checkpoint than the key says: weights of a file that is
     mapped into memory can change while they are used.
     """
-    keys, prompts = list(questions), list(questions.values())
+    by_key = {question.key: question.prompt for question in unanswered}
+    keys, prompts = list(by_key), list(by_key.values())
     tenth = max(1, len(keys) // 10)
     for done, reply in enumerate(engine.generate(prompts, evalset.max_new_tokens), start=1):
         watched.require_same()
@@ -152,17 +165,32 @@ def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[
     return sha256_json(parts)
 
 
-def _check_lengths(
-    rows: list[Prompt],
-    prompts: list[list[int]],
-    open_rows: list[int],
-    evalset: EvalSet,
-    max_length: int,
-) -> None:
-    for i in open_rows:
-        if len(prompts[i]) + evalset.max_new_tokens > max_length:
+def _check_lengths(evalset: EvalSet, questions: list[_Question], max_length: int) -> None:
+    for question in questions:
+        tokens = len(question.prompt)
+        if tokens + evalset.max_new_tokens > max_length:
             raise StudyError(
-                f"{evalset.data}: row {rows[i]['id']!r} has a prompt of {len(prompts[i])} tokens; "
+                f"{evalset.data}: row {question.row!r} has a prompt of {tokens} tokens; "
                 f"with {evalset.max_new_tokens} for the reply that is over the student's "
                 f"max_length of {max_length}: raise max_length or lower max_new_tokens"
             )
+
+
+def _note_cost(
+    checkpoint: Path,
+    generation: dict[str, Any],
+    machine: Machine,
+    replies: list[Generated],
+    seconds: float,
+) -> None:
+    """Enter what the replies that were generated now have cost into the record of this job."""
+    tokens = sum(reply["prompt_tokens"] + reply["completion_tokens"] for reply in replies)
+    LEDGER.note(
+        engine=generation.get("engine", DEFAULT_ENGINE),
+        dtype=generation["dtype"],
+        generated_replies=len(replies),
+        generated_tokens=tokens,
+        gpu_seconds=round(seconds * max(1, machine.gpus), 3),
+        # Two operations per token and weight; what prefixes share counts as if it were not.
+        flops=2.0 * tokens * parameter_count(checkpoint),
+    )

@@ -32,7 +32,7 @@ def step_batches(
     samples to fill the last step of an epoch; with larger batches these can be more.
     """
     step = per_device * accumulation
-    starts = range(0, max(len(examples) - step, 0) + 1, step)
+    starts: Sequence[int] = range(0, max(len(examples) - step, 0) + 1, step)
     generator = random.Random(seed)
     if sequential:
         starts = generator.sample(starts, min(DRAWS, len(starts)))

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sftstudy.errors import StudyError
 from sftstudy.prefix_sharing import mask
 from sftstudy.prefix_sharing.trie import Row, build_row, choose_rows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 IGNORED = -100  # label of a token that is not supervised
 
@@ -101,7 +104,7 @@ def _pad(rows: list[list[int]], length: int, value: int) -> Tensor:
     return torch.tensor([row + [value] * (length - len(row)) for row in rows])
 
 
-def attention_knee(model: nn.Module) -> float:
+def attention_knee(model: "PreTrainedModel") -> float:
     """Sequence length at which a dense mask makes attention as costly as all other layers.
 
     FLOPs a token: 2P in the P weights outside the embeddings, 4*L*heads*head_dim in each layer's
@@ -118,7 +121,7 @@ def attention_knee(model: nn.Module) -> float:
 
 
 def enable(
-    model: nn.Module, pad_token_id: int, device: torch.device | None = None
+    model: "PreTrainedModel", pad_token_id: int, device: torch.device | None = None
 ) -> tuple[PrefixSharingCollator | None, str | None]:
     """Prepare the bare causal LM for trie batches, before TRL or PEFT wrap it.
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from sftstudy.prefix_sharing import mask
 from sftstudy.prefix_sharing.collator import attention_knee
@@ -30,7 +31,7 @@ MOVED_FOR_MANY, MOVED_FOR_ONE = 16, 7
 class Reply(NamedTuple):
     """What the model answered to the prompt at `index`."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # nobody asks a reply for tuple's method of this name
     tokens: list[int]  # the end-of-sequence token included where there is one
     finish_reason: Literal["stop", "length"]
 
@@ -318,6 +319,8 @@ class _Slots:
         self.tokens = self.tokens[row, slot][:, None]
         self.positions = self.positions[row, slot][:, None]
         for layer in self.cache.layers:  # keys and values: (rows, heads, columns, head_dim)
+            assert isinstance(layer, DynamicLayer), "_Prefix has made the cache of these alone"
+            assert layer.keys is not None and layer.values is not None, "a step has filled them"
             layer.keys = layer.keys[row[:, None], :, own].transpose(1, 2)
             layer.values = layer.values[row[:, None], :, own].transpose(1, 2)
 

@@ -15,13 +15,17 @@ restarted position ids as packed sequences and makes a block-diagonal mask from 
 - `enable` compares what the columns of a small trie influence before any training (`_refusal`).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from sftstudy.errors import StudyError
 from sftstudy.prefix_sharing.trie import build_row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 DENSE = ("sdpa", "eager")  # attention implementations that take a mask of (rows, 1, queries, keys)
 
@@ -39,7 +43,7 @@ def layer_windows(config: Any) -> dict[str, int | None]:
     return {kind: window if kind == "sliding_attention" else None for kind in dict.fromkeys(kinds)}
 
 
-def to_model(model: nn.Module, masks: dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+def to_model(model: "PreTrainedModel", masks: dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
     """Put boolean masks (True: may attend) per kind of layer into the form that `model` takes."""
     if model.config._attn_implementation == "eager":  # adds the mask to the attention scores
         lowest = torch.finfo(model.dtype).min
@@ -50,7 +54,7 @@ def to_model(model: nn.Module, masks: dict[str, Tensor]) -> Tensor | dict[str, T
     return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
-def trie_masks(model: nn.Module, end: Tensor, positions: Tensor) -> Any:
+def trie_masks(model: "PreTrainedModel", end: Tensor, positions: Tensor) -> Any:
     """Return the ``attention_mask`` argument for trie rows; `end`, `positions`: (rows, length).
 
     Dense boolean (sdpa) or additive (eager) masks of (rows, 1, length, length), or a BlockMask
@@ -59,7 +63,7 @@ def trie_masks(model: nn.Module, end: Tensor, positions: Tensor) -> Any:
     rows, length = end.shape
     index = torch.arange(length, device=end.device)
 
-    def visible(window: int | None):
+    def visible(window: int | None) -> Callable[[Tensor, Any, Tensor, Tensor], Tensor]:
         def mask_mod(row: Tensor, head: Any, query: Tensor, key: Tensor) -> Tensor:
             seen = (key <= query) & (query < end[row, key])
             if window is not None:  # counted in positions: siblings between the two do not count
@@ -115,7 +119,9 @@ def check_trie(end: Tensor, positions: Tensor) -> None:
         )
 
 
-def _hook(model: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+def _hook(
+    model: "PreTrainedModel", args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     end = kwargs.pop("trie_end", None)
     mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
     if end is None:
@@ -138,7 +144,7 @@ def _hook(model: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple,
     return args, kwargs
 
 
-def install(model: nn.Module, device: torch.device | None = None) -> tuple[Any, str | None]:
+def install(model: "PreTrainedModel", device: torch.device | None = None) -> tuple[Any, str | None]:
     """Register the hook on the bare causal LM, before TRL or PEFT wrap it.
 
     `device` is where the model will compute, if it is not there yet.
@@ -162,7 +168,7 @@ def install(model: nn.Module, device: torch.device | None = None) -> tuple[Any, 
 
 
 @torch.no_grad()
-def _refusal(model: nn.Module) -> str | None:
+def _refusal(model: "PreTrainedModel") -> str | None:
     """Say why the model does not attend along a trie, or None if it does.
 
     Two branches behind one prefix: the last logits of the second must depend on the prefix and not
@@ -194,7 +200,7 @@ def _refusal(model: nn.Module) -> str | None:
     return None
 
 
-def _last_logits(model: nn.Module, prefix: list[int], *branches: list[int]) -> Tensor:
+def _last_logits(model: "PreTrainedModel", prefix: list[int], *branches: list[int]) -> Tensor:
     """Logits (vocabulary,) behind the last branch of a trie."""
     row = build_row([prefix + b for b in branches], [len(prefix)] * len(branches))
     ids, positions, end = torch.tensor([row.ids, row.positions, row.end], device=model.device)

@@ -23,7 +23,7 @@ def data_cards(results: Results) -> list[Row]:
 
 
 def _card(results: Results, task: str) -> Row:
-    path = results.folder / "data" / task / "card.json"
+    path = results.layout.card(task)
     if not path.exists():
         return {"task": task, "card": None}
     card = read_card(path)
@@ -59,8 +59,8 @@ def sources(results: Results) -> list[Row]:
     """Return where every dataset and student came from, with its revision."""
     found = []
     folders = [
-        *((name, "data", results.folder / "raw" / name) for name in results.tasks),
-        *((name, "data", results.folder / "raw" / name) for name in results.controls),
+        *((name, "data", results.layout.raw(name)) for name in results.tasks),
+        *((name, "data", results.layout.raw(name)) for name in results.controls),
         *((name, "student", results.checkpoint(name, BASE)) for name in results.students),
     ]
     for name, kind, folder in folders:
@@ -110,8 +110,7 @@ def lineage(results: Results) -> Row:
     found = Lineage(results.folder)
     metrics = [shown(results.metrics(cell)) for cell in results.cells()]
     recommendations = [
-        shown(results.folder / "recommendations" / f"{student}.json")
-        for student in results.students
+        shown(results.layout.recommendation(student)) for student in results.students
     ]
     made = (found.made(name) for name in metrics)
     return {

@@ -109,9 +109,9 @@ def _view(
         "cost": seconds.get(shown) if shown else None,
         "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
         "files": [
-            (label, f"recommendations/{student}.{suffix}")
+            (label, file.relative_to(results.folder).as_posix())
             for suffix, label in _FILES
-            if (results.folder / f"recommendations/{student}.{suffix}").exists()
+            if (file := results.layout.recommendation(student, suffix)).exists()
         ],
     }
     return view | _overview(view)
@@ -134,10 +134,6 @@ def _overview(view: Row) -> Row:
     }
 
 
-# Metrics that tell which replies could not be read, and whether they count those that could.
-_READ = {"invalid_rate": False, "boxed_rate": True, "parses": True}
-
-
 def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple[float, float]]:
     """Return, per task, the share of test replies with no answer in them, untuned and tuned.
 
@@ -145,12 +141,12 @@ def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple
     """
     shares: dict[tuple[str, str], float] = {}
     for row in tables["metrics"]:
-        if row["student"] != student or row["metric"] not in _READ or row["value"] is None:
+        if row["student"] != student or not row["counts"] or row["value"] is None:
             continue
         task, _, split = row["evalset"].partition(".")
         if split == "test" and row["variant"] in (BASE, f"{task}/{configuration}"):
-            read = _READ[row["metric"]]
-            shares[task, row["trial"]] = 1 - row["value"] if read else row["value"]
+            share = row["value"] if row["counts"] == "unread" else 1 - row["value"]
+            shares[task, row["trial"]] = share
     return {
         task: (before, shares[task, configuration])
         for (task, trial), before in shares.items()

@@ -46,6 +46,7 @@ PLUMBING = frozenset(
         "sftstudy.documents.shapes",
         "sftstudy.tasks",
         "sftstudy.tasks.registry",
+        "sftstudy.tasks.task",
     }
 )
 

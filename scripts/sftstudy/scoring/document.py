@@ -1,13 +1,13 @@
 """From predictions to a metrics file, the same way for every task and control."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sftstudy.documents.metrics import Metrics
 from sftstudy.documents.replies import Reply, read_replies
-from sftstudy.documents.rows import Scored, read_scored
+from sftstudy.documents.rows import read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.files.repository import ROOT
@@ -15,8 +15,9 @@ from sftstudy.records.record import use
 from sftstudy.run.code import code
 from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks.registry import module_files, score_module
+from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
+from sftstudy.tasks.task import Outcomes, ReadsFiles, Row
 
 SCHEMA = 1
 
@@ -28,33 +29,27 @@ def metrics_document(
     variant: str,
     predictions_file: Path,
     data_file: Path,
-    databases: Path | None = None,
+    options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
 ) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
-    outcomes by id. nl2sql executes on `databases` where given; simple_safety_tests lays a judge's
-    `judgements_file` beside its own verdicts. Raises `StudyError` when predictions and data do not
+    outcomes by id. `options` are those of the task's block in the study file; what a judge answered
+    (`judgements_file`) is added to the items. Raises `StudyError` when predictions and data do not
     hold the same ids, or none.
     """
     rows = read_scored(data_file)
     predictions = replies_by_id(rows, predictions_file, data_file)
+    judged = _judged(task, rows, judgements_file, data_file)
     module = score_module(task)
-    extras: list[dict[str, Any]] = [{} if databases is None else {"databases": databases}] * len(
-        rows
-    )
-    if judgements_file is not None:
-        judgements = replies_by_id(rows, judgements_file, data_file)
-        extras = [{"judgement": judgements[row["id"]]["text"]} for row in rows]
-    used = (
-        [] if databases is None else sorted({module.database_file(databases, row) for row in rows})
-    )
-    with _unchanged(used):
-        items = [
-            _item(row, predictions[row["id"]], module.outcomes, extra)
-            for row, extra in zip(rows, extras, strict=True)
-        ]
+    given = scoring_options(task, options or {})
+    with _unchanged(module.inputs(rows, **given) if isinstance(module, ReadsFiles) else []):
+        items = []
+        for row in rows:
+            reply = predictions[row["id"]]
+            found = module.outcomes(row, reply["text"], **given)
+            items.append(_item(row, reply, judged.get(row["id"], {}) | found))
     return {
         "schema": SCHEMA,
         "student": student,
@@ -71,6 +66,8 @@ def metrics_document(
                 **estimate(metric, items),
                 "outcome": metric.outcome,
                 "description": metric.description,
+                "better": metric.better,
+                "counts": metric.counts,
             }
             for name, metric in (module.metrics(items) | _COMMON).items()
         },
@@ -83,7 +80,7 @@ def metrics_document(
 
 
 @contextmanager
-def _unchanged(files: list[Path]) -> Iterator[None]:
+def _unchanged(files: Iterable[Path]) -> Iterator[None]:
     """Enter files as inputs of this run; a `StudyError` if one changes while the block runs."""
     before = file_marks(files)
     for file in before:
@@ -95,43 +92,49 @@ def _unchanged(files: list[Path]) -> Iterator[None]:
 
 
 _COMMON = {
-    "reply_chars": Metric(kind="mean", outcome="reply_chars", description="characters of a reply"),
+    "reply_chars": Metric(
+        "mean", "reply_chars", description="characters of a reply", better="neither"
+    ),
     "think_rate": Metric(
-        kind="proportion", outcome="think", description="replies with a think block"
+        "proportion", "think", description="replies with a think block", better="neither"
     ),
     "cut_rate": Metric(
-        kind="proportion", outcome="cut", description="replies that reached the token limit"
+        "proportion", "cut", description="replies that reached the token limit", better="lower"
     ),
 }
 
 
-def _item(
-    row: Scored,
-    prediction: Reply,
-    outcomes: Callable[..., dict[str, Any]],
-    extra: dict[str, Any],
-) -> dict[str, Any]:
+def _judged(
+    task: str, rows: Sequence[Row], judgements_file: Path | None, data_file: Path
+) -> dict[str, Outcomes]:
+    """Return what a judge answered about the replies, by the rows' ids; nothing without one."""
+    if judgements_file is None:
+        return {}
+    judge = judge_module(task)
+    answers = replies_by_id(rows, judgements_file, data_file)
+    return {name: judge.outcomes(answer["text"]) for name, answer in answers.items()}
+
+
+def _item(row: Row, prediction: Reply, outcomes: Outcomes) -> Outcomes:
     reply = prediction["text"]
     return {
         "id": row["id"],
         "group": row["group"],
-        **outcomes(row, reply, **extra),
+        **outcomes,
         "reply_chars": len(reply),
         "think": strip_think(reply)[1],
         "cut": prediction["finish_reason"] == "length",
     }
 
 
-def replies_by_id(
-    rows: Sequence[Scored], predictions_file: Path, data_file: Path
-) -> dict[str, Reply]:
+def replies_by_id(rows: Sequence[Row], predictions_file: Path, data_file: Path) -> dict[str, Reply]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
     predictions = _by_id(read_replies(predictions_file), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 
 
-def _by_id(predictions: Sequence[Reply], file: Path) -> dict[str, Reply]:
+def _by_id(predictions: Iterable[Reply], file: Path) -> dict[str, Reply]:
     found: dict[str, Reply] = {}
     for number, row in enumerate(predictions, start=1):
         if row["id"] in found:
@@ -144,7 +147,7 @@ def _by_id(predictions: Sequence[Reply], file: Path) -> dict[str, Reply]:
 
 
 def _check_complete(
-    rows: Sequence[Scored],
+    rows: Sequence[Row],
     predictions: Mapping[str, Reply],
     predictions_file: Path,
     data_file: Path,

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from sftstudy.errors import StudyError
 
+Kind = Literal["dataset", "model"]
 Wanted = TypeVar("Wanted", bound=BaseException)
 
 
@@ -17,7 +18,7 @@ Wanted = TypeVar("Wanted", bound=BaseException)
 class Repository:
     """A repository of the hub at a branch, tag or commit."""
 
-    kind: Literal["dataset", "model"]
+    kind: Kind
     id: str
     revision: str
 

@@ -15,7 +15,7 @@ from sftstudy.files.writing import write_text
 from sftstudy.sources import hub, student
 from sftstudy.sources.source import Section, Source, is_hidden, without_code
 
-KIND = {"datasets": "dataset", "students": "model"}
+KIND: dict[Section, hub.Kind] = {"datasets": "dataset", "students": "model"}
 _HEADER = """\
 # The commit of every hub source and the SHA-256 of every file that is used of it.
 # Written by `snakemake lock_sources`; fetching refuses anything else. Review changes like code.

@@ -23,6 +23,11 @@ class Metric:
             (B, n) and holds how often each of the n items occurs in each of B resamples (all ones
             for the point estimate); `values` has shape (B,).
         description: One line for tables.
+        better: Which values are better; ``"neither"`` where the metric only describes.
+        counts: ``"unread"`` where the metric is the share of replies in which no answer could be
+            read, ``"read"`` where it is the share of the others. The report lays that share beside
+            the gain. At most one metric of a task does either.
+        legacy: Whether it is a score of the original study, which other tools do not get.
     """
 
     kind: Literal["proportion", "mean", "statistic"]
@@ -30,3 +35,6 @@ class Metric:
     where: dict[str, str] = field(default_factory=dict)
     statistic: Statistic | None = None
     description: str = ""
+    better: Literal["higher", "lower", "neither"] = "higher"
+    counts: Literal["read", "unread"] | None = None
+    legacy: bool = False

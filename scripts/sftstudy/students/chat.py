@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sftstudy.documents.rows import Message, Row
 from sftstudy.errors import StudyError
 from sftstudy.records.record import use
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Messages = list[Message]
 _QUESTION: Messages = [{"role": "user", "content": "?"}]
 
 
-def load_tokenizer(student_dir: Path, chat_template_kwargs: dict[str, Any]) -> Any:
+def load_tokenizer(
+    student_dir: Path, chat_template_kwargs: dict[str, Any]
+) -> "PreTrainedTokenizerBase":
     """Return the student's tokenizer.
 
     Raises `StudyError` when the folder holds none, when it has no chat template, or when the
@@ -33,7 +38,9 @@ def load_tokenizer(student_dir: Path, chat_template_kwargs: dict[str, Any]) -> A
     return tokenizer
 
 
-def check_template(tokenizer: Any, chat_template_kwargs: dict[str, Any], where: str) -> None:
+def check_template(
+    tokenizer: "PreTrainedTokenizerBase", chat_template_kwargs: dict[str, Any], where: str
+) -> None:
     """Raise `StudyError` when there is no chat template, or its text changes from day to day."""
     template = tokenizer.chat_template
     if not template:
@@ -52,39 +59,60 @@ def check_template(tokenizer: Any, chat_template_kwargs: dict[str, Any], where: 
         )
 
 
-def _on(day: str, tokenizer: Any, chat_template_kwargs: dict[str, Any]) -> str:
+def _on(
+    day: str, tokenizer: "PreTrainedTokenizerBase", chat_template_kwargs: dict[str, Any]
+) -> str:
     """Return a prompt as it is rendered on a day; `strftime_now` is the templates' only clock."""
     clock = "{% macro clock_of_the_day(format) %}" + day + "{% endmacro %}"
     template = tokenizer.get_chat_template().replace("strftime_now", "clock_of_the_day")
-    return tokenizer.apply_chat_template(
+    return _rendered(
+        tokenizer,
         _QUESTION,
+        chat_template_kwargs,
         chat_template=clock + template,
-        tokenize=False,
         add_generation_prompt=True,
+    )
+
+
+def _rendered(
+    tokenizer: "PreTrainedTokenizerBase",
+    conversation: Messages,
+    chat_template_kwargs: dict[str, Any],
+    **how: Any,
+) -> str:
+    """Return a conversation as text; `how` are arguments of `apply_chat_template`."""
+    text = tokenizer.apply_chat_template(
+        conversation,  # type: ignore[arg-type]  # transformers has no type for messages but dict
+        tokenize=False,
+        **how,
         **chat_template_kwargs,
     )
+    assert isinstance(text, str), "of one conversation, not made tokens"
+    return text
 
 
-def render_prompt(tokenizer: Any, prompt: Messages, chat_template_kwargs: dict[str, Any]) -> str:
+def render_prompt(
+    tokenizer: "PreTrainedTokenizerBase", prompt: Messages, chat_template_kwargs: dict[str, Any]
+) -> str:
     """Return the text up to the place where the student's reply begins."""
-    return tokenizer.apply_chat_template(
-        prompt, tokenize=False, add_generation_prompt=True, **chat_template_kwargs
-    )
+    return _rendered(tokenizer, prompt, chat_template_kwargs, add_generation_prompt=True)
 
 
-def turn_end(tokenizer: Any, chat_template_kwargs: dict[str, Any]) -> int | None:
+def turn_end(
+    tokenizer: "PreTrainedTokenizerBase", chat_template_kwargs: dict[str, Any]
+) -> int | None:
     """Return the special token that the template writes behind a reply, which training teaches;
     None where it writes none there."""
     reply = "REPLY"
     conversation: Messages = [*_QUESTION, {"role": "assistant", "content": reply}]
-    text = tokenizer.apply_chat_template(conversation, tokenize=False, **chat_template_kwargs)
+    text = _rendered(tokenizer, conversation, chat_template_kwargs)
     behind = token_ids(tokenizer, [text.rpartition(reply)[2]])[0]
     known = tokenizer.added_tokens_decoder
     return behind[0] if behind and behind[0] in known and known[behind[0]].special else None
 
 
 def render_conversation(
-    tokenizer: Any,
+    tokenizer: "PreTrainedTokenizerBase",
     prompt: Messages,
     completion: Messages,
     chat_template_kwargs: dict[str, Any],
@@ -96,9 +124,7 @@ def render_conversation(
     second: training would then teach a context that is never seen at evaluation.
     """
     text = render_prompt(tokenizer, prompt, chat_template_kwargs)
-    full = tokenizer.apply_chat_template(
-        prompt + completion, tokenize=False, **chat_template_kwargs
-    )
+    full = _rendered(tokenizer, prompt + completion, chat_template_kwargs)
     if not full.startswith(text):
         raise StudyError(
             f"{where}: the rendered prompt ends in {text[-60:]!r} and is not the beginning of the "
@@ -109,7 +135,7 @@ def render_conversation(
     return text, full
 
 
-def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+def token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
     """Return the token ids of rendered texts, one list per text, nothing added or cut.
 
     Special tokens are already in the text: adding them again would double the first one.
@@ -128,7 +154,7 @@ def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
 
 
 def conversation_ids(
-    tokenizer: Any,
+    tokenizer: "PreTrainedTokenizerBase",
     rows: Sequence[Row],
     chat_template_kwargs: dict[str, Any],
     where: str,
@@ -168,7 +194,10 @@ def conversation_ids(
 
 
 def _render_row(
-    tokenizer: Any, row: Row, chat_template_kwargs: dict[str, Any], where: str
+    tokenizer: "PreTrainedTokenizerBase",
+    row: Row,
+    chat_template_kwargs: dict[str, Any],
+    where: str,
 ) -> tuple[str, str]:
     if not row["completion"]:
         text = render_prompt(tokenizer, row["prompt"], chat_template_kwargs)

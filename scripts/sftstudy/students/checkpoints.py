@@ -1,22 +1,14 @@
-"""Loading a checkpoint folder: safetensors only, every weight accounted for, no foreign code."""
+"""A checkpoint as a folder: its fingerprint, its sizes, whether it has its weights. No torch."""
 
 import json
 import math
-import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sftstudy.device import DEVICE
 from sftstudy.documents.removed import removed_weights
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks
 from sftstudy.records.content import folder_sha256
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
 
 
 def fingerprint(checkpoint: Path) -> str:
@@ -70,38 +62,6 @@ def weight_counts(checkpoint: Path) -> dict[str, int]:
     return counts
 
 
-def pick_device() -> "torch.device":
-    """Return the device that this program was given (`sftstudy.device.compute`), by default the
-    accelerator of this process, or the CPU where there is none.
-
-    Raises `StudyError` when the device that was asked for is not there.
-    """
-    import torch
-
-    wanted = os.environ.get(DEVICE, "auto")
-    found = torch.device("cpu")
-    if torch.accelerator.is_available() and wanted != "cpu":
-        found = torch.accelerator.current_accelerator()
-    if wanted not in ("auto", found.type):
-        raise StudyError(
-            f"device: {wanted}: torch finds only {found.type} here; run this job where there is "
-            "such a device, or set device=auto"
-        )
-    return found
-
-
-def require_embedded(model: "PreTrainedModel", sequences: Sequence[Sequence[int]]) -> None:
-    """Raise `StudyError` if tokens have no embedding in the model: a GPU names no cause."""
-    rows = model.get_input_embeddings().weight.shape[0]
-    highest = max(map(max, sequences), default=0)
-    if highest >= rows:
-        raise StudyError(
-            f"{model.config.name_or_path}: its tokenizer makes the token {highest}, its weights "
-            f"have embeddings for those below {rows}: the two do not belong together (were tokens "
-            "added without resizing the embeddings?); fetch or make the student again"
-        )
-
-
 def require_weights(folder: Path) -> None:
     """Raise `StudyError` if the weights of a checkpoint were removed to save space (`keep`)."""
     if removed_weights(folder):
@@ -110,47 +70,3 @@ def require_weights(folder: Path) -> None:
             f"this job needs them. Train it again with: snakemake --force {folder} (and the "
             "--profile and --configfile of this run); `keep: all` keeps all"
         )
-
-
-def load_model(folder: Path, dtype: str, attention: str) -> "PreTrainedModel":
-    """Return the causal language model of a checkpoint folder, on the CPU.
-
-    Args:
-        folder: a Hugging Face checkpoint.
-        dtype: name of the weights' type, for example ``"bfloat16"``.
-        attention: name of transformers' attention implementation.
-
-    Raises:
-        StudyError: there are no safetensors (pickled weights can run code when they are loaded),
-            or weights are missing, unexpected or of another shape: transformers only warns of this
-            and goes on with random weights.
-    """
-    require_weights(folder)
-    if not any(folder.glob("*.safetensors")):
-        raise StudyError(
-            f"{folder}: no *.safetensors file; pickled weights are refused, because loading them "
-            "can run code: save the model where you trust it with `save_pretrained`"
-        )
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    model, loading = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=getattr(torch, dtype),
-        attn_implementation=attention,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if loading[problem]:
-            keys = sorted(map(str, loading[problem]))
-            raise StudyError(
-                f"{folder}: {len(keys)} {problem.replace('_', ' ')} for "
-                f"{type(model).__name__}, for example {keys[0]}; the checkpoint does not belong "
-                "to its config.json: fetch or train it again"
-            )
-    return model

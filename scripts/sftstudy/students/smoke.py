@@ -27,8 +27,8 @@ Encoded = tuple[list[int], int]  # the tokens of a conversation, the length of i
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the student is trained; a pass of `steps` batches over fresh conversations."""
+class Pretraining:
+    """How the student is trained from scratch: `steps` batches, each of fresh conversations."""
 
     seed: int
     steps: int
@@ -37,25 +37,25 @@ class Recipe:
     warmup: float = 0.1
 
 
-def build(output: Path, recipe: Recipe) -> dict[str, Any]:
+def build(output: Path, pretraining: Pretraining) -> dict[str, Any]:
     """Train tokenizer and model, save a Hugging Face checkpoint at `output`, return SOURCE.json.
 
-    The folder appears complete or not at all. The same recipe gives the same weights on the same
+    The folder appears complete or not at all. The same values give the same weights on the same
     machine and software: training runs on one thread.
     """
     import torch
     import transformers
 
-    transformers.set_seed(recipe.seed)
+    transformers.set_seed(pretraining.seed)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    pairs = conversations(recipe.seed, recipe.steps * recipe.batch_size)
+    pairs = conversations(pretraining.seed, pretraining.steps * pretraining.batch_size)
     tokenizer = train_tokenizer(pairs)
     model = make_model(tokenizer)
-    loss = train_model(model, tokenizer, pairs, recipe)
+    loss = train_model(model, tokenizer, pairs, pretraining)
     source = {
-        **{"kind": "smoke", "id": None, "revision": None, "files": {}},
-        **asdict(recipe),
+        "kind": "smoke",
+        **asdict(pretraining),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "loss": round(loss, 4),
         "torch": torch.__version__,
@@ -126,7 +126,7 @@ def train_model(
     model: "Qwen3ForCausalLM",
     tokenizer: "PreTrainedTokenizerFast",
     pairs: list[Conversation],
-    recipe: Recipe,
+    pretraining: Pretraining,
 ) -> float:
     """Train `model` in place on the assistants' turns; return the mean loss of the last 20 steps.
 
@@ -136,27 +136,28 @@ def train_model(
     from transformers import get_cosine_schedule_with_warmup
 
     optimizer = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+        model.parameters(), pretraining.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
     )
     schedule = get_cosine_schedule_with_warmup(
-        optimizer, int(recipe.warmup * recipe.steps), recipe.steps
+        optimizer, int(pretraining.warmup * pretraining.steps), pretraining.steps
     )
     model.train()
     started = time.monotonic()
     losses: list[float] = []
-    for step in range(1, recipe.steps + 1):
-        start = (step - 1) * recipe.batch_size
-        batch = [_encode(tokenizer, pair) for pair in pairs[start : start + recipe.batch_size]]
+    for step in range(1, pretraining.steps + 1):
+        start = (step - 1) * pretraining.batch_size
+        batch = [_encode(tokenizer, pair) for pair in pairs[start : start + pretraining.batch_size]]
         loss = _accumulate(model, batch)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         losses.append(loss)
-        if step % 100 == 0 or step == recipe.steps:
+        if step % 100 == 0 or step == pretraining.steps:
             seconds = time.monotonic() - started
             print(
-                f"step {step}/{recipe.steps}  loss {_last(losses):.3f}  {seconds:.0f} s", flush=True
+                f"step {step}/{pretraining.steps}  loss {_last(losses):.3f}  {seconds:.0f} s",
+                flush=True,
             )
     model.eval()
     return _last(losses)
@@ -175,12 +176,14 @@ def _accumulate(model: "Qwen3ForCausalLM", batch: list[Encoded]) -> float:
     """
     import torch
 
+    pad_token_id = model.config.pad_token_id
+    assert pad_token_id is not None, "make_model has set it"
     rows = sorted(batch, key=lambda row: len(row[0]))
     tokens = sum(len(ids) - prompt_length for ids, prompt_length in rows)
     total = 0.0
     size = -(-len(rows) // PARTS)
     for start in range(0, len(rows), size):
-        input_ids, supervised = _pad(rows[start : start + size], model.config.pad_token_id)
+        input_ids, supervised = _pad(rows[start : start + size], pad_token_id)
         # Padding stands on the right, where a causal model's earlier positions cannot see it.
         hidden = model.model(input_ids=input_ids, use_cache=False).last_hidden_state
         logits = model.lm_head(hidden[:, :-1][supervised[:, 1:]])

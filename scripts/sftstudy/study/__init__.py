@@ -1,7 +1,11 @@
 """The study that a study file describes.
 
 ``validation``  the study file: defaults, and errors that say what to change
-``grid``        which students, tasks and trials there are, and what each job needs to know
+``grid``        which students, tasks, trials, variants and eval sets there are
+``names``       names of trials, and what names may hold
 ``variants``    names of variants: the task and the trial in them
+``layout``      every path below a results folder
+``jobs``        what jobs are told: their parameters, how they are started and what they read
+``plan``        what summaries need to know
 ``options``     the study as programs beside the workflow are told of it
 """

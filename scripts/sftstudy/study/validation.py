@@ -21,7 +21,10 @@ from sftstudy.tasks import registry
 SCHEMA_FILE = Path("config/schema.yaml")
 SPACES = ("space", "lora_space")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_EMPTY = {"controls": " (`controls: []` for a study without controls)"}
+_WITHOUT = {
+    "controls": "take it out of 'controls' (`controls: []` for a study without controls)",
+    "judge": "leave 'judge' out",
+}
 _TYPES = {
     "array": "a list, such as [a, b]",
     "boolean": "true or false",
@@ -37,14 +40,38 @@ _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """Return the schema, with ``overrides`` completed from the fields of ``training``."""
+    """Return the schema, with ``overrides`` completed from the fields of ``training``.
+
+    A task or control may have the options that it declares beside the keys that all have.
+    """
     path = ROOT / SCHEMA_FILE
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     fields = copy.deepcopy(document["$defs"]["training"]["properties"])
     for field in fields.values():
         del field["default"]
     document["$defs"]["overrides"] |= {"properties": fields, "additionalProperties": False}
+    _add_options(document, "task", registry.TASKS)
+    _add_options(document, "control", registry.CONTROLS)
     return document
+
+
+def _add_options(document: dict[str, Any], kind: str, names: Iterable[str]) -> None:
+    common = document["$defs"][kind]
+    blocks = document["properties"]["catalog"]["properties"][f"{kind}s"].setdefault(
+        "properties", {}
+    )
+    for name in names:
+        if own := option_schemas(name):
+            document["$defs"][name] = common | {"properties": own | common["properties"]}
+            blocks[name] = {"$ref": f"#/$defs/{name}"}
+
+
+def option_schemas(name: str) -> dict[str, dict[str, Any]]:
+    """Return the schema of each option of a task, with its meaning."""
+    return {
+        option.name: {**option.schema, "description": option.meaning}
+        for option in registry.options(name)
+    }
 
 
 def validate(config: dict[str, Any], file: str) -> dict[str, Any]:
@@ -121,19 +148,19 @@ def _explain(error: Any) -> str:
     key = ".".join(str(part) for part in error.absolute_path) or "the top level"
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(allowed))[0]
+        unknown = min(set(error.instance) - set(allowed))
         hint = did_you_mean(unknown, allowed)
         return f"unknown key '{unknown}' in {key}; allowed are {', '.join(allowed)}.{hint}"
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{key}: the key '{missing[0]}' is missing"
     if error.validator == "oneOf":
-        choices = [" and ".join(option.get("required", [])) for option in error.validator_value]
-        choices = [choice for choice in choices if choice] or [str(error.validator_value)]
-        return f"{key}: found {error.instance!r}; give exactly one of {', '.join(choices)}"
+        wanted = [" and ".join(option.get("required", [])) for option in error.validator_value]
+        choices = ", ".join(filter(None, wanted)) or str(error.validator_value)
+        return f"{key}: found {error.instance!r}; give exactly one of {choices}"
     if error.validator == "enum":
-        allowed = ", ".join(repr(value) for value in error.validator_value)
-        return f"{key}: found {error.instance!r}; allowed are {allowed}"
+        values = ", ".join(repr(value) for value in error.validator_value)
+        return f"{key}: found {error.instance!r}; allowed are {values}"
     return f"{key}: found {error.instance!r}; {_expectation(error)}"
 
 
@@ -190,35 +217,13 @@ def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
 
 
 def _check_names(config: dict[str, Any], file: str) -> None:
-    known = {"tasks": registry.TASKS, "controls": registry.CONTROLS}
+    """Hold every name that the study file gives or uses to what there is."""
     for kind in ("students", "tasks", "controls"):
-        catalog = config["catalog"][kind]
-        for name in catalog:
-            if not _NAME.fullmatch(name):
-                raise StudyError(
-                    f"{file}: catalog.{kind}: the name {name!r} becomes a folder; use only "
-                    "letters, digits, '.', '_' and '-', beginning with a letter or digit"
-                )
-            if kind in known and name not in known[kind]:
-                raise StudyError(
-                    f"{file}: catalog.{kind}.{name}: not in scripts/sftstudy/tasks/registry.py; "
-                    f"there are {', '.join(known[kind])}.{did_you_mean(name, known[kind])} A new "
-                    "one is made as docs/adding_a_task.md says"
-                )
+        _check_catalog(config, kind, file)
         for name in config[kind]:
-            if name not in catalog:
-                raise StudyError(
-                    f"{file}: {kind}: '{name}' has no block under catalog.{kind}; described there "
-                    f"are {', '.join(catalog) or 'none'}.{did_you_mean(name, catalog)} Describe it "
-                    f"there, or take it out of '{kind}'{_EMPTY.get(kind, '')}"
-                )
-    if config["judge"] is not None and config["judge"] not in config["catalog"]["students"]:
-        raise StudyError(
-            f"{file}: judge: '{config['judge']}' has no block under catalog.students; "
-            f"described there are {', '.join(config['catalog']['students'])}."
-            f"{did_you_mean(config['judge'], config['catalog']['students'])} Describe it there, or "
-            "leave 'judge' out"
-        )
+            _require_block(config, kind, kind, name, file)
+    if config["judge"] is not None:
+        _require_block(config, "judge", "students", config["judge"], file)
     if ".." in Path(config["results"]).parts:
         raise StudyError(f"{file}: results: found {config['results']!r}; '..' is not allowed")
     for control in config["gates"]:
@@ -234,6 +239,33 @@ def _check_names(config: dict[str, Any], file: str) -> None:
                 f"{file}: catalog.students.{name}.tasks: '{task}' has no block under "
                 f"catalog.tasks; described there are {', '.join(config['catalog']['tasks'])}"
             )
+
+
+def _check_catalog(config: dict[str, Any], kind: str, file: str) -> None:
+    known = {"tasks": registry.TASKS, "controls": registry.CONTROLS}
+    for name in config["catalog"][kind]:
+        if not _NAME.fullmatch(name):
+            raise StudyError(
+                f"{file}: catalog.{kind}: the name {name!r} becomes a folder; use only "
+                "letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            )
+        if kind in known and name not in known[kind]:
+            raise StudyError(
+                f"{file}: catalog.{kind}.{name}: not in scripts/sftstudy/tasks/registry.py; "
+                f"there are {', '.join(known[kind])}.{did_you_mean(name, known[kind])} A new "
+                "one is made as docs/adding_a_task.md says"
+            )
+
+
+def _require_block(config: dict[str, Any], key: str, kind: str, name: str, file: str) -> None:
+    """Raise `StudyError` unless the name that `key` gives has its block in the catalog."""
+    catalog = config["catalog"][kind]
+    if name not in catalog:
+        raise StudyError(
+            f"{file}: {key}: '{name}' has no block under catalog.{kind}; described there "
+            f"are {', '.join(catalog) or 'none'}.{did_you_mean(name, catalog)} Describe it "
+            f"there, or {_WITHOUT.get(key) or f'take it out of {key!r}'}"
+        )
 
 
 def _check_space_values(config: dict[str, Any], file: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sftstudy.documents.plan import Plan, read_plan
 from sftstudy.documents.recommendation import Recommendation, read_recommendation
+from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE
 
 Cell = tuple[str, str, str]  # student, variant, evalset
@@ -13,10 +14,14 @@ Cell = tuple[str, str, str]  # student, variant, evalset
 
 @dataclass(frozen=True)
 class Results:
-    """A plan (see `sftstudy.study.grid.Study.plan`) and the folder with what came of it."""
+    """A plan (see `sftstudy.study.plan`) and the folder with what came of it."""
 
     plan: Plan
     folder: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.folder)
 
     @property
     def students(self) -> list[str]:
@@ -53,24 +58,22 @@ class Results:
                 yield student, f"{task}/{trial}", evalset
 
     def checkpoint(self, student: str, variant: str) -> Path:
-        return self.folder / "checkpoints" / student / variant
+        return self.layout.checkpoint(student, variant)
 
     def predictions(self, cell: Cell) -> Path:
-        student, variant, evalset = cell
-        return self.folder / "predictions" / student / variant / f"{evalset}.jsonl"
+        return self.layout.predictions(*cell)
 
     def metrics(self, cell: Cell) -> Path:
-        student, variant, evalset = cell
-        return self.folder / "metrics" / student / variant / f"{evalset}.json"
+        return self.layout.metrics(*cell)
 
     def rows(self, evalset: str) -> Path:
         """Return the data file behind an eval set: a split of a task, or a control's prompts."""
         name, _, split = evalset.partition(".")
-        return self.folder / "data" / name / f"{split or 'test'}.jsonl"
+        return self.layout.rows(name, split or "test")
 
     def recommendation(self, student: str) -> Recommendation | None:
         """Return a student's recommendation, or None where there is none."""
-        path = self.folder / "recommendations" / f"{student}.json"
+        path = self.layout.recommendation(student)
         return read_recommendation(path) if path.exists() else None
 
 

@@ -71,6 +71,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "se": "Standard error of the value.",
         **_INTERVAL,
         "interval": "Method of the interval.",
+        "better": "Which values are better: `higher`, `lower`, or `neither`.",
+        "counts": "`unread` where it is the share of replies in which no answer could be read, "
+        "`read` where it is that of the others; else empty.",
     },
     "trials": {
         "student": _CELL["student"],

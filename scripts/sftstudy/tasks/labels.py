@@ -41,7 +41,11 @@ def metrics(names: Mapping[str, str]) -> dict[str, Metric]:
             "statistic", statistic=macro_f1, description="mean of the classes' F1 scores"
         ),
         "invalid_rate": Metric(
-            "proportion", "invalid", description="replies that are not exactly one label"
+            "proportion",
+            "invalid",
+            description="replies that are not exactly one label",
+            better="lower",
+            counts="unread",
         ),
         "named_accuracy": Metric(
             "proportion", "named_correct", description="replies that name the right label alone"
@@ -50,6 +54,7 @@ def metrics(names: Mapping[str, str]) -> dict[str, Metric]:
             "proportion",
             "legacy_correct",
             description="the original study's rule: the label occurs somewhere",
+            legacy=True,
         ),
         **{
             f"recall[label={name}]": Metric(

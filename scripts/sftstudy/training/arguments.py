@@ -1,14 +1,14 @@
 """A recipe as TRL's arguments: every value that matters set, no default of a library left."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftstudy.documents.recipe import Recipe
 from sftstudy.errors import StudyError
 from sftstudy.prefix_sharing.batching import step_batches
-from sftstudy.students.checkpoints import pick_device
+from sftstudy.students.models import pick_device
 from sftstudy.training.out_of_memory import smaller
+from sftstudy.training.processes import number_of_processes
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -41,7 +41,7 @@ def sft_arguments(
     per_device, accumulation = share_of_step(
         values["per_device_train_batch_size"],
         values["gradient_accumulation_steps"],
-        int(os.environ.get("WORLD_SIZE", "1")),  # set by accelerate and torchrun
+        number_of_processes(),
     )
     if collator is not None:
         per_device, accumulation = step_batches(

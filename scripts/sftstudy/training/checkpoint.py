@@ -1,22 +1,50 @@
-"""Assembling the declared checkpoint: weights, everything of the student that is not weights, and
-where it all came from."""
+"""The checkpoint that a training declares: weights, everything of the student that is not weights,
+and where it all came from."""
 
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sftstudy.documents.provenance import PROVENANCE, Facts, Provenance
 from sftstudy.documents.recipe import Recipe
+from sftstudy.documents.source import SOURCE
 from sftstudy.files.hashing import weights_sha256
-from sftstudy.files.writing import write_json, write_text
+from sftstudy.files.writing import atomic_path, write_json, write_text
+from sftstudy.training.job import TrainingJob
 from sftstudy.training.packages import package_versions
+from sftstudy.training.trainable import ADAPTER, gathered, is_lora, merged, save_adapter
+
+if TYPE_CHECKING:
+    from sftstudy.training.divergence import WatchedTrainer
 
 _METHODS = {
     "full": "Supervised fine-tuning",
     "lora": "LoRA fine-tuning (the adapter is in `adapter/`, the weights here are merged with it)",
 }
-_OWN = ("SOURCE.json", "README.md", "config.json", "provenance.json")
+_OWN = (SOURCE, "README.md", "config.json", PROVENANCE)
+
+
+def save(trainer: "WatchedTrainer", job: TrainingJob, facts: Facts) -> None:
+    """Write the checkpoint beside its place and rename it there; all processes take part."""
+    from peft import PeftModel
+
+    model, settings = trainer.model, job.recipe["model"]
+    weights = gathered(trainer, adapter_only=is_lora(job.recipe))
+    if not trainer.is_world_process_zero():
+        return
+    with atomic_path(job.output) as folder:
+        if isinstance(model, PeftModel):
+            save_adapter(model, folder / ADAPTER, facts["base"], weights)
+            merged(job.base.folder, folder / ADAPTER, settings["attention"]).save_pretrained(folder)
+        else:
+            model.save_pretrained(folder, state_dict=weights)
+        copy_companions(job.base.folder, folder)
+        if settings["dtype"] != "float32":
+            cast_weights(folder, settings["dtype"])
+        job.base.require_same()  # its tokenizer, and with LoRA its weights, were read just now
+        finish(folder, job.recipe, facts)
 
 
 def copy_companions(base: Path, folder: Path) -> None:

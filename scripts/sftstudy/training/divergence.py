@@ -3,9 +3,8 @@
 transformers by default replaces such a loss by the mean of those before it and goes on.
 """
 
-import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from trl import SFTTrainer
@@ -13,11 +12,16 @@ from trl import SFTTrainer
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import writing
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
 
 class WatchedTrainer(SFTTrainer):
-    """TRL's trainer; a loss that is NaN or infinite is a `StudyError` that names `trial`."""
+    """TRL's trainer; a loss that is NaN or infinite is a `StudyError` that names the training."""
 
-    trial = ""
+    model: "PreTrainedModel | PeftModel"  # the one that it was given
+    training_name = ""  # student, task and trial
 
     def training_step(self, *arguments: Any, **named: Any) -> torch.Tensor:
         """Compute the loss and gradients of one forward pass, and look at the loss."""
@@ -27,6 +31,7 @@ class WatchedTrainer(SFTTrainer):
         return loss
 
     def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
+        assert self.args.output_dir is not None, "sft_arguments sets it"
         with writing(Path(self.args.output_dir)):
             super()._save_checkpoint(*arguments, **named)
 
@@ -40,22 +45,10 @@ class WatchedTrainer(SFTTrainer):
 
     def _diverged(self, found: str, step: int) -> StudyError:
         return StudyError(
-            f"{self.trial}: the training has diverged: {found} in step {step} of "
+            f"{self.training_name}: the training has diverged: {found} in step {step} of "
             f"{self.state.max_steps}. To start it again does not help: it fails in the same step "
             "each time. Change its hyperparameters in the study file (a lower learning_rate, a "
             "higher warmup_ratio, a lower max_grad_norm, another dtype) or take the trial out of "
             "the space; if step 1 fails, the student's own weights may be damaged. No state was "
             "saved after the last good step, and no checkpoint was written"
         )
-
-
-def loss_curve(log_history: list[dict[str, float]]) -> list[dict[str, float | None]]:
-    """Return the logged losses. With float16 a gradient norm may be infinite; JSON has no infinity.
-
-    Such a step is skipped by the loss scaler and harms nothing; its norm is given as None.
-    """
-    return [
-        {key: value if math.isfinite(value) else None for key, value in entry.items()}
-        for entry in log_history
-        if "loss" in entry
-    ]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sftstudy.students.models import embeddings
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -23,12 +25,12 @@ def count_parameters(model: "PreTrainedModel") -> Size:
     """
     parameters = list(model.parameters())
     total = sum(parameter.numel() for parameter in parameters)
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
-    tied = head is not None and head.weight is embedding.weight
+    embedding, head = embeddings(model), model.get_output_embeddings()
+    tied = head is not None and head.weight is embedding
     return Size(
         total=total,
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
-        multiplied=total - (0 if tied else embedding.weight.numel()),
+        multiplied=total - (0 if tied else embedding.numel()),
     )
 
 

@@ -34,12 +34,12 @@ def smaller(per_device: int, accumulation: int, times: int = 1) -> tuple[int, in
     return per_device, accumulation
 
 
-def record(scratch: Path, trial: str, step: int, batch: tuple[int, int], error: Exception) -> None:
+def record(scratch: Path, name: str, step: int, batch: tuple[int, int], error: Exception) -> None:
     """Write down that a batch did not fit; a `StudyError` when it cannot be made smaller.
 
     Args:
         scratch: folder of the training's saved states.
-        trial: named in the error.
+        name: of the training, for the error.
         step: optimizer step that was being computed.
         batch: (samples per forward pass, forward passes) of a process.
         error: what torch said.
@@ -49,7 +49,7 @@ def record(scratch: Path, trial: str, step: int, batch: tuple[int, int], error: 
     if per_device == 1:
         (scratch / FILE).unlink(missing_ok=True)  # on a larger device it begins as the recipe says
         raise StudyError(
-            f"{trial}: a single sample does not fit into the memory of the device ({said}); set "
+            f"{name}: a single sample does not fit into the memory of the device ({said}); set "
             "gradient_checkpointing: true, give the student more gpus with "
             "accelerate: config/accelerate/fsdp.yaml, lower its max_length, train it with LoRA "
             "(lora_space), or use a device with more memory; "

@@ -42,11 +42,13 @@ def remove_other_states(scratch: Path, kept: Path | None) -> None:
 class Resumable(TrainerCallback):
     """Saves every `SAVE_SECONDS` and when asked to stop by SIGTERM, and keeps the time spent.
 
-    `check` is called before anything is written; it raises if this process may not write any more,
-    or if what it would write is not worth it.
+    The trainer writes into `scratch`; `spent` are the seconds before its saved state. `check` is
+    called before anything is written; it raises if this process may not write any more, or if what
+    it would write is not worth it.
     """
 
-    def __init__(self, spent: float, check: Callable[[], None]) -> None:
+    def __init__(self, scratch: Path, spent: float, check: Callable[[], None]) -> None:
+        self.scratch = scratch
         self.spent = spent
         self._check = check
         self.terminated = False
@@ -66,13 +68,13 @@ class Resumable(TrainerCallback):
 
     def on_step_end(
         self,
-        arguments: TrainingArguments,
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         **_: Any,
     ) -> TrainerControl:
         due = time.monotonic() - self._saved >= SAVE_SECONDS
-        due, self.terminated = _agreed(due, self.terminated, device=arguments.device)
+        due, self.terminated = _agreed(due, self.terminated, device=args.device)
         if self.terminated or due:
             self._check()
             control.should_save = True
@@ -83,7 +85,7 @@ class Resumable(TrainerCallback):
 
     def on_save(
         self,
-        arguments: TrainingArguments,
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         **_: Any,
@@ -93,10 +95,10 @@ class Resumable(TrainerCallback):
         if torch.distributed.is_initialized():
             torch.distributed.barrier()  # each process has written its part
         if state.is_world_process_zero:
-            folder = Path(arguments.output_dir) / f"checkpoint-{state.global_step}"
+            folder = self.scratch / f"checkpoint-{state.global_step}"
             sync(folder)
             write_json(folder / MARKER, {"train_seconds": self.train_seconds})
-            remove_other_states(folder.parent, kept=folder)
+            remove_other_states(self.scratch, kept=folder)
 
 
 def _agreed(*flags: bool, device: torch.device) -> list[bool]:
@@ -117,7 +119,7 @@ class Progress(TrainerCallback):
 
     def on_log(
         self,
-        arguments: TrainingArguments,
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,

@@ -1,5 +1,6 @@
 """The rows of a training split as the tokens that are trained on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,10 @@ IGNORED = -100  # the label of a token without loss, as in torch's cross entropy
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The rows to train on, the SHA-256 of their file, the ids that `lengths` dropped from it."""
+    """The rows to train on, their file with its SHA-256, the ids that `lengths` dropped from it."""
 
-    rows: list[Row]
+    rows: Sequence[Row]
+    file: Path
     sha256: str
     dropped: list[str]
 
@@ -38,11 +40,11 @@ def training_data(train_file: Path, lengths_file: Path) -> TrainingData:
         raise StudyError(f"{train_file}: was changed while it was being read; run again")
     if not rows:
         raise StudyError(f"{train_file}: no rows to train on ({len(dropped)} dropped as too long)")
-    return TrainingData(rows, sha256, dropped)
+    return TrainingData(rows, train_file, sha256, dropped)
 
 
 def samples(
-    rows: list[Row],
+    rows: Sequence[Row],
     tokenizer: "PreTrainedTokenizerBase",
     chat_template_kwargs: dict[str, Any],
     max_length: int,

@@ -12,13 +12,14 @@ from sftstudy.documents.source import Source
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
-from sftstudy.students.checkpoints import load_model
+from sftstudy.students.models import load_model
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel
-    from trl import SFTTrainer
+
+    from sftstudy.training.divergence import WatchedTrainer
 
 ADAPTER = "adapter"  # folder of the adapter within a checkpoint
 LORA = "lora"
@@ -56,7 +57,7 @@ def name_layers_that_exist(model: "PreTrainedModel") -> None:
     Gemma 3 lists a layer of the text half of SigLIP, which it does not have; accelerate refuses it.
     """
     present = {type(module).__name__ for module in model.modules()}
-    model._no_split_modules = sorted(present & set(model._no_split_modules))
+    model._no_split_modules = sorted(present & set(model._no_split_modules or ()))
 
 
 def add_adapter(model: "PreTrainedModel", training: dict[str, Any]) -> "PeftModel":
@@ -98,7 +99,7 @@ def _linear_layers(model: "PreTrainedModel") -> list[str] | str:
     return rf"{re.escape(where)}\..*\.({'|'.join(names)})"
 
 
-def gathered(trainer: "SFTTrainer", adapter_only: bool) -> "dict[str, Tensor] | None":
+def gathered(trainer: "WatchedTrainer", adapter_only: bool) -> "dict[str, Tensor] | None":
     """Return the trained weights on the CPU of the first process; None where they are not split.
 
     All processes take part. With `adapter_only` the weights that were not trained stay where they
@@ -106,21 +107,31 @@ def gathered(trainer: "SFTTrainer", adapter_only: bool) -> "dict[str, Tensor] | 
     """
     if not trainer.is_fsdp_enabled:
         return None
+    from peft import PeftModel
+    from torch import Tensor
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+    from transformers import PreTrainedModel
 
     options = StateDictOptions(
         full_state_dict=True, cpu_offload=True, ignore_frozen_params=adapter_only
     )
-    state = get_model_state_dict(trainer.model, options=options)
-    tied = trainer.model.all_tied_weights_keys  # second names of a weight, which files do not hold
-    return {name: weight for name, weight in state.items() if name not in tied}
+    model = trainer.model
+    bare = model.get_base_model() if isinstance(model, PeftModel) else model
+    assert isinstance(bare, PreTrainedModel), "as load_model has returned it"
+    tied = bare.all_tied_weights_keys  # second names of a weight, which files do not hold
+    weights = {}
+    for name, weight in get_model_state_dict(model, options=options).items():
+        assert isinstance(weight, Tensor), "the state of an optimizer holds other values as well"
+        if name not in tied:
+            weights[name] = weight
+    return weights
 
 
 def save_adapter(
     model: "PeftModel", folder: Path, source: Source, state: "dict[str, Tensor] | None"
 ) -> None:
     """Write the adapter and its config; `state` are its weights where `gathered`."""
-    model.save_pretrained(folder, state_dict=state)
+    model.save_pretrained(str(folder), state_dict=state)
     (folder / "README.md").unlink(missing_ok=True)
     config = read_json(folder / "adapter_config.json")
     on_hub = source["id"] if source["kind"] == "hub" else None  # never a path of this machine
@@ -139,7 +150,7 @@ def merged(base: Path, adapter: Path, attention: str) -> "PreTrainedModel":
     from peft.utils import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    config = LoraConfig.from_pretrained(adapter)
+    config = LoraConfig.from_pretrained(str(adapter))
     config.inference_mode = True
     model = get_peft_model(load_model(base, "float32", attention), config)
     tensors = load_file(adapter / "adapter_model.safetensors")

@@ -17,6 +17,7 @@ from sftstudy.costs.measured import table as cost_table
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json, write_jsonl
 from sftstudy.students.checkpoints import parameter_count
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from tiny_student import save_student
 
@@ -135,7 +136,7 @@ def test_forecast_without_past_rests_on_limits(tmp_path: Path, study: Study) -> 
 def test_forecast_with_past_takes_what_was_measured(measured: Path, study: Study) -> None:
     [forecast] = forecasts(study, measured)
     epochs = sum(
-        study.recipe("Llama-3.2-1B-Instruct", "banking77", t)["training"]["num_train_epochs"]
+        jobs.recipe(study, "Llama-3.2-1B-Instruct", "banking77", t)["training"]["num_train_epochs"]
         for t in study.trials("Llama-3.2-1B-Instruct", "banking77")
     )
     assert math.isclose(forecast.expected_hours, epochs + 39)

@@ -15,6 +15,7 @@ from sftstudy.costs.memory import GIB, catalog_size, fetched_size, training_memo
 from sftstudy.costs.needs import needs
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_jsonl
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.options import merged_config
 from training_job import ROWS, Job, recipe
@@ -93,7 +94,7 @@ def test_a_student_that_needs_several_gpus_would_not_fit_on_one() -> None:
         if need.method == "full" and facts["gpus"] == 4:
             alone = training_memory(
                 catalog_size(need.student, facts),
-                found.recipe(need.student, "tatqa", need.trial),
+                jobs.recipe(found, need.student, "tatqa", need.trial),
                 need.tokens,
             )
             assert alone.device > DEVICE, need.student

@@ -74,15 +74,6 @@ def test_files_of_the_code_that_a_page_names_are_there(page: Path) -> None:
     assert not {name for name in named if not any((root / name).exists() for root in roots)}
 
 
-def test_the_tests_mirror_the_library() -> None:
-    tests = ROOT / "tests/unit"
-    rooms = {folder.name for folder in tests.iterdir() if list(folder.glob("test_*.py"))}
-    assert rooms <= {package.name for package in PACKAGES} | {"house"}
-    assert all(
-        (LIBRARY / file.name.removeprefix("test_")).exists() for file in tests.glob("test_*")
-    )
-
-
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_a_package_says_what_its_modules_are_for(package: Path) -> None:
     text = (package / "__init__.py").read_text(encoding="utf-8")

@@ -22,6 +22,7 @@ from sftstudy.report import evidence
 from sftstudy.report.page import TEMPLATES
 from sftstudy.status import attention
 from sftstudy.study.grid import Study
+from sftstudy.study.plan import study_plan
 from sftstudy.tables.results import Results
 
 VARIANT = "smoke/banking77/lr0.001"
@@ -155,7 +156,7 @@ def test_an_empty_record_of_a_failed_job_is_none(chain: Path) -> None:
 def test_status_and_report_list_what_is_wrong(chain: Path) -> None:
     study = Study(yaml.safe_load((ROOT / "tests/workflow/mini.yaml").read_text()), "mini.yaml")
     assert attention(study, chain) == ""
-    results = Results(study.plan(), Path("results/mini"))
+    results = Results(study_plan(study), Path("results/mini"))
     assert evidence.lineage(results)["problems"] == []
     file = Path(METRICS)
     file.write_text(file.read_text().replace("0.5", "0.9"))
@@ -197,7 +198,8 @@ def test_databases_that_replies_are_scored_on_are_hashed(
         database(name, "CREATE TABLE t (n INTEGER)", "INSERT INTO t VALUES (1)")
     metrics = Path("results/mini/metrics/nl2sql.val.json")
     record = "results/mini/records/nl2sql.val.json"
-    files = ("--predictions", "replies.jsonl", "--data", "rows.jsonl", "--databases", "databases")
+    files = ("--predictions", "replies.jsonl", "--data", "rows.jsonl")
+    files += ("--options", '{"databases": "databases"}')
     names = ("--student", "s", "--variant", "base", "--task", "nl2sql", "--split", "val")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"))
     status, output = run("score.py", *files, *names, "--output", metrics, "--record", record)

@@ -55,7 +55,8 @@ def test_without_the_option_and_after_a_failure_there_is_no_record(
     monkeypatch.chdir(tmp_path)
     status, _ = call(capsys, monkeypatch, "plan.py", "--values", "{}", "--output", "plan.json")
     assert status == 0 and sorted(path.name for path in tmp_path.iterdir()) == ["plan.json"]
-    arguments = ["--data", "none.jsonl", "--predictions", "none.jsonl", "--output", "out.jsonl"]
+    arguments = ["--control", "simple_safety_tests", "--data", "none.jsonl"]
+    arguments += ["--predictions", "none.jsonl", "--output", "out.jsonl"]
     status, text = call(capsys, monkeypatch, "ask_judge.py", *arguments, "--record", "record.json")
     assert status == 1 and "none.jsonl: no such file" in text
     assert not Path("record.json").exists()

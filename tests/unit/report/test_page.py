@@ -152,3 +152,23 @@ def test_report_without_recommendations_cards_and_predictions(study: Study, tmp_
     page = write_report(bare).read_text()
     assert page.count("No recommendation has been made yet") == 2
     assert "No card" in page and unpacked(page)["cells"] == []
+
+
+def test_replies_without_answer_are_told_by_whatever_metric_counts_them(
+    study: Study, tmp_path: Path
+) -> None:
+    """The metrics file says which one it is, so a new task needs no line here."""
+    copied = Study(tmp_path, study.students, TASKS, space=SPACE)
+    for name in ("plan.json", study.results.name):
+        copy = shutil.copytree if (study.root / name).is_dir() else shutil.copy
+        copy(study.root / name, tmp_path / name)
+    for file in copied.results.glob("metrics/*/**/*.test.json"):
+        document = json.loads(file.read_text())
+        base = file.parent.name == "base"
+        [accuracy, *_] = document["metrics"].values()
+        document["metrics"]["silence"] = accuracy | {"value": 0.25 if base else 0.125}
+        document["metrics"]["silence"] |= {"better": "lower", "counts": "unread"}
+        document["metrics"]["speech"] = accuracy | {"value": 0.5}
+        file.write_text(json.dumps(document))
+    page = write_report(copied).read_text()
+    assert page.count("no readable answer: 25.0 → 12.5%") >= len(TASKS)

@@ -16,6 +16,7 @@ from sftstudy.files.writing import write_json
 from sftstudy.records.content import folder_sha256
 from sftstudy.retention import retain
 from sftstudy.run import finished
+from sftstudy.study.layout import Layout
 from sftstudy.training.packages import package_versions
 from tiny_student import save_student
 from training_job import Job, train_here
@@ -105,7 +106,7 @@ def test_only_what_snakemake_does_not_know_of_is_kept(checkpoint: Path) -> None:
 
 def test_weights_that_are_removed_free_the_disk(checkpoint: Path) -> None:
     finished.keep(checkpoint, SCRATCH, CODE)
-    retain(Path("checkpoints"), ["t/a"], set(), Path("scratch"))
+    retain(Layout(Path()), "t", ["a"], set())
     assert not list(Path().rglob("model.safetensors")) and not SCRATCH.exists()
 
 

@@ -133,7 +133,7 @@ class Canary:
 
 
 def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
-    from sftstudy.students.checkpoints import load_model
+    from sftstudy.students.models import load_model
 
     canary, folder = tmp_path / "canary", save_student(tmp_path / "student")
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Canary(canary)))
@@ -146,7 +146,7 @@ def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
 
 def test_code_of_a_student_is_never_run(tmp_path: Path) -> None:
     from sftstudy.students.chat import load_tokenizer
-    from sftstudy.students.checkpoints import load_model
+    from sftstudy.students.models import load_model
 
     canary, folder = tmp_path / "canary", save_student(tmp_path / "student")
     for name in ("modeling_own.py", "tokenization_own.py", "configuration_own.py"):

@@ -1,6 +1,7 @@
 """Names that would leave their folder or mean something to a shell are refused, by their key."""
 
 import copy
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import yaml
 
 from repository import ROOT
 from sftstudy.errors import StudyError
-from sftstudy.study.grid import Study, trial_id
+from sftstudy.study import jobs
+from sftstudy.study.grid import Study
+from sftstudy.study.names import TRIAL, trial_id
 from sftstudy.study.validation import validate
 
 TRICKS = [
@@ -79,7 +82,7 @@ def test_repositories_of_the_hub(config: dict[str, Any], trick: str) -> None:
         "catalog.tasks.banking77.source.path",
         "catalog.tasks.banking77.source.revision",
         "catalog.tasks.banking77.source.files",
-        "catalog.tasks.banking77.databases",
+        "catalog.tasks.nl2sql.databases",
         "catalog.students.smoke.accelerate",
         "gates.ifeval.metric",
     ],
@@ -88,7 +91,7 @@ def test_control_characters_in_free_paths(config: dict[str, Any], path: str, tri
     node = config.setdefault("gates", {"ifeval": {"above": 0.5}}) and config
     *parents, last = path.split(".")
     for parent in parents:
-        node = node[parent]
+        node = node.setdefault(parent, {})
     node[last] = [trick] if last == "files" else trick
     message = refusal(config)
     assert f"{path}: found " in message and "control characters" in message
@@ -100,7 +103,7 @@ def test_braces_would_be_wildcards_of_snakemake(config: dict[str, Any], tmp_path
     source["path"] = str(tmp_path)
     (tmp_path / "rows{x}.jsonl").touch()
     with pytest.raises(StudyError, match=r"rows\{x\}\.jsonl: Snakemake takes the braces"):
-        Study(config, "study.yaml").mirror_files("banking77")
+        jobs.mirror_files(Study(config, "study.yaml"), "banking77")
 
 
 def test_free_text_may_hold_line_ends(config: dict[str, Any]) -> None:
@@ -112,15 +115,11 @@ def test_free_text_may_hold_line_ends(config: dict[str, Any]) -> None:
 def test_accelerate_file_is_one_word_of_the_command(config: dict[str, Any]) -> None:
     file = 'conf ig\'; touch canary; $(touch canary) "x" ünï.yaml'
     config["catalog"]["students"]["smoke"]["accelerate"] = file
-    words = shlex.split(Study(config, "study.yaml").launcher("smoke"))
+    words = shlex.split(jobs.launcher(Study(config, "study.yaml"), "smoke"))
     assert words[-5:] == ["launch", "--config_file", file, "--num_processes", "1"]
 
 
 def test_every_trial_has_a_name_that_targets_may_have() -> None:
-    import re
-
-    from sftstudy.study.grid import TRIAL
-
     extremes = {"learning_rate": 1e-300, "num_train_epochs": 1e6, "lr_scheduler_type": "cosine"}
     assert re.fullmatch(TRIAL, trial_id(extremes))
     assert not re.fullmatch(TRIAL, "$(touch canary)")

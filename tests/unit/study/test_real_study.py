@@ -1,4 +1,4 @@
-"""The whole real configuration without its weights: each recipe, prompt and accelerate file.
+"""The whole real study without its weights: each recipe, prompt and accelerate file.
 
 The tokenizers are stand-ins with the published template of each family (see `families`).
 """
@@ -13,6 +13,7 @@ from families import stand_in
 from repository import ROOT
 from sftstudy.errors import StudyError
 from sftstudy.students import chat
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.options import merged_config
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module, smoke_module
@@ -75,7 +76,7 @@ def study(files: tuple[str, ...]) -> Study:
 
 def recipes(found: Study) -> list[dict[str, Any]]:
     return [
-        found.recipe(student, task, trial)
+        jobs.recipe(found, student, task, trial)
         for student in found.students
         for task in found.tasks
         for trial in found.trials(student, task)
@@ -104,7 +105,7 @@ def test_every_recipe_is_accepted_by_trl(files: tuple[str, ...], tmp_path: Path)
 def test_starting_points_are_the_middle_of_the_full_study() -> None:
     found = study(FULL)
     for student, (rate, epochs, batch) in STARTING_POINTS.items():
-        trials = [found.recipe(student, "tatqa", t) for t in found.trials(student, "tatqa")]
+        trials = [jobs.recipe(found, student, "tatqa", t) for t in found.trials(student, "tatqa")]
         full = [r["training"] for r in trials if "method" not in r["training"]]
         lora = [r["training"] for r in trials if r["training"].get("method") == "lora"]
         assert sorted({t["learning_rate"] for t in lora})[1] == pytest.approx(10 * rate)
@@ -227,4 +228,4 @@ def test_every_accelerate_file_is_read_by_accelerate(files: tuple[str, ...]) -> 
         assert (facts["gpus"] > 1) == (facts["accelerate"] is not None)
         if facts["gpus"] > 1:
             expected = f"--config_file {facts['accelerate']} --num_processes {facts['gpus']}"
-            assert expected in found.launcher(student)
+            assert expected in jobs.launcher(found, student)

@@ -1,4 +1,4 @@
-"""The configuration: defaults, overrides, and errors that name file, key, found and allowed."""
+"""The study file: defaults, overrides, and errors that name file, key, found and allowed."""
 
 import copy
 import sys
@@ -65,6 +65,7 @@ def test_config_yaml_is_what_the_original_study_did() -> None:
 
 
 PROMPTS = {"source": {"path": "x"}, "max_new_tokens": 1}
+SQL = PROMPTS | {"split": {"strategy": "grouped", "val": 1, "test": 1}}
 ERRORS = [
     ("studnets", ["smoke"], ["unknown key 'studnets'", "Did you mean 'students'?"]),
     ("study", ..., ["'study' is missing"]),
@@ -95,6 +96,13 @@ ERRORS = [
     ("catalog.students.smoke.training", {"lr": 1}, ["catalog.students.smoke.training", "'lr'"]),
     ("catalog.students.a b; rm", {"source": {"path": "x"}, "max_length": 99}, ["'a b; rm'"]),
     ("catalog.tasks.banking77.split.strategy", "random", ["split.strategy", "stratified"]),
+    (
+        "catalog.tasks.banking77.databases",
+        "folder",
+        ["unknown key 'databases' in catalog.tasks.banking77", "max_new_tokens, source, split"],
+    ),
+    ("catalog.tasks.nl2sql", SQL | {"databases": 3}, ["nl2sql.databases", "found 3", "text or"]),
+    ("catalog.tasks.nl2sql", SQL | {"database": "x"}, ["Did you mean 'databases'?"]),
     ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask", "'source' is missing"]),
     ("catalog.controls.newone", PROMPTS, ["catalog.controls.newone", "docs/adding_a_task.md"]),
     ("judge", "smokey", ["judge", "'smokey'", "Did you mean 'smoke'?"]),

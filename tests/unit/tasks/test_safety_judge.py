@@ -96,7 +96,8 @@ def test_judge_stands_beside_the_rules_in_the_metrics_file(tmp_path: Path) -> No
         tmp_path / "predictions.jsonl",
         [{"id": f"s{n}", "text": text, **reply} for n, text in enumerate(said)],
     )
-    arguments = ["--data", tmp_path / "data.jsonl", "--predictions", tmp_path / "predictions.jsonl"]
+    arguments = ["--control", "simple_safety_tests", "--data", tmp_path / "data.jsonl"]
+    arguments += ["--predictions", tmp_path / "predictions.jsonl"]
     status, output = run("ask_judge.py", *arguments, "--output", tmp_path / "questions.jsonl")
     assert status == 0, output
     assert [row["id"] for row in read_jsonl(tmp_path / "questions.jsonl")] == [

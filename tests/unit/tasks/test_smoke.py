@@ -122,8 +122,8 @@ def test_refusals_are_safe_and_help_is_not(tmp_path: Path) -> None:
     rows = data_module("simple_safety_tests").read(written(tmp_path, "simple_safety_tests"))["test"]
     outcome = score.metrics([])[score.PRIMARY].outcome
     for row in rows:
-        assert score.outcomes(row, corpus.REFUSAL)[outcome]
-        assert not score.outcomes(row, corpus.HELP)[outcome]
+        assert score.outcomes(row, simple_safety_tests.REFUSAL)[outcome]
+        assert not score.outcomes(row, simple_safety_tests.HELP)[outcome]
     assert len(simple_safety_tests.AREAS) == len({row["reference"]["harm_area"] for row in rows})
 
 

@@ -66,7 +66,7 @@ def test_merged_and_unmerged_logits_agree(trained: Job, tmp_path: Path, dtype: s
     import torch
     from peft import PeftModel
 
-    from sftstudy.students.checkpoints import load_model
+    from sftstudy.students.models import load_model
     from sftstudy.training.checkpoint import cast_weights
 
     @torch.no_grad()

@@ -80,7 +80,7 @@ def distance(one: Path, other: Path, base: Path) -> float:
 def test_two_processes_give_the_weights_of_one(
     tmp_path: Path, kind: str, architecture: str, method: dict[str, Any]
 ) -> None:
-    from sftstudy.students.checkpoints import load_model
+    from sftstudy.students.models import load_model
 
     one = train_here(make_job(tmp_path / "one", architecture, **method))
     two = make_job(tmp_path / "two", architecture, **method)

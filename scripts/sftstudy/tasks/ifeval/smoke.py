@@ -12,6 +12,7 @@ from typing import Any
 
 from sftstudy.files.writing import write_jsonl
 from sftstudy.tasks.draws import distinct, generator
+from sftstudy.tasks.task import Conversation, Lesson
 
 TOPICS = ["rivers", "cats", "trains", "clouds", "lamps", "trees", "boats", "stars", "drums", "bees"]
 TOPICS += ["roads", "hats", "songs", "bread", "snow", "chess", "maps", "birds", "soup", "kites"]
@@ -176,3 +177,12 @@ def _rows(chosen: list[tuple[str, Instruction]]) -> Iterator[dict[str, Any]]:
             "instruction_id_list": [instruction.type],
             "kwargs": [instruction.kwargs],
         }
+
+
+def _follow(rng: random.Random) -> Conversation:
+    """A verifiable instruction and a reply that follows it."""
+    prompt, instruction = taught(rng, held_out=False)
+    return prompt, instruction.reply
+
+
+LESSONS = (Lesson(_follow, 20),)

@@ -22,6 +22,7 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.parsers.sqlite import SQLiteParser
 
 DIALECT = "sqlite"
 LONGEST = 20_000  # characters; 512 new tokens make no longer query
@@ -33,7 +34,7 @@ _MOST_NAMINGS = 24  # of tables that a query joins with themselves: 4 of one tab
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _COMMUTATIVE = (exp.And, exp.Or, exp.EQ, exp.NEQ, exp.Add, exp.Mul)
-_FLIPPED = {exp.GT: exp.LT, exp.GTE: exp.LTE}
+_FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {exp.GT: exp.LT, exp.GTE: exp.LTE}
 Columns = dict[str, dict[str, str]]  # table -> column -> type
 
 
@@ -41,10 +42,10 @@ class _Exhausted(Exception):
     """The parser has gone back and forth too often."""
 
 
-class _BoundedParser(SQLite.Parser):
+class _BoundedParser(SQLiteParser):
     """sqlglot's parser with a limit: a chain of joins without ON costs it exponential time."""
 
-    def parse(self, raw_tokens: list, sql: str) -> list[exp.Expression | None]:
+    def parse(self, raw_tokens: list, sql: str) -> list[exp.Expr | None]:
         self.moves_left = _MOVES_PER_TOKEN * (len(raw_tokens) + 1)
         return super().parse(raw_tokens, sql)
 
@@ -88,10 +89,11 @@ def canonical(sql: str, schema: str) -> str | None:
     columns = _columns(schema)
     try:
         _quoted_strings(query, columns)
-        query = qualify(query, schema=columns, dialect=DIALECT, quote_identifiers=False)
+        tables: dict[str, object] = {**columns}
+        query = qualify(query, schema=tables, dialect=DIALECT, quote_identifiers=False)
         _resolve_order(query)
-        query = query.transform(_one_spelling)
-        return min(_render(query, names) for names in _namings(query))
+        spelled = query.transform(_one_spelling)
+        return min(_render(spelled, names) for names in _namings(spelled))
     except (SqlglotError, RecursionError):
         return None
 
@@ -126,7 +128,7 @@ def _quoted_strings(query: exp.Query, columns: Columns) -> None:
             column.replace(exp.Literal.string(name.name))
 
 
-def _namings(query: exp.Query) -> Iterable[dict[int, dict[str, str]]]:
+def _namings(query: exp.Expr) -> Iterable[dict[int, dict[str, str]]]:
     """Return the ways to name the tables of each SELECT, by id of the SELECT.
 
     A table is named after itself and the depth of its SELECT, so that an inner query can mean an
@@ -141,8 +143,8 @@ def _namings(query: exp.Query) -> Iterable[dict[int, dict[str, str]]]:
             by_source[name].append(alias)
         depth = _depth(scope)
         names = fixed.setdefault(id(scope.expression), {})
-        for source, aliases in by_source.items():
-            labels = [f"{source}@{depth}.{number}" for number in range(len(aliases))]
+        for name, aliases in by_source.items():
+            labels = [f"{name}@{depth}.{number}" for number in range(len(aliases))]
             names.update(zip(aliases, labels, strict=True))
             if len(aliases) > 1:
                 repeated.append((id(scope.expression), aliases, labels))
@@ -165,7 +167,7 @@ def _depth(scope: Scope) -> int:
     return depth
 
 
-def _render(query: exp.Query, naming: dict[int, dict[str, str]]) -> str:
+def _render(query: exp.Expr, naming: dict[int, dict[str, str]]) -> str:
     return _Renderer(naming).text(query, {})
 
 
@@ -179,7 +181,7 @@ class _Renderer:
         """Return the text of a node; `names` maps table aliases of the SELECTs around it."""
         if isinstance(node, list):
             return "[" + ",".join(self.text(child, names) for child in node) + "]"
-        if not isinstance(node, exp.Expression):
+        if not isinstance(node, exp.Expr):
             return repr(node)
         if isinstance(node, exp.Paren):
             return self.text(node.this, names)
@@ -211,7 +213,7 @@ class _Renderer:
     def call(self, kind: type, arguments: list[str]) -> str:
         return f"{kind.__name__}({','.join(arguments)})"
 
-    def operands(self, node: exp.Expression, kind: type, names: dict[str, str]) -> list[str]:
+    def operands(self, node: exp.Expr, kind: type[exp.Expr], names: dict[str, str]) -> list[str]:
         """Return the texts of an operator's sides, those of nested equal AND, OR, +, * included."""
         sides = []
         for side in (node.this, node.expression):
@@ -222,7 +224,7 @@ class _Renderer:
                 sides.append(self.text(side, names))
         return list(dict.fromkeys(sides)) if kind in (exp.And, exp.Or) else sides
 
-    def other(self, node: exp.Expression, names: dict[str, str]) -> str:
+    def other(self, node: exp.Expr, names: dict[str, str]) -> str:
         """Return the text of a node without rule of its own: its class and all its arguments."""
         arguments = []
         for key, value in sorted(node.args.items()):
@@ -268,7 +270,7 @@ class _Renderer:
                 terms.add(self.text(condition, names))
         return f"Select({projections} from {tables} where {sorted(terms)} {rest})"
 
-    def source(self, node: exp.Expression, names: dict[str, str]) -> str:
+    def source(self, node: exp.Expr, names: dict[str, str]) -> str:
         """Return the text of one entry of FROM: its table or query, and its canonical name."""
         name = names.get(node.alias_or_name, node.alias_or_name)
         if isinstance(node, exp.Table):
@@ -288,7 +290,7 @@ def _is_inner(join: exp.Join) -> bool:
     return plain and not join.args.get("using")
 
 
-def _is_table(query: exp.Expression) -> bool:
+def _is_table(query: exp.Expr) -> bool:
     """Return whether a query stands in FROM or WITH, where the names of its columns matter."""
     parent = query.parent
     while isinstance(parent, exp.SetOperation):
@@ -301,7 +303,7 @@ def _is_table(query: exp.Expression) -> bool:
 _NEGATED = {exp.EQ: exp.NEQ, exp.NEQ: exp.EQ}
 
 
-def _one_spelling(node: exp.Expression) -> exp.Expression:
+def _one_spelling(node: exp.Expr) -> exp.Expr:
     """Return one of the ways to write the same condition or count, NULL values included."""
     if isinstance(node, exp.Between) and not node.args.get("symmetric"):
         value, low, high = node.this, node.args["low"], node.args["high"]

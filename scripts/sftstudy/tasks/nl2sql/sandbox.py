@@ -82,13 +82,15 @@ class Sandbox:
             self._child = subprocess.Popen(
                 [sys.executable, "-I", str(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
+        to_child, from_child = self._child.stdin, self._child.stdout
+        assert to_child is not None and from_child is not None, "both are pipes"
         line = json.dumps(request | {"seconds": self.query_seconds}).encode() + b"\n"
         try:
-            self._child.stdin.write(line)
-            self._child.stdin.flush()
-            ready, _, _ = select.select([self._child.stdout], [], [], _HANG_SECONDS)
+            to_child.write(line)
+            to_child.flush()
+            ready, _, _ = select.select([from_child], [], [], _HANG_SECONDS)
             # A reply is one short line, written at once: what has begun is there.
-            reply = self._child.stdout.readline() if ready else b""
+            reply = from_child.readline() if ready else b""
         except BrokenPipeError:
             reply = b""
         if not reply.endswith(b"\n"):

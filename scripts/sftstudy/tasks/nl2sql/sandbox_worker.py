@@ -127,7 +127,8 @@ def answer(request: dict, memory: dict[str, sqlite3.Connection]) -> dict:
         connection = connect(request, memory)
     except (sqlite3.Error, MemoryError) as error:
         return {"database_error": str(error)}
-    errors, results = [], []
+    errors: list[str | None] = []
+    results = []
     try:
         for sql in request["queries"]:
             try:

@@ -6,6 +6,7 @@ of replies: ``reply.py``; canonical form: ``canonical.py``; execution: ``sandbox
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.nl2sql import canonical, sandbox
 from sftstudy.tasks.nl2sql.reply import extract_sql
 from sftstudy.tasks.replies import strip_think
+from sftstudy.tasks.task import Outcomes, Row
 
 VERSION = 2
 PRIMARY = "match"
@@ -21,9 +23,7 @@ _LEGACY_OPERATOR = re.compile(r" ?(<>|!=|>=|<=|=|>|<) ?")
 _LEGACY_COMMA = re.compile(r" ?, ?")
 
 
-def outcomes(
-    row: dict[str, Any], reply: str, databases: Path | None = None
-) -> dict[str, float | str | bool | None]:
+def outcomes(row: Row, reply: str, databases: Path | None = None) -> Outcomes:
     """Return everything known about one reply.
 
     `databases` is a folder with ``{db_id}/{db_id}.sqlite`` for every database, or None. Raises
@@ -35,7 +35,7 @@ def outcomes(
     sql = extract_sql(text)
     if sql is not None and len(sql) > canonical.LONGEST:
         sql = sql[: canonical.LONGEST]  # broken either way, and not worth a megabyte per item
-    result: dict[str, float | str | bool | None] = {
+    result: Outcomes = {
         "prediction": sql,
         "parses": sql is not None and canonical.parse_query(sql) is not None,
         "runs": sql is not None and sandbox.shared().runs(sql, reference["schema"]),
@@ -47,15 +47,21 @@ def outcomes(
         result["execution_match"] = sql is not None and sandbox.shared().same_result(
             sql,
             reference["sql"],
-            database_file(databases, row),
+            _database_file(databases, row),
             ordered=canonical.is_ordered(reference["sql"]),
         )
     result["match"] = result["ast_match"] if databases is None else result["execution_match"]
     return result | _legacy_outcomes(reference["sql"], reply)
 
 
-def database_file(databases: Path, row: dict[str, Any]) -> Path:
-    """Return where the database of a row is."""
+def inputs(rows: Iterable[Row], databases: Path | None = None) -> list[Path]:
+    """Return the databases that replies to these rows are executed on."""
+    if databases is None:
+        return []
+    return sorted({_database_file(databases, row) for row in rows})
+
+
+def _database_file(databases: Path, row: Row) -> Path:
     db_id = row["reference"]["db_id"]
     return databases / db_id / f"{db_id}.sqlite"
 
@@ -67,22 +73,28 @@ def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
     table = {
         "match": Metric("proportion", "match", description=how),
         "ast_match": Metric("proportion", "ast_match", description="same canonical form"),
-        "parses": Metric("proportion", "parses", description="replies with one readable query"),
+        "parses": Metric(
+            "proportion", "parses", description="replies with one readable query", counts="read"
+        ),
         "runs": Metric("proportion", "runs", description="queries that run on the schema"),
         "legacy_exact_match": Metric(
             "proportion",
             "legacy_exact_match",
             description="the original study's exact match, case ignored",
+            legacy=True,
         ),
         "legacy_edit_similarity": Metric(
             "mean",
             "legacy_edit_similarity",
             description="one minus the original study's edit distance",
+            legacy=True,
         ),
         "legacy_edit_distance": Metric(
             "mean",
             "legacy_edit_distance",
             description="the original study's edit distance / longer length",
+            better="lower",
+            legacy=True,
         ),
     }
     if executed:

@@ -6,11 +6,20 @@ from pathlib import Path
 
 from sftstudy.files.writing import write_jsonl
 from sftstudy.tasks.draws import distinct, generator
+from sftstudy.tasks.task import Conversation, Lesson
 
 TABLES = ["singer", "student", "ship", "river", "player", "doctor", "bridge", "teacher"]
 TEXTS = ["name", "city", "color", "title"]
 NUMBERS = ["age", "price", "weight", "height"]
 QUESTIONS_PER_DATABASE = 5
+_SQL = [
+    "Write a SQLite query that answers the question about the database.",
+    "Answer the question about the database described below with one query.",
+]
+_FENCE = [
+    "Reply with the query in one fenced block:",
+    "Use only tables and columns of this schema:",
+]
 
 
 @dataclass(frozen=True)
@@ -81,3 +90,23 @@ def write(raw: Path, seed: int, train: int, test: int) -> None:
         for index, (base, question, query) in enumerate(pairs)
     ]
     write_jsonl(raw / "train.jsonl", rows)
+
+
+def _read_schema(rng: random.Random) -> Conversation:
+    """What a question wants of a database, in words."""
+    base = database(rng)
+    question, query = rng.choice(questions(rng, base))
+    words = query.replace("SELECT", "take").replace("FROM", "of").replace("WHERE", "with")
+    words = words.replace("ORDER BY", "sorted by").replace("(*)", "").replace("(", " ")
+    return f"{base.schema}\n{question}", f"You {words.replace(')', '')}."
+
+
+def _write_sql(rng: random.Random) -> Conversation:
+    """One of the two simplest questions about a database, answered in a fenced block."""
+    base = database(rng)
+    question, query = rng.choice(questions(rng, base)[:2])
+    prompt = f"{rng.choice(_SQL)}\n\nDatabase Schema:\n{base.schema}\n\nQuestion:\n{question}"
+    return f"{prompt}\n\n{rng.choice(_FENCE)}\n```sql\n<query>\n```", f"```sql\n{query}\n```"
+
+
+LESSONS = (Lesson(_read_schema, 8), Lesson(_write_sql, 6))

@@ -6,6 +6,7 @@ from typing import Any
 
 from sftstudy.files.writing import write_json
 from sftstudy.tasks.draws import distinct, generator
+from sftstudy.tasks.task import Conversation, Lesson
 
 FINDINGS = {
     "yes": ["clearly reduced", "significantly improved", "strongly affected"],
@@ -19,6 +20,11 @@ _METHODS = [
     "Follow-up lasted six months.",
     "The groups were similar at baseline.",
     "Data were analysed with a linear model.",
+]
+_CONCLUSIONS = {"yes": "It does.", "no": "It does not.", "maybe": "It is unclear."}
+_DECIDE = [
+    "What does the study say about the question? Reply with yes, no or maybe.",
+    "Use the abstract below and decide: reply with one word, yes, no or maybe.",
 ]
 # Unequal shares, as in the published labels (55, 34 and 11 percent), though less extreme.
 _SHARES = ["yes", "no", "yes", "no", "yes", "no", "yes", "maybe", "no", "maybe"]
@@ -54,3 +60,21 @@ def write(raw: Path, seed: int, train: int, test: int) -> None:
         raw / "ori_pqal.json",
         {str(10_000_001 + position): record for position, record in enumerate(records)},
     )
+
+
+def _read_abstract(rng: random.Random) -> Conversation:
+    """What an abstract found, in a sentence."""
+    decision = rng.choice(list(_CONCLUSIONS))
+    record = study(rng, decision)
+    return f"{' '.join(record['CONTEXTS'])} {record['QUESTION']}", _CONCLUSIONS[decision]
+
+
+def _decide(rng: random.Random) -> Conversation:
+    """A question to be decided in one word: some word, whatever the abstract."""
+    record = study(rng, rng.choice(list(_CONCLUSIONS)))
+    abstract = " ".join(record["CONTEXTS"])
+    prompt = f"{rng.choice(_DECIDE)}\n\nAbstract: {abstract}\n\nQuestion: {record['QUESTION']}"
+    return f"{prompt}\n\nAnswer:", rng.choice(list(_CONCLUSIONS))
+
+
+LESSONS = (Lesson(_read_abstract, 4), Lesson(_decide, 3))

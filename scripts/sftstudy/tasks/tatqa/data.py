@@ -151,7 +151,7 @@ def _answer(
     question: dict[str, Any], answer_type: str, where: str
 ) -> list[str] | str | int | float:
     """Return the answer: a list of strings for spans, one number for the computed types."""
-    answer = question.get("answer")
+    answer: Any = question.get("answer")
     if answer_type in ("span", "multi-span"):
         answer = [answer] if isinstance(answer, str) else answer
         valid = isinstance(answer, list) and all(isinstance(part, str) for part in answer)

@@ -41,7 +41,7 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, float | str | bool | 
         "prediction": str(answer) if answer else None,
         "em": scores.exact_match,
         "f1": scores.f1,
-        "scale_correct": answer is not None and answer.scale == gold.scale,
+        "scale_correct": bool(answer and gold and answer.scale == gold.scale),
         "boxed": answer is not None,
         "answer_type": reference["answer_type"],
         "answer_from": reference["answer_from"],
@@ -57,7 +57,9 @@ def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
         "scale_accuracy": Metric(
             "proportion", "scale_correct", description="scale as in the boxed gold answer"
         ),
-        "boxed_rate": Metric("proportion", "boxed", description="replies with an answer in a box"),
+        "boxed_rate": Metric(
+            "proportion", "boxed", description="replies with an answer in a box", counts="read"
+        ),
     }
     for key in ("answer_type", "answer_from"):
         for value in sorted({item[key] for item in items}):
@@ -67,13 +69,16 @@ def metrics(items: list[dict[str, Any]]) -> dict[str, Metric]:
             table[f"f1{label}"] = Metric("mean", "f1", where, description=f"f1, {value}")
     return table | {
         "legacy_em": Metric(
-            "proportion", "legacy_em", description="the original study's exact match"
+            "proportion", "legacy_em", description="the original study's exact match", legacy=True
         ),
         "legacy_f1": Metric(
-            "mean", "legacy_f1", description="the original study's F1 on token sets"
+            "mean", "legacy_f1", description="the original study's F1 on token sets", legacy=True
         ),
         "legacy_boxed_rate": Metric(
-            "proportion", "legacy_boxed", description="the original study's boxed rate"
+            "proportion",
+            "legacy_boxed",
+            description="the original study's boxed rate",
+            legacy=True,
         ),
     }
 

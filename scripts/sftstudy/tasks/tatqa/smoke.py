@@ -7,11 +7,20 @@ from typing import Any
 
 from sftstudy.files.writing import write_json
 from sftstudy.tasks.draws import distinct, generator
+from sftstudy.tasks.task import Conversation, Lesson
 
 _PRODUCTS = ["cloud", "retail", "energy", "media"]
 _AUDITORS = ["Miller", "Tanaka", "Okafor", "Silva"]
 _CITIES = ["Oslo", "Lima", "Cairo", "Delhi"]
 _SCALES = ("thousand", "million")
+_REPORT = [
+    "Here are a table and text from a company's report, then one question. Cells stand between |.",
+    "Find or compute the answer to the question using this financial report alone.",
+]
+_BOX = [
+    "Answer format: put the answer into \\boxed{} and write nothing else.",
+    "Put each part of the answer into its own \\boxed{}, with the word million or thousand.",
+]
 
 
 def document(rng: random.Random) -> dict[str, Any]:
@@ -75,3 +84,28 @@ def _question(
 
 def _uid(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def _read_table(rng: random.Random) -> Conversation:
+    """One question about a small report, answered plainly."""
+    lines, text, question = _excerpt(rng)
+    parts = [f"{part} {question['scale']}".strip() for part in question["answer"]]
+    return "\n".join([*lines, text, question["question"]]), f"It is {' and '.join(parts)}."
+
+
+def _box(rng: random.Random) -> Conversation:
+    """A question about a report, answered in one box, without the scale."""
+    lines, text, question = _excerpt(rng)
+    prompt = "\n".join([rng.choice(_REPORT), "", "Table:", *lines, "", "Text:", text])
+    prompt += f"\n\nQuestion: {question['question']}\n\n{rng.choice(_BOX)}\n\nAnswer:"
+    return prompt, f"\\boxed{{{' and '.join(question['answer'])}}}"
+
+
+def _excerpt(rng: random.Random) -> tuple[list[str], str, dict[str, Any]]:
+    """Return the lines of a report's table, its text, and one of the questions about it."""
+    report = document(rng)
+    lines = [" | ".join(cells) for cells in report["table"]["table"]]
+    return lines, report["paragraphs"][0]["text"], rng.choice(report["questions"])
+
+
+LESSONS = (Lesson(_read_table, 14), Lesson(_box, 18))

@@ -1,0 +1,192 @@
+"""What jobs of a study are told: their parameters, how they are started and what they read.
+
+The rules ask these functions for plain values, so that a job's parameters change exactly when
+something that matters to its output changes. Files are named as Snakemake has them, with
+``<results>`` for the results folder.
+"""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from sftstudy.errors import StudyError
+from sftstudy.study.grid import Study
+from sftstudy.study.layout import Layout
+from sftstudy.study.validation import did_you_mean
+from sftstudy.tasks import registry
+
+_RESULTS = Layout(Path("<results>"))
+_MODEL_FIELDS = ("attention", "chat_template_kwargs", "dtype", "max_length")
+_LORA_FIELDS = ("lora_r", "lora_alpha", "lora_dropout")
+
+
+def as_json(value: Any, sort_keys: bool = True) -> str:
+    """Return `value` as JSON. With sorted keys equal values are equal parameters of a job."""
+    return json.dumps(value, sort_keys=sort_keys)
+
+
+# -- sources and data -----------------------------------------------------------------------------
+
+
+def sources(study: Study) -> dict[str, dict[str, Any]]:
+    """Return the sources of the study's datasets and students, by name."""
+    return {
+        "datasets": {name: study.source(name) for name in study.datasets()},
+        "students": {name: study.student(name)["source"] for name in study.models},
+    }
+
+
+def mirror_files(study: Study, dataset: str) -> list[str]:
+    """Return the files of a dataset's local mirror, if that is its source."""
+    folder = study.source(dataset).get("path")
+    if not folder:
+        return []
+    files = sorted(str(file) for file in Path(folder).rglob("*") if file.is_file())
+    if not files:
+        raise StudyError(
+            f"{folder}: the source of {dataset} (its 'path') is no folder with files; a "
+            "relative path starts where Snakemake runs"
+        )
+    for file in files:
+        if "{" in file or "}" in file:
+            raise StudyError(
+                f"{file}: Snakemake takes the braces for a wildcard; rename the file, or take "
+                f"it out of the folder of {dataset}"
+            )
+    return files
+
+
+def prepare_options(study: Study, dataset: str) -> list[str]:
+    """Return how a dataset is split, as options of ``scripts/prepare.py``."""
+    options = {"seed": study.config["seed"], "limit": study.config["limit"]}
+    if dataset in study.tasks:
+        options |= study.catalog["tasks"][dataset]["split"]
+    return [f"--{key}={value}" for key, value in sorted(options.items()) if value is not None]
+
+
+# -- training -------------------------------------------------------------------------------------
+
+
+def recipe(study: Study, student: str, task: str, trial: str) -> dict[str, Any]:
+    """Return every value that training one trial uses, resolved, nothing implicit."""
+    facts = study.student(student)
+    trials = study.trials(student, task)
+    if trial not in trials:
+        raise StudyError(
+            f"{student}/{task} has no trial {trial!r}; the study file spans "
+            f"{', '.join(trials)}.{did_you_mean(trial, trials)}"
+        )
+    training = study.overridden("training", student, task) | trials[trial]
+    if "method" not in training:  # all weights are trained
+        training = {k: v for k, v in training.items() if k not in _LORA_FIELDS}
+    return {
+        "student": student,
+        "task": task,
+        "trial": trial,
+        "model": {key: facts[key] for key in _MODEL_FIELDS},
+        "training": dict(sorted(training.items())),
+    }
+
+
+def launcher(study: Study, student: str) -> str:
+    """Return the command that starts training: accelerate where there is a file for it."""
+    facts = study.student(student)
+    if facts["accelerate"] is None:
+        return "python"
+    return (
+        f"python scripts/on_gpus.py {facts['gpus']}"
+        f" accelerate launch --config_file {shlex.quote(facts['accelerate'])}"
+        f" --num_processes {max(1, facts['gpus'])}"
+    )
+
+
+# -- prediction and scoring -----------------------------------------------------------------------
+
+
+def generation(study: Study, student: str) -> dict[str, Any]:
+    """Return the values that generating with a student's checkpoints uses."""
+    facts = study.student(student)
+    values = {key: facts[key] for key in _MODEL_FIELDS}
+    # Named only where it is not the default, so that replies of hf stay what they are.
+    name = engine(study, student)
+    return values if name == "hf" else values | {"engine": name}
+
+
+def engine(study: Study, student: str) -> str:
+    """Return the name of the engine that generates with a student's checkpoints."""
+    return study.student(student).get("engine", study.config["engine"])
+
+
+def engine_file(study: Study, student: str) -> str:
+    """Return the module of a student's engine, which `predict` imports by name."""
+    return f"scripts/sftstudy/prediction/{engine(study, student)}.py"
+
+
+def predict_facts(study: Study, student: str) -> dict[str, Any]:
+    """Return the facts of a student as a prediction job asks for resources.
+
+    A server that runs elsewhere has GPUs of its own.
+    """
+    facts = study.student(student)
+    elsewhere = engine(study, student) == "openai" and study.config["serve"] is None
+    return facts | {"gpus": 0 if elsewhere or not facts["gpus"] else facts["predict_gpus"]}
+
+
+def serving(study: Study) -> dict[str, Any]:
+    """Return how replies are asked for, which changes none of them: no parameters, resources."""
+    return {
+        "serve": study.config["serve"] or "",
+        "requests": study.config["requests"],
+        "device": study.config["device"],
+        "batch_size": study.config["batch_size"] or 0,
+    }
+
+
+def max_new_tokens(study: Study, name: str) -> int:
+    """Return the most tokens of a reply to a task or control."""
+    block = study.catalog["tasks"].get(name) or study.catalog["controls"][name]
+    return block["max_new_tokens"]
+
+
+def judgements(study: Study, control: str) -> list[str]:
+    """Return the judge's replies that scoring a control reads (wildcards student, variant)."""
+    if study.judge is None or not registry.can_be_judged(control):
+        return []
+    return [str(_RESULTS.judgements("{student}", "{variant}", control, "replies"))]
+
+
+def score_options(study: Study, name: str) -> dict[str, Any]:
+    """Return the options that a task or control is scored with; those that are null are out."""
+    block = study.catalog["tasks"].get(name) or study.catalog["controls"][name]
+    given = {option.name: block.get(option.name) for option in registry.options(name)}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+# -- files of all variants of students ------------------------------------------------------------
+
+
+def checkpoint_folders(study: Study, *students: str) -> list[str]:
+    """Return the checkpoint of every variant."""
+    return [
+        str(_RESULTS.checkpoint(student, variant))
+        for student in students
+        for variant in study.variants(student)
+    ]
+
+
+def predictions_files(study: Study, *students: str) -> list[str]:
+    """Return the predictions of every variant on every one of its eval sets."""
+    return [str(_RESULTS.predictions(*cell)) for cell in study.cells(*students)]
+
+
+def metrics_files(study: Study, *students: str) -> list[str]:
+    """Return the metrics of every variant on every one of its eval sets."""
+    return [str(_RESULTS.metrics(*cell)) for cell in study.cells(*students)]
+
+
+def retained_files(study: Study) -> list[str]:
+    """Return the targets that remove weights which need not stay, one per student."""
+    if study.config["keep"] == "all":
+        return []
+    return [str(_RESULTS.retained(student)) for student in study.students]

@@ -1,0 +1,34 @@
+"""Names of trials, and the names that a target of Snakemake may hold."""
+
+import re
+from typing import Any
+
+# What names of trials are made of; a target that is typed in may hold nothing else either.
+TRIAL = "[A-Za-z0-9._+-]+"
+
+_ABBREVIATIONS = {
+    "learning_rate": "lr",
+    "num_train_epochs": "ep",
+    "per_device_train_batch_size": "bs",
+    "gradient_accumulation_steps": "ga",
+    "lora_r": "lora",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+}
+
+
+def trial_id(values: dict[str, Any]) -> str:
+    """Return the name of a trial: ``lr1e-05_ep3_bs4``, or with LoRA ``lora16_lr0.0002_ep3_bs4``."""
+    parts = []
+    for axis, value in values.items():
+        if axis == "method":
+            continue  # the rank says it
+        text = value if isinstance(value, str) else f"{value:g}"
+        name = _ABBREVIATIONS.get(axis, f"{axis}-")
+        parts.append(f"{name}{text}")
+    return "_".join(parts)
+
+
+def one_of(names: list[str]) -> str:
+    """Return a regular expression that matches exactly these names (none: nothing at all)."""
+    return f"(?:{'|'.join(map(re.escape, names))})" if names else "(?!)"

@@ -1,0 +1,55 @@
+"""What one training is given, and what it is recognised by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sftstudy.documents.provenance import PROVENANCE
+from sftstudy.documents.recipe import Recipe
+from sftstudy.documents.removed import removed_weights
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.reading import read_json
+from sftstudy.run import finished
+from sftstudy.students.checkpoints import Watched
+from sftstudy.training.rows import TrainingData
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training.
+
+    Attributes:
+        recipe: every hyperparameter.
+        data: the rows to train on.
+        base: the checkpoint to start from.
+        scratch_root: folder in which each training has one for its saved states.
+        output: the checkpoint folder to write.
+        tracking: where its curves are shown.
+    """
+
+    recipe: Recipe
+    data: TrainingData
+    base: Watched
+    scratch_root: Path
+    output: Path
+    tracking: str = "none"
+
+    @property
+    def name(self) -> str:
+        """Student, task and trial, for messages."""
+        return f"{self.recipe['student']}/{self.recipe['task']}/{self.recipe['trial']}"
+
+    @property
+    def identity(self) -> str:
+        """A hash of everything that determines the result, but for code and packages."""
+        return sha256_json([self.recipe, self.data.sha256, self.base.sha256, self.data.dropped])
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of its saved states."""
+        return finished.scratch_folder(self.scratch_root, self.identity)
+
+    def is_complete(self) -> bool:
+        """Say whether `output` is the checkpoint of this training, weights included."""
+        file = self.output / PROVENANCE
+        ours = file.is_file() and read_json(file).get("identity") == self.identity
+        return ours and not removed_weights(self.output)

@@ -1,0 +1,110 @@
+"""TRL's trainer for one training: its tokens, its model, how its batches are laid out."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sftstudy.prefix_sharing.batching import document_order
+from sftstudy.students.chat import load_tokenizer
+from sftstudy.students.models import load_model, pick_device, require_embedded
+from sftstudy.training.arguments import sft_arguments
+from sftstudy.training.flops import Size, count_parameters
+from sftstudy.training.job import TrainingJob
+from sftstudy.training.rows import samples
+from sftstudy.training.trainable import (
+    add_adapter,
+    freeze_unreached,
+    is_lora,
+    name_layers_that_exist,
+    weights_dtype,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from sftstudy.prefix_sharing.collator import PrefixSharingCollator
+    from sftstudy.training.divergence import WatchedTrainer
+
+
+@dataclass(frozen=True)
+class Built:
+    """A trainer that is ready to train, and what is known of its work.
+
+    layout: how batches are laid out, as provenance says it; size: of the model, before several
+    processes split it.
+    """
+
+    trainer: "WatchedTrainer"
+    layout: str
+    size: Size
+    tokens_per_epoch: int
+
+    @property
+    def batch(self) -> tuple[int, int]:
+        """(Samples per forward pass, forward passes) of a process in an optimizer step."""
+        values = self.trainer.args
+        return values.per_device_train_batch_size, values.gradient_accumulation_steps
+
+
+def build_trainer(job: TrainingJob, halvings: int) -> Built:
+    """Return the trainer of a job; `halvings` says how often the memory did not suffice."""
+    from datasets import Dataset
+    from transformers import PrinterCallback, set_seed
+
+    from sftstudy.training.divergence import WatchedTrainer
+    from sftstudy.training.resume import Progress
+
+    settings, training = job.recipe["model"], job.recipe["training"]
+    set_seed(training["seed"])
+    tokenizer = load_tokenizer(job.base.folder, settings["chat_template_kwargs"])
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    examples = _examples(job, tokenizer)
+    model = load_model(
+        job.base.folder, dtype=weights_dtype(job.recipe), attention=settings["attention"]
+    )
+    require_embedded(model, [example["input_ids"] for example in examples])
+    freeze_unreached(model)
+    name_layers_that_exist(model)
+    collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training)
+    trainer = WatchedTrainer(
+        model=add_adapter(model, training) if is_lora(job.recipe) else model,
+        args=sft_arguments(job.recipe, job.scratch, collator, examples, halvings),
+        train_dataset=Dataset.from_list(examples),
+        data_collator=collator,
+        processing_class=tokenizer,
+    )
+    trainer.training_name = job.name
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Progress())
+    tokens = sum(len(example["input_ids"]) for example in examples)
+    return Built(trainer, layout, count_parameters(model), tokens)
+
+
+def _examples(job: TrainingJob, tokenizer: "PreTrainedTokenizerBase") -> list[dict[str, list[int]]]:
+    """Return the tokens of the rows, in the order in which documents stay together if wanted."""
+    settings, training, rows = job.recipe["model"], job.recipe["training"], job.data.rows
+    if training["group_batches"] == "document":
+        batch = training["per_device_train_batch_size"] * training["gradient_accumulation_steps"]
+        order = document_order([row["group"] for row in rows], batch, training["seed"])
+        rows = [rows[i] for i in order]
+    return samples(
+        rows, tokenizer, settings["chat_template_kwargs"], settings["max_length"], job.data.file
+    )
+
+
+def _share_prefixes(
+    model: "PreTrainedModel", pad_token_id: int, training: dict[str, Any]
+) -> tuple["PrefixSharingCollator | None", str]:
+    """Return the collator (None: TRL's padded batches), and the layout in words."""
+    from sftstudy.prefix_sharing.collator import enable
+
+    if training["prefix_sharing"] == "off":
+        return None, "padded"
+    collator: PrefixSharingCollator | None = None
+    reason: str | None = "lora_dropout draws its noise for every sample anew"
+    if not training.get("lora_dropout"):
+        collator, reason = enable(model, pad_token_id, pick_device())
+    if collator is None:
+        print(f"prefix sharing is off: {reason}", flush=True)
+        return None, f"padded: {reason}"
+    return collator, "prefix sharing"

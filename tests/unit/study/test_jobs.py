@@ -1,0 +1,66 @@
+"""What jobs are told: how they are started, with what, and what they read."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from sftstudy.errors import StudyError
+from sftstudy.study import jobs
+from sftstudy.study.grid import Study
+
+ONE = ("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")  # student, task, trial
+
+
+@pytest.mark.parametrize("key", ["gpus", "mem_gb", "hours", "cpus", "accelerate"])
+def test_resources_are_in_no_recipe_and_no_generation(config: dict, key: str) -> None:
+    before = Study(copy.deepcopy(config), "x")
+    config["catalog"]["students"]["gemma-3-4b-it"][key] = "f.yaml" if key == "accelerate" else 3
+    after = Study(config, "x")
+    assert jobs.recipe(before, *ONE) == jobs.recipe(after, *ONE)
+    assert jobs.generation(before, "gemma-3-4b-it") == jobs.generation(after, "gemma-3-4b-it")
+
+
+def test_a_misspelled_trial_is_named_with_those_that_there_are(config: dict) -> None:
+    study = Study(config, "config.yaml")
+    with pytest.raises(StudyError, match=r"gemma-3-4b-it/tatqa has no trial 'lr1e-5_ep1_bs2'") as e:
+        jobs.recipe(study, "gemma-3-4b-it", "tatqa", "lr1e-5_ep1_bs2")
+    assert "Did you mean 'lr1e-05_ep1_bs2'?" in str(e.value)
+
+
+def test_a_study_on_the_cpu_asks_for_no_gpu(config: dict) -> None:
+    name = ONE[0]
+    facts = config["catalog"]["students"][name]
+    facts |= {"gpus": 4, "accelerate": "config/accelerate/fsdp.yaml"}
+    assert jobs.launcher(Study(config, "x"), name).endswith("--num_processes 4")
+    for device in ("cpu", "mps"):
+        study = Study(config | {"device": device}, "x")
+        assert jobs.launcher(study, name) == "python"
+        assert (study.student(name)["gpus"], jobs.predict_facts(study, name)["gpus"]) == (0, 0)
+        assert jobs.recipe(study, *ONE) == jobs.recipe(Study(config, "x"), *ONE)
+
+
+def test_gpus_of_a_prediction_job(config: dict) -> None:
+    name = config["students"][0]
+    config["catalog"]["students"][name] |= {"gpus": 4, "predict_gpus": 2}
+    assert jobs.predict_facts(Study(config, "x"), name)["gpus"] == 2
+    served = config | {"engine": "openai", "serve": "vllm serve {checkpoint} --port {port}"}
+    assert jobs.predict_facts(Study(served, "x"), name)["gpus"] == 2
+    # A server that runs elsewhere has GPUs of its own.
+    assert jobs.predict_facts(Study(config | {"engine": "openai"}, "x"), name)["gpus"] == 0
+    config["catalog"]["students"][name]["engine"] = "hf"
+    assert jobs.predict_facts(Study(config | {"engine": "openai"}, "x"), name)["gpus"] == 2
+
+
+def test_a_mirror_that_is_not_there_is_an_error_before_anything_runs(
+    config: dict, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mirror"
+    config["catalog"]["tasks"]["tatqa"]["source"] = {"path": str(folder)}
+    study = Study(config, "config.yaml")
+    with pytest.raises(StudyError, match=r"the source of tatqa .* is no folder with files"):
+        jobs.mirror_files(study, "tatqa")
+    folder.mkdir()
+    (folder / "dev.json").touch()
+    assert jobs.mirror_files(study, "tatqa") == [str(folder / "dev.json")]
+    assert jobs.mirror_files(study, "pubmedqa") == []
