@@ -78,14 +78,14 @@ def _removable(folder: Path) -> dict[str, str]:
 
 def _remove(folder: Path, weights: dict[str, str]) -> int:
     marker = folder / REMOVED
-    before: Removed = {"bytes": 0, "weights_sha256": {}}
+    removed: Removed = {"bytes": 0, "weights_sha256": {}}
     if marker.is_file():
-        before = read_removed(marker)
+        removed = read_removed(marker)
     size = sum((folder / name).stat().st_size for name in weights)
-    size = max(before["bytes"], size)
+    removed["bytes"] = max(removed["bytes"], size)
     if weights:  # the marker first: killed in between, the folder is still what it was
-        now: Removed = {"bytes": size, "weights_sha256": before["weights_sha256"] | weights}
-        write_json(marker, now)
+        removed["weights_sha256"] |= weights
+        write_json(marker, removed)
     for name in weights:
         (folder / name).unlink()
-    return size
+    return removed["bytes"]

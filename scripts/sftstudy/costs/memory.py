@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.recipe import Recipe
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
 from sftstudy.students.checkpoints import weight_counts
@@ -94,7 +95,7 @@ class Estimate:
 
 
 def training_memory(
-    size: Size, recipe: dict[str, Any], tokens: int, devices: int = 1, sharded: bool = False
+    size: Size, recipe: Recipe, tokens: int, devices: int = 1, sharded: bool = False
 ) -> Estimate:
     """Return what training needs.
 

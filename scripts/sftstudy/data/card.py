@@ -1,10 +1,10 @@
 """What a person should know about a task's data before trusting a score on it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from sftstudy.data.duplicates import THRESHOLD, Rows, exact_pairs, near_pairs
+from sftstudy.data.duplicates import THRESHOLD, Rows, Splits, exact_pairs, near_pairs
 from sftstudy.documents.card import Leakage, SharedGroups, SharedRows, SplitCard
 from sftstudy.documents.rows import Scored
 
@@ -22,7 +22,7 @@ def describe_split(rows: Sequence[Scored], sha256: str) -> SplitCard:
     }
 
 
-def leakage(splits: Mapping[str, Sequence[Scored]]) -> dict[str, Leakage]:
+def leakage(splits: Splits) -> dict[str, Leakage]:
     """Return what each two splits share: exact duplicates, near duplicates, groups.
 
     Keys are like ``"train-test"``. ``rows`` counts the rows of the second split that have at

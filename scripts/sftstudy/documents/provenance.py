@@ -19,18 +19,13 @@ class OutOfMemory(TypedDict):
     message: str  # of torch
 
 
-class Origin(TypedDict):
-    """What a training is told from others by."""
-
-    identity: str  # hash of recipe, data, student and dropped rows: equal, the same training
-    base_sha256: str  # of the student's content
-    data_sha256: str  # of the file of rows
-
-
-class Facts(Origin):
+class Facts(TypedDict):
     """What is known of a training when it has ended."""
 
     base: Source  # the student
+    identity: str  # hash of recipe, data, student and dropped rows: equal, the same training
+    base_sha256: str  # of the student's content
+    data_sha256: str  # of the file of rows
     rows: int  # trained on
     steps: int  # of the optimizer
     tokens: int  # of all epochs

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.rows import Row, read_rows
+from sftstudy.documents.rows import read_rows
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_text
 from sftstudy.statistics.metric import Metric

@@ -9,9 +9,18 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from sftstudy.files.writing import write_jsonl, writing
+
+
+class Generated(TypedDict):
+    """A reply as the journal keeps it: all of a line of predictions but the row's id."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class Journal:
@@ -21,29 +30,29 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / f"{suite}.jsonl"
         _cut_torn_line(self.file)
-        self._replies: dict[str, dict[str, Any]] = {}
+        self._replies: dict[str, Generated] = {}
         for file in sorted(folder.glob("*.jsonl")):
             self._replies |= _read(file)
 
     def __contains__(self, key: str) -> bool:
         return key in self._replies
 
-    def __getitem__(self, key: str) -> dict[str, Any]:
+    def __getitem__(self, key: str) -> Generated:
         return self._replies[key]
 
-    def add(self, key: str, reply: dict[str, Any]) -> None:
+    def add(self, key: str, reply: Generated) -> None:
         """Append a reply. It is flushed to the system, so that a killed job has not lost it."""
         with writing(self.file), self.file.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"key": key} | reply, ensure_ascii=False) + "\n")
+            handle.write(json.dumps({"key": key, **reply}, ensure_ascii=False) + "\n")
         self._replies[key] = reply
 
     def compact(self, keys: Iterable[str]) -> None:
         """Keep only these keys in this suite's file; what they replaced is of no use any more."""
-        write_jsonl(self.file, ({"key": key} | self._replies[key] for key in dict.fromkeys(keys)))
+        write_jsonl(self.file, ({"key": key, **self._replies[key]} for key in dict.fromkeys(keys)))
 
 
-def _read(file: Path) -> dict[str, dict[str, Any]]:
-    replies = {}
+def _read(file: Path) -> dict[str, Generated]:
+    replies: dict[str, Generated] = {}
     for line in file.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)

@@ -13,7 +13,7 @@ from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.writing import write_jsonl
 from sftstudy.prediction.engine import Engine, Machine
-from sftstudy.prediction.journal import Journal
+from sftstudy.prediction.journal import Generated, Journal
 from sftstudy.students.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 DEFAULT_ENGINE = "hf"
-_COUNTS = ("prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def predict(
                     engine = stack.enter_context(opened)
                 _answer(engine, journal, evalset, unanswered, watched)
             watched.require_same()
-            write_jsonl(evalset.output, ({"id": q.row} | journal[q.key] for q in questions))
+            write_jsonl(evalset.output, ({"id": q.row, **journal[q.key]} for q in questions))
             used += [question.key for question in questions]
             fresh |= {question.key for question in unanswered}
             known = len(questions) - len(unanswered)
@@ -83,7 +82,11 @@ def predict(
             )
     journal.compact(used)
     replies = [journal[key] for key in used]
-    LEDGER.note(replies=len(replies), **{key: sum(r[key] for r in replies) for key in _COUNTS})
+    LEDGER.note(
+        replies=len(replies),
+        prompt_tokens=sum(reply["prompt_tokens"] for reply in replies),
+        completion_tokens=sum(reply["completion_tokens"] for reply in replies),
+    )
     if fresh:
         seconds = time.monotonic() - began
         _note_cost(checkpoint, generation, machine, [journal[key] for key in fresh], seconds)
@@ -177,11 +180,11 @@ def _note_cost(
     checkpoint: Path,
     generation: dict[str, Any],
     machine: Machine,
-    replies: list[dict[str, Any]],
+    replies: list[Generated],
     seconds: float,
 ) -> None:
     """Enter what the replies that were generated now have cost into the record of this job."""
-    tokens = sum(reply[key] for reply in replies for key in _COUNTS)
+    tokens = sum(reply["prompt_tokens"] + reply["completion_tokens"] for reply in replies)
     LEDGER.note(
         engine=generation.get("engine", DEFAULT_ENGINE),
         dtype=generation["dtype"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from sftstudy.documents.metrics import Metrics
 from sftstudy.documents.replies import Reply, read_replies
-from sftstudy.documents.rows import Scored, read_scored
+from sftstudy.documents.rows import read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
@@ -90,7 +90,6 @@ def _unchanged(files: Iterable[Path]) -> Iterator[None]:
         raise StudyError(f"{changed[0]}: was changed while replies were scored on it; run again")
 
 
-# What is told of a metric beside its numbers.
 _COMMON = {
     "reply_chars": Metric(
         "mean", "reply_chars", description="characters of a reply", better="neither"
@@ -115,7 +114,7 @@ def _judged(
     return {name: judge.outcomes(answer["text"]) for name, answer in answers.items()}
 
 
-def _item(row: Scored, prediction: Reply, outcomes: Outcomes) -> Outcomes:
+def _item(row: Row, prediction: Reply, outcomes: Outcomes) -> Outcomes:
     reply = prediction["text"]
     return {
         "id": row["id"],
@@ -127,16 +126,14 @@ def _item(row: Scored, prediction: Reply, outcomes: Outcomes) -> Outcomes:
     }
 
 
-def replies_by_id(
-    rows: Sequence[Scored], predictions_file: Path, data_file: Path
-) -> dict[str, Reply]:
+def replies_by_id(rows: Sequence[Row], predictions_file: Path, data_file: Path) -> dict[str, Reply]:
     """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
     predictions = _by_id(read_replies(predictions_file), predictions_file)
     _check_complete(rows, predictions, predictions_file, data_file)
     return predictions
 
 
-def _by_id(predictions: Sequence[Reply], file: Path) -> dict[str, Reply]:
+def _by_id(predictions: Iterable[Reply], file: Path) -> dict[str, Reply]:
     found: dict[str, Reply] = {}
     for number, row in enumerate(predictions, start=1):
         if row["id"] in found:
@@ -149,7 +146,7 @@ def _by_id(predictions: Sequence[Reply], file: Path) -> dict[str, Reply]:
 
 
 def _check_complete(
-    rows: Sequence[Scored],
+    rows: Sequence[Row],
     predictions: Mapping[str, Reply],
     predictions_file: Path,
     data_file: Path,

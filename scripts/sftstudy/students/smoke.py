@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.source import SOURCE
 from sftstudy.files.writing import atomic_path, write_json
 from sftstudy.tasks.corpus import COMMON_WORDS, Conversation, conversations
 
@@ -65,7 +66,7 @@ def build(output: Path, pretraining: Pretraining) -> dict[str, Any]:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "model.safetensors").chmod(0o644)  # written for its owner only
-        write_json(folder / "SOURCE.json", source)
+        write_json(folder / SOURCE, source)
     return source
 
 

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.recipe import ModelRecipe, Recipe
 from sftstudy.errors import StudyError
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
@@ -17,7 +18,6 @@ from sftstudy.study.validation import did_you_mean
 from sftstudy.tasks import registry
 
 _RESULTS = Layout(Path("<results>"))
-_MODEL_FIELDS = ("attention", "chat_template_kwargs", "dtype", "max_length")
 _LORA_FIELDS = ("lora_r", "lora_alpha", "lora_dropout")
 
 
@@ -68,7 +68,7 @@ def prepare_options(study: Study, dataset: str) -> list[str]:
 # -- training -------------------------------------------------------------------------------------
 
 
-def recipe(study: Study, student: str, task: str, trial: str) -> dict[str, Any]:
+def recipe(study: Study, student: str, task: str, trial: str) -> Recipe:
     """Return every value that training one trial uses, resolved, nothing implicit."""
     facts = study.student(student)
     trials = study.trials(student, task)
@@ -84,8 +84,17 @@ def recipe(study: Study, student: str, task: str, trial: str) -> dict[str, Any]:
         "student": student,
         "task": task,
         "trial": trial,
-        "model": {key: facts[key] for key in _MODEL_FIELDS},
+        "model": _model(facts),
         "training": dict(sorted(training.items())),
+    }
+
+
+def _model(facts: dict[str, Any]) -> ModelRecipe:
+    return {
+        "attention": facts["attention"],
+        "chat_template_kwargs": facts["chat_template_kwargs"],
+        "dtype": facts["dtype"],
+        "max_length": facts["max_length"],
     }
 
 
@@ -107,7 +116,7 @@ def launcher(study: Study, student: str) -> str:
 def generation(study: Study, student: str) -> dict[str, Any]:
     """Return the values that generating with a student's checkpoints uses."""
     facts = study.student(student)
-    values = {key: facts[key] for key in _MODEL_FIELDS}
+    values: dict[str, Any] = {**_model(facts)}
     # Named only where it is not the default, so that replies of hf stay what they are.
     name = engine(study, student)
     return values if name == "hf" else values | {"engine": name}

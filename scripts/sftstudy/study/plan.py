@@ -1,30 +1,34 @@
 """What the summaries of a study need to know of it, as plain JSON."""
 
 from pathlib import Path
-from typing import Any
 
+from sftstudy.documents.plan import GateRule, Plan, RecommendationPlan
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
 RESAMPLES = 10_000
 
 
-def study_plan(study: Study) -> dict[str, Any]:
+def study_plan(study: Study) -> Plan:
     """Return what the tables and the report need to know."""
-    return {
+    plan: Plan = {
         "study": study.config["study"],
         "students": {name: {"source": study.student(name)["source"]} for name in study.students},
         "tasks": study.tasks,
         "controls": study.controls,
         "trials": {name: _trial_ids(study, name) for name in study.students},
-        **{key: study.config[key] for key in ("space", "lora_space") if key in study.config},
         "gates": _gates(study),
         "limit": study.config["limit"],
         "seed": study.config["seed"],
     }
+    if "space" in study.config:
+        plan["space"] = study.config["space"]
+    if "lora_space" in study.config:
+        plan["lora_space"] = study.config["lora_space"]
+    return plan
 
 
-def recommendation_plan(study: Study, student: str) -> dict[str, Any]:
+def recommendation_plan(study: Study, student: str) -> RecommendationPlan:
     """Return what the recommendation for one student needs to know, whoever else is studied."""
     source = study.student(student)["source"]
     base = Layout(Path(study.root)).checkpoint(student, "base")
@@ -44,6 +48,6 @@ def _trial_ids(study: Study, student: str) -> dict[str, list[str]]:
     return {task: list(study.trials(student, task)) for task in study.tasks}
 
 
-def _gates(study: Study) -> dict[str, Any]:
+def _gates(study: Study) -> dict[str, GateRule]:
     gates = study.config["gates"]
     return {control: gate for control, gate in gates.items() if control in study.controls}

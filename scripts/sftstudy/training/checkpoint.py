@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sftstudy.documents.provenance import PROVENANCE, Facts, Provenance
 from sftstudy.documents.recipe import Recipe
+from sftstudy.documents.source import SOURCE
 from sftstudy.files.hashing import weights_sha256
 from sftstudy.files.writing import atomic_path, write_json, write_text
 from sftstudy.training.job import TrainingJob
@@ -22,7 +23,7 @@ _METHODS = {
     "full": "Supervised fine-tuning",
     "lora": "LoRA fine-tuning (the adapter is in `adapter/`, the weights here are merged with it)",
 }
-_OWN = ("SOURCE.json", "README.md", "config.json", "provenance.json")
+_OWN = (SOURCE, "README.md", "config.json", PROVENANCE)
 
 
 def save(trainer: "WatchedTrainer", job: TrainingJob, facts: Facts) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sftstudy.documents.provenance import PROVENANCE
 from sftstudy.documents.recipe import Recipe
 from sftstudy.documents.removed import removed_weights
 from sftstudy.files.hashing import sha256_json
@@ -35,7 +36,7 @@ class TrainingJob:
     @property
     def name(self) -> str:
         """Student, task and trial, for messages."""
-        return "/".join(self.recipe[key] for key in ("student", "task", "trial"))
+        return f"{self.recipe['student']}/{self.recipe['task']}/{self.recipe['trial']}"
 
     @property
     def identity(self) -> str:
@@ -49,6 +50,6 @@ class TrainingJob:
 
     def is_complete(self) -> bool:
         """Say whether `output` is the checkpoint of this training, weights included."""
-        file = self.output / "provenance.json"
+        file = self.output / PROVENANCE
         ours = file.is_file() and read_json(file).get("identity") == self.identity
         return ours and not removed_weights(self.output)

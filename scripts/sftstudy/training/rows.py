@@ -21,7 +21,7 @@ IGNORED = -100  # the label of a token without loss, as in torch's cross entropy
 class TrainingData:
     """The rows to train on, their file with its SHA-256, the ids that `lengths` dropped from it."""
 
-    rows: list[Row]
+    rows: Sequence[Row]
     file: Path
     sha256: str
     dropped: list[str]

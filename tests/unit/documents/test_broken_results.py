@@ -78,6 +78,7 @@ READERS = {
     f"results/checkpoints/s/{TRIAL}/provenance.json": (COLLATE, RECOMMEND, REPORT),
     "results/checkpoints/s/base/SOURCE.json": (REPORT,),
     "results/recommendations/s.json": (COLLATE, REPORT),
+    "results/records/0.json": (REPORT,),
     "results/data/banking77/card.json": (REPORT,),
     "results/data/banking77/val.jsonl": (REPORT,),
     f"results/predictions/s/{TRIAL}/banking77.val.jsonl": (REPORT,),
