@@ -1,7 +1,7 @@
 """A recipe as TRL's arguments: every value that matters set, no default of a library left."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sftstudy.documents.recipe import Recipe
 from sftstudy.errors import StudyError
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from sftstudy.prefix_sharing.collator import PrefixSharingCollator
 
-_NOT_TRL = ("method", "lora_r", "lora_alpha", "lora_dropout")  # these make the model
+# Hyperparameters that make the model, or lay batches out: TRL's arguments do not take them.
+_NOT_TRL = ("method", "lora_r", "lora_alpha", "lora_dropout", "prefix_sharing", "group_batches")
 
 
 def sft_arguments(
@@ -25,7 +26,7 @@ def sft_arguments(
     examples: list[dict[str, list[int]]],
     halvings: int = 0,
 ) -> "SFTConfig":
-    """Return the configuration of this process.
+    """Return the arguments of this process.
 
     The effective batch is the recipe's, whatever the number of processes. With a `collator`, as
     much of an optimizer step is one batch as the recipe's padded batches had room for; `examples`
@@ -34,33 +35,17 @@ def sft_arguments(
     """
     from trl import SFTConfig
 
-    values = {k: v for k, v in recipe["training"].items() if k not in _NOT_TRL}
-    values.pop("prefix_sharing")
-    documents = values.pop("group_batches") == "document"
+    training, dtype = recipe["training"], recipe["model"]["dtype"]
+    values = {name: value for name, value in training.items() if name not in _NOT_TRL}
     values["warmup_steps"] = values.pop("warmup_ratio")  # below 1 transformers reads a share
-    per_device, accumulation = share_of_step(
-        values["per_device_train_batch_size"],
-        values["gradient_accumulation_steps"],
-        number_of_processes(),
-    )
-    if collator is not None:
-        per_device, accumulation = step_batches(
-            collator,
-            examples,
-            per_device,
-            accumulation,
-            sequential=documents,
-            seed=values["seed"],
-        )
-    per_device, accumulation = smaller(per_device, accumulation, halvings)
+    per_device, accumulation = smaller(*_batch(training, collator, examples), halvings)
     values["per_device_train_batch_size"] = per_device
     values["gradient_accumulation_steps"] = accumulation
-    dtype = recipe["model"]["dtype"]
     return SFTConfig(
         output_dir=str(scratch),
         **values,
         data_seed=values["seed"],
-        train_sampling_strategy="sequential" if documents else "random",
+        train_sampling_strategy="sequential" if by_document(training) else "random",
         dataset_kwargs={"skip_prepare_dataset": True},
         bf16=dtype == "bfloat16",
         fp16=dtype == "float16",
@@ -75,6 +60,34 @@ def sft_arguments(
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
+
+
+def _batch(
+    training: dict[str, Any],
+    collator: "PrefixSharingCollator | None",
+    examples: list[dict[str, list[int]]],
+) -> tuple[int, int]:
+    """Return (samples per forward pass, forward passes) of this process where memory suffices."""
+    per_device, accumulation = share_of_step(
+        training["per_device_train_batch_size"],
+        training["gradient_accumulation_steps"],
+        number_of_processes(),
+    )
+    if collator is None:
+        return per_device, accumulation
+    return step_batches(
+        collator,
+        examples,
+        per_device,
+        accumulation,
+        sequential=by_document(training),
+        seed=training["seed"],
+    )
+
+
+def by_document(training: dict[str, Any]) -> bool:
+    """Say whether rows of one document are kept together in batches."""
+    return bool(training["group_batches"] == "document")
 
 
 def share_of_step(per_device: int, accumulation: int, processes: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.students.chat import load_tokenizer
 from sftstudy.students.models import load_model, pick_device, require_embedded
-from sftstudy.training.arguments import sft_arguments
+from sftstudy.training.arguments import by_document, sft_arguments
 from sftstudy.training.flops import Size, count_parameters
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.rows import samples
@@ -83,7 +83,7 @@ def build_trainer(job: TrainingJob, halvings: int) -> Built:
 def _examples(job: TrainingJob, tokenizer: "PreTrainedTokenizerBase") -> list[dict[str, list[int]]]:
     """Return the tokens of the rows, in the order in which documents stay together if wanted."""
     settings, training, rows = job.recipe["model"], job.recipe["training"], job.data.rows
-    if training["group_batches"] == "document":
+    if by_document(training):
         batch = training["per_device_train_batch_size"] * training["gradient_accumulation_steps"]
         order = document_order([row["group"] for row in rows], batch, training["seed"])
         rows = [rows[i] for i in order]

@@ -120,11 +120,11 @@ def test_a_finished_training_is_not_done_again(
     before = {file.name: file.read_bytes() for file in job.output.iterdir()}
     shutil.rmtree(job.output)  # as Snakemake does with what it calls incomplete
 
-    def train_again(*_: object) -> int:
+    def train_again(*_: object) -> None:
         raise AssertionError("trained again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "_train", train_again)
+        patch.setattr(trial, "_attempt", train_again)
         train_here(job)
     assert {file.name: file.read_bytes() for file in job.output.iterdir()} == before
 
