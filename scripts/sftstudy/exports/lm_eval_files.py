@@ -14,6 +14,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_text
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import score_module, scoring_options
+from sftstudy.tasks.task import Row
 
 _UTILS = '''"""Rows and scores of this study's test splits. Written by the workflow: do not edit."""
 

@@ -16,7 +16,7 @@ from sftstudy.statistics.estimate import estimate
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
-from sftstudy.tasks.task import Outcomes, ReadsFiles
+from sftstudy.tasks.task import Outcomes, ReadsFiles, Row
 
 SCHEMA = 1
 
@@ -104,7 +104,7 @@ _COMMON = {
 
 
 def _judged(
-    task: str, rows: Sequence[Scored], judgements_file: Path | None, data_file: Path
+    task: str, rows: Sequence[Row], judgements_file: Path | None, data_file: Path
 ) -> dict[str, Outcomes]:
     """Return what a judge answered about the replies, by the rows' ids; nothing without one."""
     if judgements_file is None:
