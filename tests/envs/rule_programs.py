@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from sftstudy.run.code import code, determines_no_result
+from sftstudy.run.syntax import essence
 from sftstudy.tasks.registry import CONTROLS, TASKS, module_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,14 +32,30 @@ class Rule:
         """Return the paths of the program and of every library module that it can import."""
         tasks = (*TASKS, *CONTROLS) if self.part else ()
         by_name = [file for task in tasks for file in module_files(task, self.part)]
-        return code(self.program, [*by_name, *plumbing_files()])
+        return imported(self.program, *(file for file in by_name if (ROOT / file).is_file()))
 
 
-def plumbing_files() -> list[str]:
-    """Return the library modules that count as no rule's input, but are imported all the same."""
-    library = sorted(ROOT.glob("scripts/sftstudy/**/*.py"))
-    paths = [file.relative_to(ROOT).as_posix() for file in library]
-    return [path for path in paths if determines_no_result(path)]
+def imported(*files: str) -> list[str]:
+    """Return files and every library module that they can import, also those that do not count."""
+    seen: set[str] = set()
+    stack = list(files)
+    while stack:
+        file = stack.pop()
+        if file not in seen:
+            seen.add(file)
+            _, imports = essence(ast.parse((ROOT / file).read_text(encoding="utf-8"), file))
+            stack += [path for each in imports for path in _files(f"{each.module}.{each.name}")]
+    return sorted(seen)
+
+
+def _files(name: str) -> Iterator[str]:
+    """Yield the modules that an import of a name runs: packages above it too."""
+    parts = name.strip(".").split(".")
+    for end in range(1, len(parts) + 1):
+        base = Path("scripts", *parts[:end])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if (ROOT / path).is_file():
+                yield path.as_posix()
 
 
 def rules() -> list[Rule]:
