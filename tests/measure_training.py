@@ -13,7 +13,7 @@ import torch
 import trl
 from transformers import AutoModelForCausalLM
 
-from sftstudy.documents.recipe import read_recipe
+from sftstudy.documents.recipe_file import read_recipe
 from sftstudy.files.reading import read_jsonl
 from sftstudy.students.checkpoints import Watched
 from sftstudy.training.job import TrainingJob

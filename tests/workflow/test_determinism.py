@@ -6,7 +6,9 @@ import pytest
 import yaml
 
 from repository import ROOT
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
+from sftstudy.study.plan import recommendation_plan, study_plan
 from workflow.chaos import contents
 from workflow.running import MINI, copy_repository, snakemake
 
@@ -27,6 +29,6 @@ def test_every_seed_is_written_down() -> None:
     """Splits, order of rows, bootstrap. Generation is greedy and draws nothing."""
     config = yaml.safe_load((ROOT / MINI).read_text(encoding="utf-8"))
     study = Study(config | {"seed": 5, "training": config["training"] | {"seed": 7}}, MINI)
-    assert "--seed=5" in study.prepare_options("banking77")
-    assert study.recipe("smoke", "banking77", "lr0.001")["training"]["seed"] == 7
-    assert study.plan()["seed"] == study.recommendation_plan("smoke")["seed"] == 5
+    assert "--seed=5" in jobs.prepare_options(study, "banking77")
+    assert jobs.recipe(study, "smoke", "banking77", "lr0.001")["training"]["seed"] == 7
+    assert study_plan(study)["seed"] == recommendation_plan(study, "smoke")["seed"] == 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sftstudy.records.lineage import explain
+from sftstudy.records.explain import explain
 from workflow.running import MINI, Editor, plan, snakemake
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@
 ``card``            data/{task}/card.json
 ``source``          SOURCE.json of a snapshot or student
 ``lock``            config/sources.lock.yaml
-``recipe``          recipes/{student}/{task}/{trial}.yaml
+``recipe``          recipes/{student}/{task}/{trial}.yaml; ``recipe_file`` reads it
 ``provenance``      provenance.json of a trained checkpoint
 ``removed``         WEIGHTS_REMOVED.json of a checkpoint
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl

@@ -1,10 +1,11 @@
-"""recipes/{student}/{task}/{trial}.yaml: every hyperparameter of one training, nothing implicit."""
+"""recipes/{student}/{task}/{trial}.yaml: every hyperparameter of one training, nothing implicit.
 
-from pathlib import Path
+Its reader is apart (`recipe_file`): what reads recipes out of provenance alone needs no YAML.
+"""
+
 from typing import Any, TypedDict
 
 from sftstudy.documents.shapes import require
-from sftstudy.files.reading import read_text
 
 
 class ModelRecipe(TypedDict):
@@ -28,15 +29,6 @@ class Recipe(TypedDict):
 
 # Hyperparameters that are computed with, not only shown.
 _NUMBERS = ("num_train_epochs", "learning_rate")
-
-
-def read_recipe(file: Path) -> Recipe:
-    """Return a recipe; a `StudyError` names the key of what is amiss."""
-    import yaml
-
-    recipe: Recipe = yaml.safe_load(read_text(file))
-    require(recipe, Recipe, str(file))
-    return recipe
 
 
 def require_numbers(training: dict[str, Any], where: str) -> None:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sftstudy.documents.provenance import Provenance
-from sftstudy.documents.recipe import read_recipe
+from sftstudy.documents.recipe_file import read_recipe
 from sftstudy.files.ledger import LEDGER
 from sftstudy.run import finished
 from sftstudy.run.code import code_version

@@ -8,7 +8,7 @@ import pytest
 from made_documents import measured, metrics, provenance
 from sftstudy.documents.metrics import read_metrics
 from sftstudy.documents.provenance import read_provenance
-from sftstudy.documents.recipe import read_recipe
+from sftstudy.documents.recipe_file import read_recipe
 from sftstudy.documents.shapes import read_lines, require
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_json, write_jsonl

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import made_documents
 from sftstudy.files.writing import write_json
 from sftstudy.records import kept
-from sftstudy.records.lineage import Lineage, explain
+from sftstudy.records.explain import explain
+from sftstudy.records.lineage import Lineage
 
 RESULTS = Path("results/mini")
 OUTPUT = "results/mini/metrics/a.json"
@@ -18,21 +20,11 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]
     """The record of a job that made one file."""
     monkeypatch.chdir(tmp_path)
     write_json(Path(OUTPUT), {})
-    record = {
-        "program": "score",
-        "command": ["scripts/score.py"],
-        "code": {"commit": "ab" * 20, "changed": []},
-        "packages": {},
-        "hardware": {"machine": "m", "device": "cpu"},
-        "started": "2026-01-01T00:00:00+00:00",
-        "seconds": 1.0,
-        "cpu_seconds": 1.0,
-        "facts": {},
-        "inputs": {},
-        "outputs": {OUTPUT: Lineage(RESULTS).sha256(OUTPUT)},
-    }
-    write_json(RESULTS / "records/a.json", record)
-    return record
+    made = made_documents.record(
+        {OUTPUT: Lineage(RESULTS).sha256(OUTPUT) or ""}, code={"commit": "ab" * 20, "changed": []}
+    )
+    write_json(RESULTS / "records/a.json", made)
+    return made
 
 
 def add(before: str, now: str) -> None:
