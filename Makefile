@@ -52,10 +52,11 @@ test-deploy: .venv/.installed  ## Run the tests that build conda environments an
 chaos: .venv/.installed  ## Kill a study 30 times at random moments and compare (up to 45 minutes)
 	PYTHONPATH=scripts:tests $(BIN)/python -m workflow.chaos
 
-lint: .venv/.installed  ## Check style and the workflow's rules
+lint: .venv/.installed  ## Check style, types and the workflow's rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
 	$(SNAKEMAKE) --lint
 
 format: .venv/.installed  ## Mend style
