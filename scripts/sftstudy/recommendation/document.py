@@ -86,10 +86,7 @@ def recommend(
         "tasks": tasks,
         "controls": plan["controls"],
         "primary": {task: _primary(task, base, configurations) for task in tasks},
-        "baseline": {
-            "select": {task: _estimate(base[task]) for task in tasks},
-            "gates": baseline_gates,
-        },
+        "baseline": {"select": _estimates(base), "gates": baseline_gates},
         "configurations": [
             _configuration(one, tasks, base, comparison, pareto, cells) for one in configurations
         ],
@@ -109,8 +106,8 @@ def _gains(
     return judge_gains(cells, tasks, shown, split) if shown else dict.fromkeys(tasks)
 
 
-def _estimate(scores: Scores | None) -> Estimate | None:
-    return None if scores is None else scores.estimate
+def _estimates(scores: Mapping[str, Scores | None]) -> dict[str, Estimate | None]:
+    return {task: one.estimate if one else None for task, one in scores.items()}
 
 
 def _primary(
@@ -183,7 +180,7 @@ def _configuration(
         "status": configuration.status,
         "all_gates_proven": isinstance(configuration, Complete)
         and all(gate["evidence"] == "proven" for gate in configuration.gates),
-        "select": {task: _estimate(scores) for task, scores in configuration.select.items()},
+        "select": _estimates(configuration.select),
         "gain": select_gains(configuration, base),
         "mean_gain": mean_gain(configuration, base),
         **standing,

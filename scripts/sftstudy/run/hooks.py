@@ -8,6 +8,7 @@ from sftstudy.cluster import checks, leftovers, requests
 from sftstudy.cluster.site import Site
 from sftstudy.run import clock, finished, holders
 from sftstudy.run.snakemake_internals.run import Run
+from sftstudy.study.layout import Layout
 
 
 def before_first_job(workflow: Any, site: Site, root: str) -> None:
@@ -34,7 +35,7 @@ def before_first_job(workflow: Any, site: Site, root: str) -> None:
 
 def forget_finished(workflow: Any, root: str) -> None:
     """Remove copies of finished trainings, but for those that Snakemake does not know of."""
-    finished.forget_recorded(Path(root, "scratch"), Run(workflow).incomplete)
+    finished.forget_recorded(Layout(Path(root)).scratch, Run(workflow).incomplete)
 
 
 def at_exit(workflow: Any) -> None:

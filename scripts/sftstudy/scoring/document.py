@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.metrics import Metrics
+from sftstudy.documents.metrics import Measured, Metrics
 from sftstudy.documents.replies import Reply, read_replies
 from sftstudy.documents.rows import read_scored
 from sftstudy.errors import StudyError
@@ -13,7 +13,7 @@ from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
 from sftstudy.run.code import code_sha256
 from sftstudy.statistics.estimate import estimate
-from sftstudy.statistics.metric import Metric
+from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.task import Outcomes, ReadsFiles, Row
@@ -61,13 +61,7 @@ def metrics_document(
         "n": len(items),
         "groups": len({item["group"] for item in items}),
         "metrics": {
-            name: {
-                **estimate(metric, items),
-                "outcome": metric.outcome,
-                "description": metric.description,
-                "better": metric.better,
-                "counts": metric.counts,
-            }
+            name: _measured(metric, items)
             for name, metric in (module.metrics(items) | _COMMON).items()
         },
         "items": items,
@@ -75,6 +69,16 @@ def metrics_document(
         "data_sha256": sha256_file(data_file),
         "predictions_sha256": sha256_file(predictions_file),
         "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
+    }
+
+
+def _measured(metric: Metric, items: list[Item]) -> Measured:
+    return {
+        **estimate(metric, items),
+        "outcome": metric.outcome,
+        "description": metric.description,
+        "better": metric.better,
+        "counts": metric.counts,
     }
 
 
