@@ -76,8 +76,8 @@ lock: .venv/.installed  ## Resolve envs/*.in into envs/*.yaml and requirements.t
 check-envs: .venv/.installed  ## Check that all environments are exactly pinned and agree
 	$(BIN)/python tools/check_envs.py
 
-check-slurm: .venv/.installed  ## Look at this cluster and say what to change before the first job
-	$(BIN)/python tools/check_slurm.py
+check-slurm: .venv/.installed  ## Look at this cluster and say what to change (CONFIG=...)
+	$(BIN)/python tools/check_slurm.py --configfile $(CONFIG)
 
 bench: .venv/.installed  ## Measure prefix sharing
 	$(BIN)/python benchmarks/bench_prefix_training.py

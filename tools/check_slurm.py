@@ -7,8 +7,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -16,16 +14,15 @@ from sftstudy.cli import run  # noqa: E402  (the path must be set before)
 from sftstudy.cluster import checks, requests  # noqa: E402
 from sftstudy.cluster.site import read_site  # noqa: E402
 from sftstudy.errors import StudyError  # noqa: E402
-from sftstudy.files.reading import read_text  # noqa: E402
-from sftstudy.study.grid import Study  # noqa: E402
+from sftstudy.study.options import add_study_options, origin, study_of  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configfile", type=Path, default=Path("config/config.yaml"))
+    add_study_options(parser)
     arguments = parser.parse_args()
     site = read_site()
-    study = Study(yaml.safe_load(read_text(arguments.configfile)), str(arguments.configfile))
+    study = study_of(arguments)
     wanted = requests.of_students(site, {name: study.student(name) for name in study.students})
     found = checks.problems(site, wanted)
     if found:
@@ -35,7 +32,7 @@ def main() -> None:
             f"{request.what}: {request.gpus} GPUs, {request.cpus} CPUs, "
             f"{request.mem_mb / 1024:g} GB, {request.minutes / 60:g} h in '{request.partition}'"
         )
-    print(f"The cluster can run {arguments.configfile}.", file=sys.stderr)
+    print(f"The cluster can run {origin(arguments.configfile, arguments.config)}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from sftstudy.pages.columns import aligned
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
+from sftstudy.study.variants import BASE
 from sftstudy.training.arguments import share_of_step
 
 
@@ -32,7 +33,7 @@ def needs(study: Study, row_tokens: int, folder: Path) -> Iterator[Need]:
     student that is neither fetched nor has a ``size`` in the catalog.
     """
     for student in study.students:
-        base = Layout(folder / study.root).checkpoint(student, "base")
+        base = Layout(folder / study.root).checkpoint(student, BASE)
         fetched = (base / "config.json").is_file()
         size = fetched_size(base) if fetched else catalog_size(student, study.student(student))
         largest: dict[str, Need] = {}

@@ -32,7 +32,7 @@ class JudgedGate(TypedDict):
     metric: str
     task: str  # that the checkpoint was trained on
     rule: str  # in words
-    threshold: float | None  # least value that passes
+    threshold: float | None  # an absolute gate asks for more than it, a relative one for as much
     fallback: bool  # the baseline fails the gate itself, so this one asks for no less than it
     value: float | None
     baseline: float | None  # value of the untuned student

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sftstudy.documents.metrics import Measured, read_metrics
 from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
 from sftstudy.files.writing import write_text
+from sftstudy.study.variants import BASE
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -39,7 +40,7 @@ def write(
         variant: [_result(metrics_root / variant / f"{name}.json") for name in evalsets]
         for variant, evalsets in variants.items()
     }
-    baseline = {result.evalset: result for result in results.pop("base")}
+    baseline = {result.evalset: result for result in results.pop(BASE)}
     for variant, measured in results.items():
         checkpoint = checkpoints_root / variant
         write_text(folder / f"{variant}.md", _card(checkpoint, measured, baseline, sources))

@@ -9,6 +9,7 @@ from typing import Any
 
 from sftstudy.study.names import trial_id
 from sftstudy.study.validation import validate
+from sftstudy.study.variants import BASE
 
 Cell = tuple[str, str, str]  # student, variant, eval set
 
@@ -76,7 +77,7 @@ class Study:
 
     def variants(self, student: str) -> list[str]:
         """Return ``base`` and every ``{task}/{trial}`` of a student."""
-        return ["base"] + [
+        return [BASE] + [
             f"{task}/{trial}" for task in self.tasks for trial in self.trials(student, task)
         ]
 
@@ -85,7 +86,7 @@ class Study:
         return [
             f"{task}.val"
             for task in self.tasks
-            if variant == "base" or variant.startswith(f"{task}/")
+            if variant == BASE or variant.startswith(f"{task}/")
         ]
 
     @property

@@ -5,6 +5,7 @@ from pathlib import Path
 from sftstudy.documents.plan import GateRule, Plan, RecommendationPlan
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
+from sftstudy.study.variants import BASE
 
 RESAMPLES = 10_000
 
@@ -31,7 +32,7 @@ def study_plan(study: Study) -> Plan:
 def recommendation_plan(study: Study, student: str) -> RecommendationPlan:
     """Return what the recommendation for one student needs to know, whoever else is studied."""
     source = study.student(student)["source"]
-    base = Layout(Path(study.root)).checkpoint(student, "base")
+    base = Layout(Path(study.root)).checkpoint(student, BASE)
     return {
         "student": student,
         "source": source.get("hub") or source.get("path") or base.as_posix(),
