@@ -33,13 +33,14 @@ def test_status_says_that_all_is_done(exported: Path) -> None:
 
     from sftstudy.status import jobs, rows, table
     from sftstudy.study.grid import Study
+    from sftstudy.study.layout import Layout
 
     checkout = exported.parents[1]
     study = Study(yaml.safe_load((checkout / MINI).read_text(encoding="utf-8")), MINI)
     text = table(list(rows(study, checkout)))
     assert "2 trials: 2 done, 0 running, 0 failed, 0 missing" in text
     for variant in study.variants("smoke"):
-        for job in jobs(study, "smoke", variant, exported):
+        for job in jobs(study, "smoke", variant, Layout(exported)):
             assert job.log.is_file() and all(output.exists() for output in job.outputs)
 
 
@@ -102,7 +103,7 @@ def test_snakemake_report_holds_figures_and_tables_with_labels(mini: Path, tmp_p
         "figure": "trials",
         "student": "smoke",
         "task": "banking77",
-        "trial": "all",
+        "configuration": "all",
         "split": "val",
     }
     assert "rulegraph_spec = {" in text and "runtimes_spec = {" in text
