@@ -36,7 +36,9 @@ def main() -> None:
     torch.optim.AdamW(warm.parameters(), fused=True).step()
     before = status("VmRSS")
     data = TrainingData(read_jsonl(rows), rows, sha256="", dropped=[])
-    job = TrainingJob(read_recipe(recipe), data, Watched(base), scratch, scratch / "unwritten")
+    job = TrainingJob(
+        read_recipe(recipe), data, Watched(base), "measured", scratch, scratch / "unwritten"
+    )
     trainer = build_trainer(job, halvings=0).trainer
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten

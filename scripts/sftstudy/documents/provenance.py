@@ -1,7 +1,7 @@
 """provenance.json of a trained checkpoint: what it was made of, and how its training went."""
 
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from sftstudy.documents.recipe import Recipe, require_numbers
 from sftstudy.documents.shapes import read
@@ -24,6 +24,7 @@ class Facts(TypedDict):
 
     base: Source  # the student
     identity: str  # hash of recipe, data, student and dropped rows: equal, the same training
+    code: NotRequired[str]  # version of the code that trained; older versions did not tell it
     base_sha256: str  # of the student's content
     data_sha256: str  # of the file of rows
     rows: int  # trained on

@@ -5,8 +5,8 @@ again. So a training that has made its checkpoint keeps a second set of names fo
 (hard links, which take no space) in its scratch folder, and the next attempt publishes it again.
 The copy goes when Snakemake has recorded the checkpoint, or when its weights are removed.
 
-The copy serves the same training only: the same recipe, data and base (they name the scratch
-folder), the same code and the same packages.
+The copy serves the same training only: the same recipe, data and base name the scratch folder;
+whether code and packages are the same, its provenance tells.
 """
 
 import os
@@ -34,7 +34,7 @@ def scratch_folder(root: Path, identity: str) -> Path:
     return root / identity[:16]
 
 
-def keep(output: Path, scratch: Path, code: str) -> None:
+def keep(output: Path, scratch: Path) -> None:
     """Keep a copy of a finished checkpoint; where there are no hard links, say so and keep none."""
     try:
         with atomic_path(scratch / COPY) as folder:
@@ -46,19 +46,14 @@ def keep(output: Path, scratch: Path, code: str) -> None:
             flush=True,
         )
         return
-    write_json(scratch / MARKER, {"output": shown(output), "code": code})
+    write_json(scratch / MARKER, {"output": shown(output)})
 
 
-def kept(scratch: Path, code: str, packages: dict[str, str]) -> Provenance | None:
-    """Return the provenance of the copy, None if there is none that this training would make.
-
-    `code` is the version of the training's code, `packages` are those that it rests on.
-    """
+def kept(scratch: Path) -> Provenance | None:
+    """Return the provenance of the copy, None if there is none; it may be of another version."""
     if not (scratch / MARKER).is_file():
         return None
-    provenance = read_provenance(scratch / COPY / PROVENANCE, enter=False)
-    same_code = read_json(scratch / MARKER, enter=False)["code"] == code
-    return provenance if same_code and provenance["packages"] == packages else None
+    return read_provenance(scratch / COPY / PROVENANCE, enter=False)
 
 
 def publish(scratch: Path, output: Path, provenance: Provenance) -> None:

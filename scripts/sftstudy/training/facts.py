@@ -29,6 +29,7 @@ def facts(
     return {
         "base": read_source(job.base.folder / SOURCE),
         "identity": job.identity,
+        "code": job.code,
         "base_sha256": job.base.sha256,
         "data_sha256": job.data.sha256,
         "rows": len(job.data.rows),

@@ -1,7 +1,8 @@
 """Training that survives being killed: saved states in a scratch folder, each complete or ignored.
 
-The folder is keyed by everything that determines the result, lies outside the declared outputs
-(Snakemake deletes those of a failed job) and is removed when the checkpoint is in its place.
+The folder is named by recipe, data and base; by which code and with which packages a state was
+saved, it tells itself. It lies outside the declared outputs (Snakemake deletes those of a failed
+job) and is removed when the checkpoint is in its place.
 """
 
 import shutil
@@ -16,20 +17,33 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import sync, write_json
+from sftstudy.training.job import TrainingJob
 
 MARKER = "complete.json"  # written last: a saved state without it was cut short
 SAVE_SECONDS = 600.0
 
 
-def newest_complete(scratch: Path) -> tuple[Path | None, float]:
-    """Return the newest complete saved state (or None) and the training seconds behind it."""
+def newest_complete(job: TrainingJob) -> tuple[Path | None, float]:
+    """Return the newest complete saved state and the training seconds behind it.
+
+    None if there is none, or if the newest was saved by other code or with other packages: the
+    steps that are left would be those of another training.
+    """
     states = sorted(
-        (folder for folder in scratch.glob("checkpoint-*") if (folder / MARKER).is_file()),
+        (folder for folder in job.scratch.glob("checkpoint-*") if (folder / MARKER).is_file()),
         key=lambda folder: int(folder.name.rpartition("-")[2]),
     )
     if not states:
         return None, 0.0
-    return states[-1], float(read_json(states[-1] / MARKER)["train_seconds"])
+    saved = read_json(states[-1] / MARKER)
+    if not job.is_of_this_version(saved):
+        print(
+            f"{states[-1].name} was saved by other code or with other packages: the training "
+            "begins again",
+            flush=True,
+        )
+        return None, 0.0
+    return states[-1], float(saved["train_seconds"])
 
 
 def remove_other_states(scratch: Path, kept: Path | None) -> None:
@@ -42,13 +56,13 @@ def remove_other_states(scratch: Path, kept: Path | None) -> None:
 class Resumable(TrainerCallback):
     """Saves every `SAVE_SECONDS` and when asked to stop by SIGTERM, and keeps the time spent.
 
-    The trainer writes into `scratch`; `spent` are the seconds before its saved state. `check` is
-    called before anything is written; it raises if this process may not write any more, or if what
-    it would write is not worth it.
+    The trainer writes into the scratch folder of `job`; `spent` are the seconds before its saved
+    state. `check` is called before anything is written; it raises if this process may not write any
+    more, or if what it would write is not worth it.
     """
 
-    def __init__(self, scratch: Path, spent: float, check: Callable[[], None]) -> None:
-        self.scratch = scratch
+    def __init__(self, job: TrainingJob, spent: float, check: Callable[[], None]) -> None:
+        self.job = job
         self.spent = spent
         self._check = check
         self.terminated = False
@@ -95,10 +109,11 @@ class Resumable(TrainerCallback):
         if torch.distributed.is_initialized():
             torch.distributed.barrier()  # each process has written its part
         if state.is_world_process_zero:
-            folder = self.scratch / f"checkpoint-{state.global_step}"
+            folder = self.job.scratch / f"checkpoint-{state.global_step}"
             sync(folder)
-            write_json(folder / MARKER, {"train_seconds": self.train_seconds})
-            remove_other_states(self.scratch, kept=folder)
+            saved = {"train_seconds": self.train_seconds, **self.job.version}
+            write_json(folder / MARKER, saved)
+            remove_other_states(self.job.scratch, kept=folder)
 
 
 def _agreed(*flags: bool, device: torch.device) -> list[bool]:

@@ -16,7 +16,6 @@ from sftstudy.training import out_of_memory
 from sftstudy.training.checkpoint import save
 from sftstudy.training.facts import facts, note
 from sftstudy.training.job import TrainingJob
-from sftstudy.training.packages import package_versions
 from sftstudy.training.processes import is_leader, number_of_processes
 from sftstudy.training.rows import training_data
 from sftstudy.training.tracking import attach
@@ -43,18 +42,20 @@ def train(
     """Train one trial.
 
     A training that was killed goes on from its newest saved state when it is started again with
-    the same recipe, data and base; its result is the one that it would have had. If the same
-    training runs already, by another job, its end is waited for and its result taken; if it has
-    come to its end before, and only Snakemake does not know, its checkpoint is published again.
+    the same recipe, data and base, by the same code and with the same packages; its result is the
+    one that it would have had. If the same training runs already, by another job, its end is waited
+    for and its result taken; if it has come to its end before, and only Snakemake does not know,
+    its checkpoint is published again.
     """
     code = code_version("scripts/train.py")
     recipe, data = read_recipe(recipe_file), training_data(train_file, lengths_file)
-    job = TrainingJob(recipe, data, Watched(base), scratch_root, output, tracking)
+    job = TrainingJob(recipe, data, Watched(base), code, scratch_root, output, tracking)
     with owned_by_leader(job.scratch.with_suffix(".owner"), job.is_complete) as owner:
         if job.is_complete():
             print(f"{output} is complete already", flush=True)
             return Outcome.FINISHED
-        if provenance := finished.kept(job.scratch, code, package_versions()):
+        provenance = finished.kept(job.scratch)
+        if provenance and job.is_of_this_version(provenance):
             if is_leader():
                 _publish_again(job, provenance)
             return Outcome.FINISHED
@@ -64,7 +65,7 @@ def train(
             gc.collect()  # the trainer that ran out of memory holds itself
             outcome = _attempt(job, owner)
         if outcome is Outcome.FINISHED and is_leader():
-            finished.keep(output, job.scratch, code)
+            finished.keep(output, job.scratch)
             _remove_states(job.scratch)
         return outcome
 
@@ -84,8 +85,8 @@ def _attempt(job: TrainingJob, owner: Owner) -> Outcome:
         owner.check()
         trainer.require_finite_weights()
 
-    state, spent = newest_complete(job.scratch)
-    resumable = Resumable(job.scratch, spent, check)
+    state, spent = newest_complete(job)
+    resumable = Resumable(job, spent, check)
     trainer.add_callback(resumable)
     attach(trainer, job.tracking, job.name)
     if trainer.is_world_process_zero():

@@ -21,12 +21,6 @@ from sftstudy.training.packages import package_versions
 from tiny_student import save_student
 from training_job import Job, train_here
 
-CODE = "scripts/train.py 0123"
-
-
-def kept(code: str = CODE, packages: dict[str, str] | None = None) -> dict | None:
-    return finished.kept(SCRATCH, code, packages or package_versions())
-
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -46,42 +40,35 @@ SCRATCH = Path("scratch", "5c" * 8)
 
 def test_the_copy_takes_no_space_and_is_published_again(checkpoint: Path) -> None:
     before = folder_sha256(checkpoint)
-    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.keep(checkpoint, SCRATCH)
     weights = checkpoint / "model.safetensors"
     assert weights.stat().st_nlink == 2
     shutil.rmtree(checkpoint)
-    provenance = kept()
+    provenance = finished.kept(SCRATCH)
     finished.publish(SCRATCH, checkpoint, provenance)
     assert folder_sha256(checkpoint) == before
     finished.forget(SCRATCH)
     assert weights.stat().st_nlink == 1 and not SCRATCH.exists()
 
 
-def test_other_code_and_other_packages_do_not_take_the_copy(checkpoint: Path) -> None:
-    assert kept() is None
-    finished.keep(checkpoint, SCRATCH, CODE)
-    assert kept(code="scripts/train.py 4567") is None
-    assert kept(packages={"torch": "99"}) is None
-
-
 def test_a_damaged_copy_is_not_published(checkpoint: Path) -> None:
-    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.keep(checkpoint, SCRATCH)
     shutil.rmtree(checkpoint)
     with (SCRATCH / finished.COPY / "model.safetensors").open("r+b") as handle:
         handle.seek(-1, os.SEEK_END)
         handle.write(b"\1")
     with pytest.raises(StudyError, match="were changed since; the copy is removed, run again"):
-        finished.publish(SCRATCH, checkpoint, kept())
-    assert not checkpoint.exists() and kept() is None
+        finished.publish(SCRATCH, checkpoint, finished.kept(SCRATCH))
+    assert not checkpoint.exists() and finished.kept(SCRATCH) is None
 
 
 def test_a_copy_that_was_cut_short_does_not_count(checkpoint: Path) -> None:
-    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.keep(checkpoint, SCRATCH)
     (SCRATCH / finished.MARKER).unlink()
     (SCRATCH / finished.COPY / "model.safetensors").unlink()
-    assert kept() is None
-    finished.keep(checkpoint, SCRATCH, CODE)
-    assert kept()["identity"] == "5c" * 32
+    assert finished.kept(SCRATCH) is None
+    finished.keep(checkpoint, SCRATCH)
+    assert finished.kept(SCRATCH)["identity"] == "5c" * 32
 
 
 def test_without_hard_links_there_is_a_note_and_no_copy(
@@ -91,21 +78,21 @@ def test_without_hard_links_there_is_a_note_and_no_copy(
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", link)
-    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.keep(checkpoint, SCRATCH)
     assert "no copy of the finished checkpoint" in capsys.readouterr().out
     assert not list(SCRATCH.iterdir())
 
 
 def test_only_what_snakemake_does_not_know_of_is_kept(checkpoint: Path) -> None:
-    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.keep(checkpoint, SCRATCH)
     finished.forget_recorded(Path("scratch"), lambda outputs: {"checkpoints/t/a"})
-    assert kept()
+    assert finished.kept(SCRATCH)
     finished.forget_recorded(Path("scratch"), lambda outputs: set())
     assert not SCRATCH.exists()
 
 
 def test_weights_that_are_removed_free_the_disk(checkpoint: Path) -> None:
-    finished.keep(checkpoint, SCRATCH, CODE)
+    finished.keep(checkpoint, SCRATCH)
     retain(Layout(Path()), "t", ["a"], set())
     assert not list(Path().rglob("model.safetensors")) and not SCRATCH.exists()
 

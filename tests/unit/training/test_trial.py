@@ -275,7 +275,7 @@ def test_of_the_saved_states_the_newest_complete_one_is_left(
 
     def on_save(self: Any, arguments: Any, state: Any, *others: Any, **named: Any) -> None:
         """Look at what a kill at this moment would leave."""
-        before = resume.newest_complete(Path(arguments.output_dir))[0]
+        before = resume.newest_complete(self.job)[0]
         assert state.global_step == 1 or before.name == f"checkpoint-{state.global_step - 1}"
         mark(self, arguments, state, *others, **named)
         left.append(steps_saved(job))
@@ -296,3 +296,21 @@ def test_other_data_does_not_resume(tmp_path: Path) -> None:
     status, output = run("train.py", *job.arguments)
     assert status == 0 and "resuming" not in output
     assert read_json(job.output / "provenance.json")["rows"] == 59
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", ["code", "packages"])
+def test_a_state_of_other_code_or_packages_is_not_gone_on_from(
+    tmp_path: Path, changed: str
+) -> None:
+    job = Job(tmp_path)
+    assert interrupt(job, signal.SIGTERM) == 143
+    [marker] = job.scratch.glob("*/*/complete.json")
+    saved = read_json(marker)
+    other = {"code": "scripts/train.py 0", "packages": saved["packages"] | {"torch": "1.0"}}
+    write_json(marker, saved | {changed: other[changed]})
+    status, output = run("train.py", *job.arguments)
+    assert status == 0, output
+    assert "was saved by other code or with other packages: the training begins again" in output
+    assert "resuming" not in output
+    assert read_json(job.output / "provenance.json")["code"] == saved["code"]
