@@ -2,11 +2,13 @@
 
 import atexit
 
+from sftstudy.prediction import journal
 from sftstudy.run import hooks
 
 
 onstart:
     hooks.before_first_job(workflow, site, study.root)
+    journal.generate_anew(hooks.forced_outputs(workflow))
 
 
 onsuccess:

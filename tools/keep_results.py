@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="keep nothing, only say")
     arguments = parser.parse_args()
 
+    from sftstudy.prediction import journal
     from sftstudy.run.keeping import keep_results, table
 
     outcome = keep_results(
@@ -29,6 +30,7 @@ def main() -> None:
         arguments.config,
         arguments.directory,
         study_of(arguments).root,
+        journal.accept,
         arguments.dry_run,
     )
     print(table(outcome))

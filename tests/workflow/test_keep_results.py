@@ -103,6 +103,19 @@ def test_where_all_is_for_code_the_report_alone_is_made_again(editor: Editor) ->
     assert "train" not in text, "nothing is kept twice"
 
 
+def test_replies_of_an_engine_whose_code_is_kept_are_known(editor: Editor) -> None:
+    """To the jobs that run for another reason."""
+    editor.append("scripts/sftstudy/prediction/hf.py", "ANOTHER = 1")
+    status, text = keep(editor.checkout)
+    assert status == 0 and counts(text)["predict_select"] == (2, 0)
+    replies = Path(f"results/mini/predictions/{TRAINED}/banking77.val.jsonl")
+    (editor.checkout / replies).unlink()
+    snakemake(editor.checkout, str(replies), *STUDY)
+    log = f"results/mini/logs/predictions/{TRAINED}/banking77.select.log"
+    text = (editor.checkout / log).read_text(encoding="utf-8")
+    assert "banking77.val.jsonl: 16 replies, 16 known before" in text
+
+
 def test_nothing_is_kept_while_snakemake_runs(editor: Editor) -> None:
     edit_training(editor)
     locks = editor.checkout / ".snakemake/locks"

@@ -265,6 +265,28 @@ def test_edited_prompt_generates_no_token_of_another_task_again(mini: Path, tmp_
     assert (kept.read_bytes(), weights.stat().st_mtime_ns) == before
 
 
+def test_a_forced_suite_generates_and_a_deleted_file_does_not(mini: Path, tmp_path: Path) -> None:
+    """For real: the base's replies to the val splits. Touching forces nothing."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(mini, checkout, symlinks=True)
+    folder = checkout / "results/mini/predictions/smoke/base"
+    log = checkout / "results/mini/logs/predictions/smoke/base/select.log"
+    target = ("results/mini/predictions/smoke/base/banking77.val.jsonl", *STUDY)
+    before = (folder / "banking77.val.jsonl").read_bytes()
+    snakemake(checkout, *target, "--force", "--touch")
+    (folder / "banking77.val.jsonl").unlink()
+    snakemake(checkout, *target)
+    assert "banking77.val.jsonl: 16 replies, 16 known before" in log.read_text(encoding="utf-8")
+    for _ in range(2):
+        snakemake(checkout, *target, "--force")
+        lines = log.read_text(encoding="utf-8").splitlines()
+        for task in ("banking77", "pubmedqa"):
+            assert f"{task}.val.jsonl: 16 replies, 0 known before" in lines
+        forced = "banking77.val.jsonl: 16 known replies are generated anew: the run was forced"
+        assert forced in lines
+    assert (folder / "banking77.val.jsonl").read_bytes() == before
+
+
 def test_deleted_metrics_file_is_scored_from_its_predictions(edited: Editor) -> None:
     cell = "results/mini/metrics/smoke/base/ifeval.json"
     file = edited.checkout / cell

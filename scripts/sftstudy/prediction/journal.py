@@ -1,17 +1,23 @@
 """What has been generated already, so that no token is generated twice.
 
 A journal is a folder of JSONL files beside the predictions, one per suite, so that suites can run
-at the same time. An entry is keyed by everything that determines a reply: the checkpoint's content,
-the rendered prompt and the generation parameters. It outlives killed jobs and changed eval sets.
+at the same time. It outlives killed jobs and changed eval sets. An entry answers a question (a
+prompt, with all of the study that determines the reply to it) for one maker: an engine, in a
+version of its code and of the packages that compute. For another maker it is no answer.
 """
 
 import json
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from sftstudy.files.writing import write_jsonl, writing
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.writing import write_jsonl, write_text, writing
+from sftstudy.prediction.maker import Made, Maker, engine_code
+
+FOLDER = ".journal"  # beside the predictions
 
 
 class Generated(TypedDict):
@@ -23,44 +29,120 @@ class Generated(TypedDict):
     completion_tokens: int
 
 
+class _Entry(TypedDict):
+    """A line of a journal's file."""
+
+    key: str  # of question and maker
+    question: str
+    reply: Generated
+    made_by: Made
+
+
 class Journal:
-    """Replies by key, read like a dictionary: all that any suite wrote; new ones go to one file."""
+    """Replies by question, read like a dictionary: all that any suite wrote and `maker` would
+    make; new ones go to the file of the suite whose first predictions are `output`.
+    """
 
-    def __init__(self, folder: Path, suite: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = folder / f"{suite}.jsonl"
+    def __init__(self, output: Path, maker: Maker) -> None:
+        self.file = _file(output)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         _cut_torn_line(self.file)
-        self._replies: dict[str, Generated] = {}
-        for file in sorted(folder.glob("*.jsonl")):
-            self._replies |= _read(file)
+        self._maker = maker
+        self._forced = _forced(output)
+        self._entries: dict[str, _Entry] = {}
+        self._others: dict[str, Made] = {}  # by question: who made what this maker would not
+        for entry in _all_entries(self.file.parent):
+            if entry["key"] == _key(entry["question"], maker, self._forced):
+                self._entries[entry["question"]] = entry
+            else:
+                self._others[entry["question"]] = entry["made_by"]
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._replies
+    def __contains__(self, question: str) -> bool:
+        return question in self._entries
 
-    def __getitem__(self, key: str) -> Generated:
-        return self._replies[key]
+    def __getitem__(self, question: str) -> Generated:
+        return self._entries[question]["reply"]
 
-    def add(self, key: str, reply: Generated) -> None:
+    def made_by(self, question: str) -> Made:
+        """Return what is known of the making of a reply."""
+        return self._entries[question]["made_by"]
+
+    def replaced(self, questions: Iterable[str]) -> list[Made]:
+        """Return who has replied to questions that are open here: a maker for each such reply."""
+        return [self._others[q] for q in questions if q not in self and q in self._others]
+
+    def add(self, question: str, reply: Generated, made_by: Made) -> None:
         """Append a reply. It is flushed to the system, so that a killed job has not lost it."""
+        key = _key(question, self._maker, self._forced)
+        entry: _Entry = {"key": key, "question": question, "reply": reply, "made_by": made_by}
         with writing(self.file), self.file.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"key": key, **reply}, ensure_ascii=False) + "\n")
-        self._replies[key] = reply
+            handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._entries[question] = entry
 
-    def compact(self, keys: Iterable[str]) -> None:
-        """Keep only these keys in this suite's file; what they replaced is of no use any more."""
-        write_jsonl(self.file, ({"key": key, **self._replies[key]} for key in dict.fromkeys(keys)))
+    def compact(self, questions: Iterable[str]) -> None:
+        """Keep only these in this suite's file; what they replaced is of no use any more."""
+        write_jsonl(self.file, (self._entries[q] for q in dict.fromkeys(questions)))
 
 
-def _read(file: Path) -> dict[str, Generated]:
-    replies: dict[str, Generated] = {}
+def generate_anew(outputs: Iterable[Path]) -> None:
+    """Have suites know none of their replies, until they have generated them anew.
+
+    Each is told by its first file of predictions; files that are none have no journal. What is
+    generated from now on is known again, so that a job that is killed goes on.
+    """
+    for output in outputs:
+        if _file(output).is_file():
+            write_text(_forced_file(output), secrets.token_hex(8) + "\n")
+
+
+def accept(output: Path) -> None:
+    """Have a suite's replies count as those of the present code of their engine.
+
+    For results that are kept across an update (`sftstudy.run.keeping`). Who made them stays told.
+    """
+    file, forced = _file(output), _forced(output)
+    entries = list(_entries(file)) if file.is_file() else []
+    for entry in entries:
+        maker = entry["made_by"]["maker"]
+        now: Maker = {**maker, "code": engine_code(maker["engine"])}
+        entry["key"] = _key(entry["question"], now, forced)
+    if entries:
+        write_jsonl(file, entries)
+
+
+def _key(question: str, maker: Maker, forced: str) -> str:
+    return sha256_json([question, maker, forced])
+
+
+def _file(output: Path) -> Path:
+    return output.parent / FOLDER / f"{output.stem}.jsonl"
+
+
+def _forced_file(output: Path) -> Path:
+    return _file(output).with_suffix(".forced")
+
+
+def _forced(output: Path) -> str:
+    """Return what tells replies after the last forced run from those before it."""
+    file = _forced_file(output)
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _all_entries(folder: Path) -> Iterable[_Entry]:
+    for file in sorted(folder.glob("*.jsonl")):
+        yield from _entries(file)
+
+
+def _entries(file: Path) -> Iterable[_Entry]:
+    """Yield the entries of a file, but for what is none: a line that a kill cut short, or one of an
+    older version, which does not tell its maker. Their replies are generated again."""
     for line in file.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)
-            key = entry.pop("key")
-        except (ValueError, KeyError, AttributeError, TypeError):
-            continue  # a line that a kill cut short: its reply is generated again
-        replies[key] = entry
-    return replies
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.keys() == _Entry.__annotations__.keys():
+            yield entry  # type: ignore[misc]  # as far as its keys tell
 
 
 def _cut_torn_line(file: Path) -> None:

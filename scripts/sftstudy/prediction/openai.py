@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from openai.types import Completion
     from transformers import PreTrainedTokenizerBase
 
+# Of a server that is started here; what another one computes with is not known.
+COMPUTES_WITH = ("vllm", "sglang", "torch", "transformers", "tokenizers")
 RETRIES = 20  # after 429, 5xx, timeouts and cut connections: about two and a half minutes
 SECONDS_PER_REQUEST = 600.0
 

@@ -1,7 +1,8 @@
 """Predicting a suite: several eval sets with one checkpoint, loaded once and only if needed."""
 
-import importlib
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,20 @@ from sftstudy.files.ledger import LEDGER
 from sftstudy.files.writing import write_jsonl
 from sftstudy.prediction.engine import Engine, Machine
 from sftstudy.prediction.journal import Generated, Journal
+from sftstudy.prediction.maker import (
+    Made,
+    Maker,
+    differences,
+    engine_module,
+    engine_name,
+    made_now,
+    maker,
+)
 from sftstudy.students.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-DEFAULT_ENGINE = "hf"
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class EvalSet:
 
 @dataclass(frozen=True)
 class _Question:
-    """The prompt of a row as tokens, and the key of its reply in the journal."""
+    """The prompt of a row as tokens, and the name of this question in the journal."""
 
     row: str
     key: str
@@ -54,10 +62,11 @@ def predict(
     model is loaded. Raises `StudyError` if the checkpoint is replaced meanwhile.
     """
     machine = machine or Machine()
-    journal = Journal(evalsets[0].output.parent / ".journal", evalsets[0].output.stem)
+    us = maker(generation, machine)
+    journal = Journal(evalsets[0].output, us)
     watched = Watched(checkpoint)
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
-    used: list[str] = []  # keys in the journal, one a row
+    used: list[str] = []  # names in the journal, one a row
     fresh: set[str] = set()  # those that were not there before
     with ExitStack() as stack:
         began = time.monotonic()
@@ -71,7 +80,8 @@ def predict(
                     require_weights(checkpoint)
                     opened = _opened(checkpoint, tokenizer, generation, machine)
                     engine = stack.enter_context(opened)
-                _answer(engine, journal, evalset, unanswered, watched)
+                _tell_replaced(evalset, journal, unanswered, us)
+                _answer(engine, journal, evalset, unanswered, watched, made_now(us))
             watched.require_same()
             write_jsonl(evalset.output, ({"id": q.row, **journal[q.key]} for q in questions))
             used += [question.key for question in questions]
@@ -87,6 +97,7 @@ def predict(
         prompt_tokens=sum(reply["prompt_tokens"] for reply in replies),
         completion_tokens=sum(reply["completion_tokens"] for reply in replies),
     )
+    _note_known(journal, [key for key in used if key not in fresh])
     if fresh:
         seconds = time.monotonic() - began
         _note_cost(checkpoint, generation, machine, [journal[key] for key in fresh], seconds)
@@ -115,10 +126,20 @@ def _opened(
     generation: dict[str, Any],
     machine: Machine,
 ) -> AbstractContextManager[Engine]:
-    """Open the engine; its module by name, so that a rule declares only the one that it uses."""
-    name = generation.get("engine", DEFAULT_ENGINE)
-    module = importlib.import_module(f"sftstudy.prediction.{name}")
+    module = engine_module(engine_name(generation))
     return module.opened(checkpoint, tokenizer, generation, machine)
+
+
+def _tell_replaced(
+    evalset: EvalSet, journal: Journal, unanswered: list[_Question], us: Maker
+) -> None:
+    """Say how many replies are generated although they are known, and why: versions differ."""
+    if replaced := journal.replaced({question.key for question in unanswered}):
+        print(
+            f"{evalset.output.name}: {len(replaced)} known replies are generated anew: "
+            f"{differences(replaced, us)}",
+            flush=True,
+        )
 
 
 def _answer(
@@ -127,6 +148,7 @@ def _answer(
     evalset: EvalSet,
     unanswered: list[_Question],
     watched: Watched,
+    made: Made,
 ) -> None:
     """Generate the replies into the journal as they are ready; one for equal questions.
 
@@ -146,23 +168,25 @@ def _answer(
                 "prompt_tokens": len(prompts[reply.index]),
                 "completion_tokens": reply.tokens,
             },
+            made,
         )
         if done % tenth == 0 or done == len(keys):
             print(f"{evalset.output.stem}: {done}/{len(keys)} replies", flush=True)
 
 
 def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[str, Any]) -> str:
-    parts = {
-        "checkpoint": weights,
-        "prompt": prompt,
-        "max_new_tokens": max_new_tokens,
-        "dtype": generation["dtype"],
-        "attention": generation["attention"],
-    }
-    # Only where it is named, so that replies of hf keep the keys that they had before.
-    if "engine" in generation:
-        parts["engine"] = generation["engine"]
-    return sha256_json(parts)
+    """Name a question by all of the study that determines the reply to it."""
+    return sha256_json(
+        {
+            "checkpoint": weights,
+            "prompt": prompt,
+            "max_new_tokens": max_new_tokens,
+            "dtype": generation["dtype"],
+            "attention": generation["attention"],
+            # They have a say in where a reply ends.
+            "chat_template_kwargs": generation["chat_template_kwargs"],
+        }
+    )
 
 
 def _check_lengths(evalset: EvalSet, questions: list[_Question], max_length: int) -> None:
@@ -176,6 +200,19 @@ def _check_lengths(evalset: EvalSet, questions: list[_Question], max_length: int
             )
 
 
+def _note_known(journal: Journal, known: Iterable[str]) -> None:
+    """Enter into the record of this job who has made the replies that were known."""
+    makers: dict[str, Made] = {}
+    counts: Counter[str] = Counter()
+    for key in known:
+        made = journal.made_by(key)
+        name = sha256_json(made)
+        makers[name] = made
+        counts[name] += 1
+    if makers:
+        LEDGER.note(known_replies=[{"replies": counts[n], **made} for n, made in makers.items()])
+
+
 def _note_cost(
     checkpoint: Path,
     generation: dict[str, Any],
@@ -186,7 +223,7 @@ def _note_cost(
     """Enter what the replies that were generated now have cost into the record of this job."""
     tokens = sum(reply["prompt_tokens"] + reply["completion_tokens"] for reply in replies)
     LEDGER.note(
-        engine=generation.get("engine", DEFAULT_ENGINE),
+        engine=engine_name(generation),
         dtype=generation["dtype"],
         generated_replies=len(replies),
         generated_tokens=tokens,

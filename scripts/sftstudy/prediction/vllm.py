@@ -16,6 +16,7 @@ from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+COMPUTES_WITH = ("vllm", "torch", "transformers", "tokenizers", "flashinfer-python")
 PROMPTS_PER_CALL = 1024  # a call returns when all its replies are there: what a kill can cost
 
 

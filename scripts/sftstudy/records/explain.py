@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sftstudy.documents.kept import Kept
 from sftstudy.documents.record import CodeState, Record
@@ -82,6 +83,7 @@ def _job(record: Record) -> Iterator[str]:
     facts = "".join(
         f", {key} {value:,}" if isinstance(value, int) else f", {key} {value}"
         for key, value in record["facts"].items()
+        if not isinstance(value, list)
     )
     yield (
         f"made by  {record['program']}, {record['started']}, {record['seconds']:,} s "
@@ -89,7 +91,19 @@ def _job(record: Record) -> Iterator[str]:
     )
     yield f"code     {commit_line(record['code'])}"
     yield f"with     {', '.join(f'{name} {v}' for name, v in record['packages'].items())}"
+    for known in record["facts"].get("known_replies", []):
+        yield f"replies  {_known_replies(known)}"
     yield f"command  {shlex.join(record['command'])}"
+
+
+def _known_replies(known: dict[str, Any]) -> str:
+    maker = known["maker"]
+    packages = "".join(f", {name} {version}" for name, version in maker["packages"].items())
+    return (
+        f"{known['replies']:,} known before, made {known['when']} by commit "
+        f"{known['commit'][:12]} (engine {maker['engine']}, code {maker['code']}{packages}) on "
+        f"{known['device']}"
+    )
 
 
 def _kept(entry: Kept) -> str:

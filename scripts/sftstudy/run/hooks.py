@@ -33,6 +33,11 @@ def before_first_job(workflow: Any, site: Site, root: str) -> None:
         leftovers.stop(run.slurm_comments(), Path.cwd(), site.warn_seconds)
 
 
+def forced_outputs(workflow: Any) -> list[Path]:
+    """Return the first output of each job that is forced to run."""
+    return Run(workflow).forced()
+
+
 def forget_finished(workflow: Any, root: str) -> None:
     """Remove copies of finished trainings, but for those that Snakemake does not know of."""
     finished.forget_recorded(Layout(Path(root)).scratch, Run(workflow).incomplete)

@@ -7,7 +7,7 @@ nothing that it rests on is made anew. All else runs, as a dry run says.
 
 import atexit
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,23 +37,30 @@ class Outcome:
 
 
 def keep_results(
-    configfiles: Iterable[Path], config: Iterable[str], folder: Path, root: str, dry: bool
+    configfiles: Iterable[Path],
+    config: Iterable[str],
+    folder: Path,
+    root: str,
+    accept: Callable[[Path], None],
+    dry: bool,
 ) -> Outcome:
     """Keep what can be kept of a study, unless `dry`.
 
     The first three are ``--configfile``, ``--config`` and ``--directory``, `root` is the folder of
-    the study's results. Raises `StudyError` while Snakemake runs in this folder.
+    the study's results. `accept` is called for the first output of each kept job, so that what lies
+    beside it and tells versions (a journal) is kept with it. Raises `StudyError` while Snakemake
+    runs in this folder.
     """
     _refuse_beside_another(folder / FOLDER)
     with planned(configfiles, config, folder, PROFILE) as plan:
         atexit.unregister(hooks.at_exit)  # which the Snakefile asks for: this is no run
         if dry:
-            return _kept(plan, Path(root), dry)
+            return _kept(plan, Path(root), accept, dry)
         with _alone(plan):
-            return _kept(plan, Path(root), dry)
+            return _kept(plan, Path(root), accept, dry)
 
 
-def _kept(plan: Plan, results: Path, dry: bool) -> Outcome:
+def _kept(plan: Plan, results: Path, accept: Callable[[Path], None], dry: bool) -> Outcome:
     records = Lineage(results).records
     due = {job for job in plan.jobs() if plan.why(job)}
     for_code = {job for job in due if _is_for_code_alone(job)}
@@ -63,6 +70,8 @@ def _kept(plan: Plan, results: Path, dry: bool) -> Outcome:
     if stay and not dry:
         versions = {output: _versions(job) for job in stay for output in job.outputs}
         kept.add(results, records, versions)
+        for job in stay:
+            accept(Path(job.outputs[0]))
         plan.record(stay)  # last: killed in between, they run, and end what was written of them
     outcome = Outcome([], [], [])
     for job in plan.jobs():

@@ -23,10 +23,10 @@ from faulty_proxy import cut, faulty_proxy, status
 from programs import run, start
 from repository import ROOT
 from sftstudy.errors import StudyError
-from sftstudy.files.hashing import sha256_json
 from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_jsonl
 from sftstudy.prediction.engine import Machine
+from sftstudy.prediction.maker import maker
 from tiny_student import save_student
 
 GENERATION = {
@@ -356,17 +356,12 @@ def test_text_for_a_server_gives_the_same_tokens_also_with_a_first_token(tmp_pat
 
 
 def test_another_engine_does_not_answer_from_the_journal_of_hf() -> None:
-    from sftstudy.prediction.suite import _key
-
-    before = {
-        "checkpoint": "c",
-        "prompt": [1],
-        "max_new_tokens": 8,
-        "dtype": "float32",
-        "attention": "sdpa",
-    }
-    assert _key("c", [1], 8, GENERATION) == sha256_json(before)
-    assert _key("c", [1], 8, OPENAI) == sha256_json(before | {"engine": "openai"})
+    machine = Machine(serve="server --model {checkpoint}")
+    makers = [maker(generation, machine) for generation in (GENERATION, OPENAI)]
+    assert [made["engine"] for made in makers] == ["hf", "openai"]
+    assert makers[0]["code"] != makers[1]["code"]
+    assert {"torch", "transformers", "tokenizers"} <= makers[0]["packages"].keys()
+    assert maker(OPENAI, Machine(serve="server --quantization fp8")) != makers[1]
 
 
 # -- vllm ----------------------------------------------------------------------------------------

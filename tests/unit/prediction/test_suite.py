@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from programs import run, start
+from programs import SCRIPTS, run, start
 from sftstudy.errors import StudyError
-from sftstudy.files.reading import read_jsonl
+from sftstudy.files.hashing import sha256_json
+from sftstudy.files.reading import read_json, read_jsonl
 from sftstudy.files.writing import write_json, write_jsonl
 from tiny_student import save_student
 from tiny_tokenizer import CHATML
@@ -157,6 +162,52 @@ def test_known_replies_are_not_generated_again(
     assert more[:8] == first
     predict(checkpoint, tmp_path, ROWS, dtype="bfloat16")
     assert "12 replies, 0 known before" in capsys.readouterr().out
+
+
+def test_what_edited_code_or_another_package_would_reply_is_generated(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """In a copy of the programs: least likely tokens in the place of the most likely ones."""
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    write_jsonl(tmp_path / "data.jsonl", ROWS)
+    output, record = tmp_path / "out" / "evalset.jsonl", tmp_path / "record.json"
+    engine = tmp_path / "scripts/sftstudy/prefix_sharing/generate.py"
+
+    def predicted() -> tuple[str, list[dict], dict]:
+        command = [sys.executable, tmp_path / "scripts/predict.py", "--checkpoint", checkpoint]
+        command += ["--data", tmp_path / "data.jsonl", "--max-new-tokens", "8"]
+        command += ["--generation", json.dumps(GENERATION), "--device", "cpu"]
+        command += ["--output", output, "--record", record]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout, read_jsonl(output), read_json(record)["facts"]
+
+    printed, first, facts = predicted()
+    assert "12 replies, 0 known before" in printed and "known_replies" not in facts
+
+    text = engine.read_text()
+    assert text.count(".argmax(") == 2
+    engine.write_text(text.replace(".argmax(", ".argmin("))
+    printed, second, facts = predicted()
+    assert "12 known replies are generated anew: code " in printed
+    assert "12 replies, 0 known before" in printed and "known_replies" not in facts
+    assert not {reply["text"] for reply in first} & {reply["text"] for reply in second}
+
+    engine.write_text(engine.read_text() + "\n# a comment is no change\n")
+    printed, third, facts = predicted()
+    assert "12 replies, 12 known before" in printed and third == second
+    [known] = facts["known_replies"]
+    assert known["replies"] == 12 and known["maker"]["engine"] == "hf"
+    assert known["maker"]["packages"]["torch"] == version("torch")
+
+    journal = tmp_path / "out/.journal/evalset.jsonl"
+    now = f'"transformers": "{version("transformers")}"'
+    assert journal.read_text().count(now) == 12
+    for entry in (entries := read_jsonl(journal)):
+        entry["made_by"]["maker"]["packages"]["transformers"] = "4.0.0"
+        entry["key"] = sha256_json([entry["question"], entry["made_by"]["maker"], ""])
+    write_jsonl(journal, entries)
+    printed, fourth, _ = predicted()
+    assert "generated anew: transformers 4.0.0, now " in printed and fourth == second
 
 
 def test_equal_prompts_are_generated_once(

@@ -73,6 +73,17 @@ class Run:
         self._workflow.persistence._clear_cache()
         return self._workflow.persistence._filter_incomplete_keys(outputs)
 
+    def forced(self) -> list[Path]:
+        """Return the first output of each job that runs because its user says so.
+
+        Nothing runs for that where Snakemake only touches files.
+        """
+        if self._workflow.touch:
+            return []
+        dag = self._workflow.dag
+        jobs = (job for job in self._jobs() if dag.reason(job).forced and job.output)
+        return [Path(job.output[0]) for job in jobs]
+
     def untold_table(self) -> str:
         """Return the table of planned jobs where Snakemake prints none, else nothing.
 
