@@ -78,7 +78,6 @@ def append(file: str, line: str) -> Callable[[Path], None]:
 
 
 NUMPY = f"numpy=={closure('score')['numpy']}"
-NLTK = f"nltk=={closure('score')['nltk']}"
 
 DAMAGE = {
     "range": (replace("envs/score.yaml", NUMPY, "numpy>=1"), "'numpy>=1' is not an exact pin"),
@@ -110,7 +109,7 @@ DAMAGE = {
         "immutabledict is missing from the closure of score.in",
     ),
     "superfluous pin": (
-        replace("envs/score.yaml", f"      - {NLTK}\n", f"      - {NLTK}\n      - nose==1.3.7\n"),
+        replace("envs/score.yaml", f"      - {NUMPY}\n", f"      - nose==1.3.7\n      - {NUMPY}\n"),
         "nothing in score.in needs nose",
     ),
     "new direct dependency": (

@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sftstudy.files.reading import read_json, read_jsonl
-from sftstudy.files.writing import write_jsonl
+from sftstudy.files.reading import read_json
 from workflow.running import copy_repository, snakemake
 
 pytestmark = pytest.mark.slow
 
-NEEDS_PUNKT = ("length_constraints:number_sentences", "change_case:capital_word_frequency")
 COUNTS = {  # of the original study; tatqa from the dev file alone, where all rows are kept
     "banking77": {"train": 9903, "val": 100, "test": 3080},
     "pubmedqa": {"train": 800, "val": 100, "test": 100},
@@ -21,7 +19,7 @@ COUNTS = {  # of the original study; tatqa from the dev file alone, where all ro
 }
 
 
-def study(data: Path, ifeval: Path, **changes: Any) -> dict[str, Any]:
+def study(data: Path, **changes: Any) -> dict[str, Any]:
     """Return a study of the smoke student on the real datasets."""
     tasks = {
         name: {
@@ -41,11 +39,8 @@ def study(data: Path, ifeval: Path, **changes: Any) -> dict[str, Any]:
         "mem_gb": 4,
     }
     controls = {
-        "ifeval": {"source": {"path": str(ifeval)}, "max_new_tokens": 12},
-        "simple_safety_tests": {
-            "source": {"path": str(data / "simple_safety_tests")},
-            "max_new_tokens": 12,
-        },
+        name: {"source": {"path": str(data / name)}, "max_new_tokens": 12}
+        for name in ("ifeval", "simple_safety_tests")
     }
     return {
         "study": "real-data",
@@ -62,12 +57,7 @@ def study(data: Path, ifeval: Path, **changes: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def checkout(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_repository(tmp_path_factory.mktemp("real"))
-    prompts = read_jsonl(shared_data / "ifeval" / "input_data.jsonl")
-    # The two instruction types that need nltk's punkt_tab, which nothing here may download.
-    usable = [p for p in prompts if not set(p["instruction_id_list"]) & set(NEEDS_PUNKT)]
-    assert (len(prompts), len(usable)) == (541, 477)
-    write_jsonl(folder / "mirror" / "ifeval" / "input_data.jsonl", usable)
-    full = study(shared_data, folder / "mirror" / "ifeval")
+    full = study(shared_data)
     for name, document in (("full", full), ("limited", full | {"limit": 20})):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     return folder

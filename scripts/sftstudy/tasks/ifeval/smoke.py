@@ -1,7 +1,7 @@
 """Smoke source of IFEval: ``input_data.jsonl`` in the published format, prompts of our own.
 
-Only instruction types whose checkers need neither punkt nor a language detector. The student is
-taught some of them (`taught`) and never sees the others, so that its score starts below one.
+Only instruction types whose checkers need no language detector. The student is taught some of them
+(`taught`) and never sees the others, so that its score starts below one.
 """
 
 import random
