@@ -2,6 +2,7 @@
 
 ``suite``    several eval sets with one checkpoint
 ``journal``  what has been generated already
+``maker``    who replies: an engine, its code, the packages that compute
 ``engine``   what an engine is; ``hf``, ``vllm`` and ``openai`` are three
 ``server``   a server of one's own, for ``openai``
 """
