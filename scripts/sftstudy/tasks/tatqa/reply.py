@@ -1,9 +1,19 @@
-r"""From a reply to its answers: the boxes, what is in them, and the scale they end with.
+r"""From a reply to the predictions that the official program scores: answers and their scale.
 
 **Which boxes count.** Boxes with nothing but commas, semicolons, "and", list marks and blanks
 between them form one run, a run is one answer with a part per box. Of several runs the last is
 meant: what comes before it is working. A box within a box is part of the outer one. A box that is
-never closed ends with its line.
+never closed ends with its line. One box is one part: "2017, 2018" in one box is no list.
+
+**What a run says.** The program is given texts and their scale apart, a box holds both, so that one
+run can be several predictions (`readings`):
+
+- as a number, where every part is one and nothing more, in any notation: ``(1,234)`` is -1234, and
+  so with a Unicode minus; ``4.%`` is 4 percent, ``.5`` is 0.5;
+- with its scale, where every part ends in the same one: "12.5 million" is ("12.5", million),
+  "subscriptions percent" is ("subscriptions", percent), "about 13%" is ("about 13", percent) or
+  ("about 13%", percent);
+- as written, without a scale: "$(9.8) million", which is a gold answer and -9.8 to the program.
 """
 
 import re
@@ -21,16 +31,23 @@ _SEPARATOR = re.compile(
 # LaTeX that wraps an answer without changing it.
 _WRAPPER = re.compile(r"\\(?:boxed|text\w*|mathrm|mathbf|mathit|mbox|operatorname)\s*(?=\{)")
 _BRACE = re.compile(r"(?<!\\)[{}]")
-_DIGIT_SPACE = re.compile(r"(?<=\d)(?:\\[,!;:]|~)(?=\d)")
-_SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|~")
-_ABOUT = re.compile(r"^\s*(?:\\approx\b|\\sim\b|≈|=)\s*")
+_DIGIT_SPACE = re.compile(r"(?<=\d)\\[,!;:](?=\d)")
+# LaTeX's tilde is a space; a report's says "about", and stands before an amount.
+_SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|(?<=\d)~(?=[a-zA-Z])")
+_ABOUT = re.compile(r"^\s*\\(?:approx|sim)\b\s*")
 _ESCAPE = re.compile(r"\\([{}%$&#_])")
-_SCALE_WORD = re.compile(r"\s(thousand|million|billion|percent)s?\.?$", re.IGNORECASE)
+_SCALE = re.compile(r"(?:\s(thousand|million|billion|percent)s?|\s?%)\.?$", re.IGNORECASE)
+_MINUS = str.maketrans("\N{MINUS SIGN}\N{EN DASH}", "--")
+_NUMBER = re.compile(
+    r"(?:[=~≈]\s*)?(?P<before>[-+($€£¥\s]*)(?P<digits>\d[\d,]*(?:\.\d*)?|\.\d+)(?P<after>[)%$€£¥\s]*)"
+    r"(?:(?P<word>thousand|million|billion|percent)s?)?\.?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The parts of an answer and their common scale ('' where they have none in common)."""
+    """A prediction: the parts of an answer and their common scale ('' for none)."""
 
     parts: list[str]
     scale: str
@@ -39,21 +56,70 @@ class Answer:
         return ", ".join(self.parts) + (f" [{self.scale}]" if self.scale else "")
 
 
-def read_answer(reply: str) -> Answer | None:
-    r"""Return the answer that a reply puts into ``\boxed{}``, or None.
+def boxed_parts(reply: str) -> list[str]:
+    r"""Return what stands in the ``\boxed{}`` that count, cleaned; empty ones are left out."""
+    return [part for part in map(clean, _last_run(reply)) if part]
 
-    The scale is read from the box of a *number* only: the word is then taken off, while a per cent
-    sign stays (the official definition treats it apart). Where the boxes of a run disagree, each
-    keeps its own word and the answer has no common scale.
+
+def readings(parts: list[str], computed: bool) -> list[Answer]:
+    """Return the predictions that boxes can be, the likeliest first; none for no part.
+
+    The answer to a `computed` question (arithmetic, count) is a number, and read as nothing else
+    where it is one. A span is what the report writes, which is taken as it stands before it is
+    taken for a number.
     """
-    parts = [part for part in map(clean, _last_run(reply)) if part]
     if not parts:
+        return []
+    number, scaled = as_number(parts), _scaled(parts)
+    if computed and number:
+        return [number]
+    written = [Answer(parts, "")]
+    numbers = [number] if number else []
+    if scaled and all(map(is_number, scaled[0].parts)):
+        return scaled + written + numbers
+    return written + scaled + numbers
+
+
+def as_number(parts: list[str]) -> Answer | None:
+    """Return the parts in plain notation if each is a number of the same scale, else None."""
+    numbers = [_plain(part) for part in parts]
+    plain = [number for number in numbers if number]
+    if not plain or len(plain) < len(parts) or len({scale for _, scale in plain}) > 1:
         return None
-    split = [split_scale(part) for part in parts]
-    scales = {scale for _, scale in split}
-    if len(scales) == 1:
-        return Answer([part for part, _ in split], scales.pop())
-    return Answer(parts, "")
+    return Answer([digits for digits, _ in plain], plain[0][1])
+
+
+def _plain(part: str) -> tuple[str, str] | None:
+    """Return a number as sign, digits and decimals, and its scale; None for any other text."""
+    match = _NUMBER.fullmatch(part.translate(_MINUS))
+    if not match:
+        return None
+    before, after, word = match["before"], match["after"], (match["word"] or "").lower()
+    if before.count("-") + before.count("+") > 1 or ("%" in after and word not in ("", "percent")):
+        return None
+    whole, _, decimals = match["digits"].replace(",", "").partition(".")
+    number = f"{whole or 0}.{decimals}" if decimals else whole
+    negative = "-" in before or ("(" in before and ")" in after)
+    if negative and number.strip("0."):
+        number = f"-{number}"
+    return number, "percent" if "%" in after else word
+
+
+def _scaled(parts: list[str]) -> list[Answer]:
+    """Return the parts without the scale that all of them end in; none if they do not.
+
+    A per cent sign may be the scale, or a part of the text that says it: both are tried.
+    """
+    matches = [match for match in map(_SCALE.search, parts) if match]
+    scales = {(match[1] or "percent").lower() for match in matches}
+    if len(matches) < len(parts) or len(scales) > 1 or not all(m.start() for m in matches):
+        return []
+    scale = scales.pop()
+    bare = [match.string[: match.start()] for match in matches]
+    if all(match[1] for match in matches):
+        return [Answer(bare, scale)]
+    signed = [match.string[: match.start()] if match[1] else match.string for match in matches]
+    return [Answer(bare, scale), Answer(signed, scale)]
 
 
 def clean(content: str) -> str:
@@ -61,16 +127,6 @@ def clean(content: str) -> str:
     content = _ABOUT.sub("", _BRACE.sub("", _WRAPPER.sub("", content)))
     content = _SPACE.sub(" ", _DIGIT_SPACE.sub("", content))
     return " ".join(_ESCAPE.sub(r"\1", content).split())
-
-
-def split_scale(part: str) -> tuple[str, str]:
-    """Return a number without its scale word, and the scale; any other text with ''."""
-    word = _SCALE_WORD.search(part)
-    if word and is_number(part[: word.start()]):
-        return part[: word.start()].rstrip(), word.group(1).lower()
-    if part.endswith("%") and is_number(part):
-        return part, "percent"
-    return part, ""
 
 
 def _last_run(text: str) -> list[str]:
