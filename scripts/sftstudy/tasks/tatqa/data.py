@@ -37,7 +37,7 @@ How to write the answer:
 - If the number stands for thousands, millions or billions, end the box with that word, as in
   \\boxed{12.5 million}; end a percentage with %, as in \\boxed{12.5%}."""
 
-_ENDS_IN_NUMBER = re.compile(r"\d[.)\]\s]*%?$")
+_AMOUNT = re.compile(r"[-+$€£¥(\s]*\d[\d.,]*[)\s]*%?")
 
 # Stands behind each question, where nothing can be shared between the questions of a document: the
 # rules are in the instruction, before the document, and this is short.
@@ -69,8 +69,8 @@ def read(raw: Path) -> dict[str, list[Row]]:
 def target(answer: list[str] | str | int | float, scale: str) -> str:
     r"""Return the reply that is wanted: one ``\boxed{}`` per part, each ending in the scale.
 
-    Per cent is ``%`` behind a number and a word behind words; ``%`` is not doubled where the report
-    writes it. Braces are escaped as in LaTeX.
+    Per cent is ``%`` behind a number and a word behind words; ``%`` is not doubled behind a number
+    that has it. Braces are escaped as in LaTeX.
     """
     parts = answer if isinstance(answer, list) else [_decimal(answer)]
     return ", ".join(f"\\boxed{{{_boxed(part, scale)}}}" for part in parts if part.strip())
@@ -78,7 +78,7 @@ def target(answer: list[str] | str | int | float, scale: str) -> str:
 
 def _boxed(part: str, scale: str) -> str:
     part = part.strip().replace("{", r"\{").replace("}", r"\}")
-    if scale == "percent" and _ENDS_IN_NUMBER.search(part):
+    if scale == "percent" and _AMOUNT.fullmatch(part):
         return part if part.endswith("%") else f"{part}%"
     return f"{part} {scale}" if scale else part
 

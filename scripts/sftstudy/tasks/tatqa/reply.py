@@ -5,15 +5,16 @@ between them form one run, a run is one answer with a part per box. Of several r
 meant: what comes before it is working. A box within a box is part of the outer one. A box that is
 never closed ends with its line. One box is one part: "2017, 2018" in one box is no list.
 
-**What a run says.** The program is given texts and their scale apart, a box holds both, so that one
-run can be several predictions (`readings`):
+**What a run says.** The program is given texts and their scale apart, a box holds both
+(`readings`):
 
-- as a number, where every part is one and nothing more, in any notation: ``(1,234)`` is -1234, and
-  so with a Unicode minus; ``4.%`` is 4 percent, ``.5`` is 0.5;
-- with its scale, where every part ends in the same one: "12.5 million" is ("12.5", million),
-  "subscriptions percent" is ("subscriptions", percent), "about 13%" is ("about 13", percent) or
-  ("about 13%", percent);
-- as written, without a scale: "$(9.8) million", which is a gold answer and -9.8 to the program.
+- A computed answer is a number in any notation: ``(1,234)`` is -1234, and so with a Unicode minus;
+  ``4.%`` is 4 percent, ``.5`` is 0.5.
+- Of a span, a scale behind a number is its scale: "12.5 million", with a dot behind it or not, is
+  ("12.5", million).
+- But there are gold texts that say their scale themselves, "$(9.8) million" without a scale. Beside
+  such a gold the number is also taken as written, which to the program is -9.8.
+- Any other text is taken as written, with the scale word that it ends in.
 """
 
 import re
@@ -61,23 +62,31 @@ def boxed_parts(reply: str) -> list[str]:
     return [part for part in map(clean, _last_run(reply)) if part]
 
 
-def readings(parts: list[str], computed: bool) -> list[Answer]:
+def readings(parts: list[str], computed: bool, spelled: bool) -> list[Answer]:
     """Return the predictions that boxes can be, the likeliest first; none for no part.
 
-    The answer to a `computed` question (arithmetic, count) is a number, and read as nothing else
-    where it is one. A span is what the report writes, which is taken as it stands before it is
-    taken for a number.
+    `computed` says that the answer is computed (arithmetic, count), `spelled` that the gold span
+    says its scale in its text. The first prediction tells the scale: of numbers it is the word
+    behind them, texts have none.
     """
     if not parts:
         return []
-    number, scaled = as_number(parts), _scaled(parts)
+    number, scaled, written = as_number(parts), _scaled(parts), Answer(parts, "")
     if computed and number:
         return [number]
-    written = [Answer(parts, "")]
-    numbers = [number] if number else []
-    if scaled and all(map(is_number, scaled[0].parts)):
-        return scaled + written + numbers
-    return written + scaled + numbers
+    if not scaled:
+        return [written]
+    if not number and not all(map(is_number, scaled.parts)):
+        # The same to the program, but for the order of several parts.
+        return [written] if all(part.endswith("%") for part in parts) else [written, scaled]
+    if spelled and not any(map(says_scale, scaled.parts)):
+        return [scaled, written]
+    return [scaled]
+
+
+def says_scale(text: str) -> bool:
+    """Return whether a text ends in a scale word or a per cent sign."""
+    return bool(_SCALE.search(text.strip()))
 
 
 def as_number(parts: list[str]) -> Answer | None:
@@ -105,21 +114,13 @@ def _plain(part: str) -> tuple[str, str] | None:
     return number, "percent" if "%" in after else word
 
 
-def _scaled(parts: list[str]) -> list[Answer]:
-    """Return the parts without the scale that all of them end in; none if they do not.
-
-    A per cent sign may be the scale, or a part of the text that says it: both are tried.
-    """
+def _scaled(parts: list[str]) -> Answer | None:
+    """Return the parts without the scale that all of them end in; None if they do not."""
     matches = [match for match in map(_SCALE.search, parts) if match]
     scales = {(match[1] or "percent").lower() for match in matches}
     if len(matches) < len(parts) or len(scales) > 1 or not all(m.start() for m in matches):
-        return []
-    scale = scales.pop()
-    bare = [match.string[: match.start()] for match in matches]
-    if all(match[1] for match in matches):
-        return [Answer(bare, scale)]
-    signed = [match.string[: match.start()] if match[1] else match.string for match in matches]
-    return [Answer(bare, scale), Answer(signed, scale)]
+        return None
+    return Answer([match.string[: match.start()] for match in matches], scales.pop())
 
 
 def clean(content: str) -> str:

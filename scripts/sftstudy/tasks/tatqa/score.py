@@ -1,8 +1,8 @@
 """What a reply to a TAT-QA question is worth.
 
-``em`` and ``f1`` are what the official program (``official.py``) gives the predictions that the
-reply can be (``reply.py``), the best of them: a box holds answer and scale together, the program
-takes them apart. ``prediction`` is the one that counted.
+``em`` and ``f1`` are what the official program (``official.py``) gives the prediction that is in
+the boxes (``reply.py``). They hold answer and scale together, the program takes them apart: where
+that leaves two predictions, the better counts, and is ``prediction``.
 
 The gold answer is the program's but for what no box can hold: blank parts are left out, white space
 is collapsed, a number is written without exponent (the program reads 1e-05 as 1) and minus zero as
@@ -20,7 +20,7 @@ from typing import Any
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.tatqa import official
-from sftstudy.tasks.tatqa.reply import Answer, as_number, boxed_parts, readings
+from sftstudy.tasks.tatqa.reply import Answer, as_number, boxed_parts, readings, says_scale
 
 VERSION = 3
 PRIMARY = "em"
@@ -36,13 +36,15 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, float | str | bool | 
     tell that from the number 2.5 with the scale million.
     """
     reference = row["reference"]
+    gold = reference["answer"]
     computed = reference["answer_type"] in ("arithmetic", "count")
+    spelled = isinstance(gold, list) and any(map(says_scale, gold))
     text, _ = strip_think(reply)
     parts = boxed_parts(text)
-    predictions = readings(parts, computed)
+    predictions = readings(parts, computed, spelled)
     # Never empty for a row that data.py made: every gold answer has a part that is not blank.
     gold_parts = boxed_parts(row["completion"][0]["content"])
-    scale = readings(gold_parts, computed)[0].scale
+    scale = readings(gold_parts, computed, spelled)[0].scale
     scored = [(_official(reference, prediction), prediction) for prediction in predictions]
     best = max(scored, key=lambda pair: (pair[0].exact_match, pair[0].f1), default=None)
     exact_match = best is not None and best[0].exact_match
@@ -55,7 +57,7 @@ def outcomes(row: dict[str, Any], reply: str) -> dict[str, float | str | bool | 
         "boxed": bool(parts),
         "answer_type": reference["answer_type"],
         "answer_from": reference["answer_from"],
-        **_legacy_outcomes(reference["answer"], reply),
+        **_legacy_outcomes(gold, reply),
     }
 
 
