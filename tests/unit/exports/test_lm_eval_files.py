@@ -70,7 +70,7 @@ def task_file(path: Path) -> dict:
 def test_metrics_over_a_part_of_the_replies_are_left_out(data: Path) -> None:
     row = read_jsonl(data / "tatqa" / "test.jsonl")[0]
     names = whole_sample_metrics("tatqa", score_module("tatqa").outcomes(row, ""))
-    assert set(names) == {"em", "f1", "scale_accuracy", "boxed_rate"}
+    assert set(names) == {"em", "f1", "value_em", "scale_accuracy", "boxed_rate"}
 
 
 def test_a_prompt_of_several_messages_is_refused(data: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ Every question with an answer is kept, zero included: 1,668 in the published dev
 study dropped the answers that are false in Python, the integer 0: 1,663.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ How to write the answer:
 - Copy words and phrases exactly as the report writes them; round computed numbers to two decimals.
 - If the number stands for thousands, millions or billions, end the box with that word, as in
   \\boxed{12.5 million}; end a percentage with %, as in \\boxed{12.5%}."""
+
+_AMOUNT = re.compile(r"[-+$€£¥(\s]*\d[\d.,]*[)\s]*%?")
 
 # Stands behind each question, where nothing can be shared between the questions of a document: the
 # rules are in the instruction, before the document, and this is short.
@@ -66,7 +69,8 @@ def read(raw: Path) -> dict[str, list[Row]]:
 def target(answer: list[str] | str | int | float, scale: str) -> str:
     r"""Return the reply that is wanted: one ``\boxed{}`` per part, each ending in the scale.
 
-    ``%`` is not doubled where the report writes it; braces are escaped as in LaTeX.
+    Per cent is ``%`` behind a number and a word behind words; ``%`` is not doubled behind a number
+    that has it. Braces are escaped as in LaTeX.
     """
     parts = answer if isinstance(answer, list) else [_decimal(answer)]
     return ", ".join(f"\\boxed{{{_boxed(part, scale)}}}" for part in parts if part.strip())
@@ -74,7 +78,7 @@ def target(answer: list[str] | str | int | float, scale: str) -> str:
 
 def _boxed(part: str, scale: str) -> str:
     part = part.strip().replace("{", r"\{").replace("}", r"\}")
-    if scale == "percent":
+    if scale == "percent" and _AMOUNT.fullmatch(part):
         return part if part.endswith("%") else f"{part}%"
     return f"{part} {scale}" if scale else part
 

@@ -1,9 +1,20 @@
-r"""From a reply to its answers: the boxes, what is in them, and the scale they end with.
+r"""From a reply to the predictions that the official program scores: answers and their scale.
 
 **Which boxes count.** Boxes with nothing but commas, semicolons, "and", list marks and blanks
 between them form one run, a run is one answer with a part per box. Of several runs the last is
 meant: what comes before it is working. A box within a box is part of the outer one. A box that is
-never closed ends with its line.
+never closed ends with its line. One box is one part: "2017, 2018" in one box is no list.
+
+**What a run says.** The program is given texts and their scale apart, a box holds both
+(`readings`):
+
+- A computed answer is a number in any notation: ``(1,234)`` is -1234, and so with a Unicode minus;
+  ``4.%`` is 4 percent, ``.5`` is 0.5.
+- Of a span, a scale behind a number is its scale: "12.5 million", with a dot behind it or not, is
+  ("12.5", million).
+- But there are gold texts that say their scale themselves, "$(9.8) million" without a scale. Beside
+  such a gold the number is also taken as written, which to the program is -9.8.
+- Any other text is taken as written, with the scale word that it ends in.
 """
 
 import re
@@ -21,16 +32,23 @@ _SEPARATOR = re.compile(
 # LaTeX that wraps an answer without changing it.
 _WRAPPER = re.compile(r"\\(?:boxed|text\w*|mathrm|mathbf|mathit|mbox|operatorname)\s*(?=\{)")
 _BRACE = re.compile(r"(?<!\\)[{}]")
-_DIGIT_SPACE = re.compile(r"(?<=\d)(?:\\[,!;:]|~)(?=\d)")
-_SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|~")
-_ABOUT = re.compile(r"^\s*(?:\\approx\b|\\sim\b|≈|=)\s*")
+_DIGIT_SPACE = re.compile(r"(?<=\d)\\[,!;:](?=\d)")
+# LaTeX's tilde is a space; a report's says "about", and stands before an amount.
+_SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|(?<=\d)~(?=[a-zA-Z])")
+_ABOUT = re.compile(r"^\s*\\(?:approx|sim)\b\s*")
 _ESCAPE = re.compile(r"\\([{}%$&#_])")
-_SCALE_WORD = re.compile(r"\s(thousand|million|billion|percent)s?\.?$", re.IGNORECASE)
+_SCALE = re.compile(r"(?:\s(thousand|million|billion|percent)s?|\s?%)\.?$", re.IGNORECASE)
+_MINUS = str.maketrans("\N{MINUS SIGN}\N{EN DASH}", "--")
+_NUMBER = re.compile(
+    r"(?:[=~≈]\s*)?(?P<before>[-+($€£¥\s]*)(?P<digits>\d[\d,]*(?:\.\d*)?|\.\d+)(?P<after>[)%$€£¥\s]*)"
+    r"(?:(?P<word>thousand|million|billion|percent)s?)?\.?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The parts of an answer and their common scale ('' where they have none in common)."""
+    """A prediction: the parts of an answer and their common scale ('' for none)."""
 
     parts: list[str]
     scale: str
@@ -39,21 +57,70 @@ class Answer:
         return ", ".join(self.parts) + (f" [{self.scale}]" if self.scale else "")
 
 
-def read_answer(reply: str) -> Answer | None:
-    r"""Return the answer that a reply puts into ``\boxed{}``, or None.
+def boxed_parts(reply: str) -> list[str]:
+    r"""Return what stands in the ``\boxed{}`` that count, cleaned; empty ones are left out."""
+    return [part for part in map(clean, _last_run(reply)) if part]
 
-    The scale is read from the box of a *number* only: the word is then taken off, while a per cent
-    sign stays (the official definition treats it apart). Where the boxes of a run disagree, each
-    keeps its own word and the answer has no common scale.
+
+def readings(parts: list[str], computed: bool, spelled: bool) -> list[Answer]:
+    """Return the predictions that boxes can be, the likeliest first; none for no part.
+
+    `computed` says that the answer is computed (arithmetic, count), `spelled` that the gold span
+    says its scale in its text. The first prediction tells the scale: of numbers it is the word
+    behind them, texts have none.
     """
-    parts = [part for part in map(clean, _last_run(reply)) if part]
     if not parts:
+        return []
+    number, scaled, written = as_number(parts), _scaled(parts), Answer(parts, "")
+    if computed and number:
+        return [number]
+    if not scaled:
+        return [written]
+    if not number and not all(map(is_number, scaled.parts)):
+        # The same to the program, but for the order of several parts.
+        return [written] if all(part.endswith("%") for part in parts) else [written, scaled]
+    if spelled and not any(map(says_scale, scaled.parts)):
+        return [scaled, written]
+    return [scaled]
+
+
+def says_scale(text: str) -> bool:
+    """Return whether a text ends in a scale word or a per cent sign."""
+    return bool(_SCALE.search(text.strip()))
+
+
+def as_number(parts: list[str]) -> Answer | None:
+    """Return the parts in plain notation if each is a number of the same scale, else None."""
+    numbers = [_plain(part) for part in parts]
+    plain = [number for number in numbers if number]
+    if not plain or len(plain) < len(parts) or len({scale for _, scale in plain}) > 1:
         return None
-    split = [split_scale(part) for part in parts]
-    scales = {scale for _, scale in split}
-    if len(scales) == 1:
-        return Answer([part for part, _ in split], scales.pop())
-    return Answer(parts, "")
+    return Answer([digits for digits, _ in plain], plain[0][1])
+
+
+def _plain(part: str) -> tuple[str, str] | None:
+    """Return a number as sign, digits and decimals, and its scale; None for any other text."""
+    match = _NUMBER.fullmatch(part.translate(_MINUS))
+    if not match:
+        return None
+    before, after, word = match["before"], match["after"], (match["word"] or "").lower()
+    if before.count("-") + before.count("+") > 1 or ("%" in after and word not in ("", "percent")):
+        return None
+    whole, _, decimals = match["digits"].replace(",", "").partition(".")
+    number = f"{whole or 0}.{decimals}" if decimals else whole
+    negative = "-" in before or ("(" in before and ")" in after)
+    if negative and number.strip("0."):
+        number = f"-{number}"
+    return number, "percent" if "%" in after else word
+
+
+def _scaled(parts: list[str]) -> Answer | None:
+    """Return the parts without the scale that all of them end in; None if they do not."""
+    matches = [match for match in map(_SCALE.search, parts) if match]
+    scales = {(match[1] or "percent").lower() for match in matches}
+    if len(matches) < len(parts) or len(scales) > 1 or not all(m.start() for m in matches):
+        return None
+    return Answer([match.string[: match.start()] for match in matches], scales.pop())
 
 
 def clean(content: str) -> str:
@@ -61,16 +128,6 @@ def clean(content: str) -> str:
     content = _ABOUT.sub("", _BRACE.sub("", _WRAPPER.sub("", content)))
     content = _SPACE.sub(" ", _DIGIT_SPACE.sub("", content))
     return " ".join(_ESCAPE.sub(r"\1", content).split())
-
-
-def split_scale(part: str) -> tuple[str, str]:
-    """Return a number without its scale word, and the scale; any other text with ''."""
-    word = _SCALE_WORD.search(part)
-    if word and is_number(part[: word.start()]):
-        return part[: word.start()].rstrip(), word.group(1).lower()
-    if part.endswith("%") and is_number(part):
-        return part, "percent"
-    return part, ""
 
 
 def _last_run(text: str) -> list[str]:
