@@ -111,9 +111,8 @@ _INSTEAD = re.compile(
 # A comma after which another sentence begins.
 _SPLICE = re.compile(
     r",\s+(?:and |so |then )?(?=(?:the|it|they|most|you|try|there|people|some|just|use|he|she|an?"
-    r"|this"
-    r"|these|one|many|go|buy|take|mix|put|get|make)\b)|\sand (?=(?:the (?:best|easiest|usual|most"
-    r"|trick|way)|here|use|try|then)\b)"
+    r"|this|these|one|many|go|buy|take|mix|put|get|make)\b)"
+    r"|\sand (?=(?:the (?:best|easiest|usual|most|trick|way)|here|use|try|then)\b)"
 )
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -176,19 +175,14 @@ def _clauses(line: str) -> Iterator[_Clause]:
         asked = sentence.endswith("?")
         sentence = _ANSWER.sub(r"\1: ", sentence)
         conceded = _CONCESSION.match(sentence)
-        parts = [sentence]
-        if conceded:
-            parts = [conceded[0], sentence[conceded.end() :]]
-        turned = False
-        for number, part in enumerate(parts):
-            for index, piece in enumerate(_TURN.split(part)):
-                turned = turned or bool(number) or bool(index)
-                if index == 0 and _TURN.match(part):
-                    continue
-                for clause in _BREAK.split(piece):
-                    bare = clause.strip(" \"'*_#>.,:!?()")
-                    if len(bare.split()) > 1 or bare in _SINGLE:
-                        yield _Clause(bare, turned, asked)
+        end = conceded.end() if conceded else len(sentence)
+        # What follows "while I understand that, " is as turned as what follows a "but".
+        pieces = [*_TURN.split(sentence[:end]), *_TURN.split(sentence[end:])]
+        for number, piece in enumerate(pieces):
+            for clause in _BREAK.split(piece):
+                bare = clause.strip(" \"'*_#>.,:!?()")
+                if len(bare.split()) > 1 or bare in _SINGLE:
+                    yield _Clause(bare, turned=number > 0, asked=asked)
 
 
 def _does(clause: _Clause) -> str:
