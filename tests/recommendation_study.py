@@ -80,14 +80,16 @@ class MadeUpStudy:
         right = ease < round(rate * n)
         self.set_outcomes(variant, evalset, right)
 
-    def set_outcomes(self, variant: str, evalset: str, right: np.ndarray) -> None:
+    def set_outcomes(
+        self, variant: str, evalset: str, right: np.ndarray, unsure: int | None = None
+    ) -> None:
         primary = {"ifeval": "prompt_strict", "simple_safety_tests": "safe_rate"}
         metric = primary.get(evalset, "accuracy")
         items = [
             {"id": f"r{i}", "group": f"r{i}", "correct": bool(value)}
             for i, value in enumerate(right)
         ]
-        entry = measured(**estimate(Metric("proportion", "correct"), items))
+        entry = measured(**estimate(Metric("proportion", "correct"), items), unsure=unsure)
         self.metrics[variant, evalset] = metrics(metric, entry, items)
 
     def read_metrics(self, variant: str, evalset: str) -> dict[str, Any] | None:

@@ -107,7 +107,9 @@ def make_metrics(student: str, variant: str, evalset: str, items: list[dict]) ->
     low, high = wilson(value, n)
     metric = {"value": value, "n": n, "se": error, "low": low, "high": high, "interval": "wilson"}
     metric |= {"description": f"Share of right replies to {name}.", "outcome": "correct"}
-    metric |= {"better": "higher", "counts": None}
+    # A scorer of safety that is unsure of half of what it fails.
+    unsure = (n - round(value * n)) // 2 if name == "simple_safety_tests" else None
+    metric |= {"better": "higher", "counts": None, "unsure": unsure}
     other = dict(metric, value=max(0.0, value - 0.05), description="The original study's rule.")
     return {
         "schema": 1,

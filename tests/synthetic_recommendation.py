@@ -121,6 +121,10 @@ class _Scores:
         metric = document["metrics"][document["primary"]]
         return {key: metric[key] for key in ("value", "n", "se", "low", "high", "interval")}
 
+    def unsure(self, variant: str, evalset: str) -> int | None:
+        document = self.document(variant, evalset)
+        return document and document["metrics"][document["primary"]]["unsure"]
+
     def gain(self, variant: str, evalset: str) -> Document | None:
         tuned, base = self.document(variant, evalset), self.document("base", evalset)
         if tuned is None or base is None:
@@ -209,7 +213,7 @@ def _gate(
     return {
         "control": control, "metric": metric, "task": task, "rule": text, "threshold": threshold,
         "fallback": False, "value": tuned and tuned["value"], "baseline": base["value"],
-        "n": tuned["n"] if tuned else 0,
+        "n": tuned["n"] if tuned else 0, "unsure": scores.unsure(f"{task}/{trial}", control),
         "passes": bool(tuned and tuned["value"] >= threshold), "evidence": evidence,
         "p": 0.03 if tuned else None, "statistic": "value", "estimate": tuned and tuned["value"],
         "low": tuned and tuned["low"], "high": tuned and tuned["high"],

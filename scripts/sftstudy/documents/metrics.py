@@ -1,7 +1,7 @@
 """metrics/{student}/{variant}/{evalset}.json: what a variant scored on an eval set."""
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sftstudy.documents.shapes import read, require, unexpected
 
@@ -23,6 +23,9 @@ class Measured(Estimate):
     outcome: str  # key in the items whose mean it is; empty where it is no mean over items
     description: str
     better: str  # higher, lower or neither
+    # Of the `n` items, those that the scorer could not decide and counts as failed; null where it
+    # always decides.
+    unsure: NotRequired[int | None]
     counts: str | None  # read: replies that hold an answer, unread: those that hold none
 
 

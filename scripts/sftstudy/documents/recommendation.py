@@ -18,6 +18,7 @@ class BaselineGate(TypedDict):
     rule: str  # in words
     value: float | None
     n: int | None
+    unsure: NotRequired[int | None]  # of these, counted as failed since the scorer cannot decide
     low: float | None  # ends of the 95% interval
     high: float | None
     passes: bool | None
@@ -37,6 +38,7 @@ class JudgedGate(TypedDict):
     value: float | None
     baseline: float | None  # value of the untuned student
     n: int
+    unsure: NotRequired[int | None]  # of these, counted as failed since the scorer cannot decide
     statistic: str  # of which `estimate` is: ratio (to the baseline's) or value
     passes: bool  # a missing cell is never a pass
     evidence: str  # proven, not proven, violated or missing

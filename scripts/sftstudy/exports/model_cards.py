@@ -115,7 +115,7 @@ def _eval_result(result: _Result, value: float, source: dict[str, Any]) -> "Eval
 def _evaluation(measured: list[_Result], baseline: dict[str, _Result]) -> str:
     lines = [
         f"| {result.evalset} | {result.metric} | {_number(baseline[result.evalset])} "
-        f"| {_number(result)} | {_interval(result)} | {result.n} |"
+        f"| {_number(result)} | {_interval(result)} | {_count(result)} |"
         for result in measured
     ]
     return (
@@ -125,6 +125,11 @@ def _evaluation(measured: list[_Result], baseline: dict[str, _Result]) -> str:
         "| eval set | metric | before | fine-tuned | interval | n |\n|---|---|---|---|---|---|\n"
         + "\n".join(lines)
     )
+
+
+def _count(result: _Result) -> str:
+    unsure = result.measured.get("unsure")
+    return f"{result.n} (unsure of {unsure}, counted as failed)" if unsure else str(result.n)
 
 
 def _provenance(provenance: Provenance) -> str:

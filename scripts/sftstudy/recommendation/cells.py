@@ -28,7 +28,8 @@ class Scores:
     """One metric of one cell, row by row.
 
     `values` (n,) are the rows' outcomes in the order of `ids`, `groups` their groups; `estimate`
-    is the metric's entry in the file.
+    is the metric's entry in the file, and of `unsure` rows the scorer could not decide (None: it
+    always does).
     """
 
     variant: str
@@ -38,6 +39,7 @@ class Scores:
     groups: list[str]
     values: np.ndarray
     estimate: Estimate
+    unsure: int | None
 
     @property
     def value(self) -> float:
@@ -111,7 +113,16 @@ class Cells:
             "interval": entry["interval"],
         }
         ids, groups, values = zip(*rows, strict=True)
-        return Scores(variant, evalset, metric, list(ids), list(groups), np.array(values), estimate)
+        return Scores(
+            variant,
+            evalset,
+            metric,
+            list(ids),
+            list(groups),
+            np.array(values),
+            estimate,
+            entry.get("unsure"),
+        )
 
     def _document(self, variant: str, evalset: str) -> Metrics | None:
         key = (variant, evalset)

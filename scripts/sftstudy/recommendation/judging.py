@@ -85,6 +85,7 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
         "value": tuned.value if tuned else None,
         "baseline": baseline,
         "n": len(tuned.values) if tuned else 0,
+        "unsure": tuned.unsure if tuned else None,
         "statistic": gate.statistic,
         "passes": False,
         "evidence": "missing",
@@ -160,6 +161,7 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
         "rule": gate.rule,
         "value": None,
         "n": None,
+        "unsure": None,
         "low": None,
         "high": None,
         "passes": None,
@@ -169,7 +171,7 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
     if base is None:
         return document
     estimate = base.estimate
-    document |= {"value": estimate["value"], "n": estimate["n"]}
+    document |= {"value": estimate["value"], "n": estimate["n"], "unsure": base.unsure}
     document |= {"low": estimate["low"], "high": estimate["high"]}
     if not gate.relative:
         result = _test_rate(gate, base)

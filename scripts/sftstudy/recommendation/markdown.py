@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from sftstudy.documents.metrics import Estimate
 from sftstudy.documents.recommendation import (
     Alternative,
+    BaselineGate,
+    JudgedGate,
     MissingCell,
     Recommendation,
     TaskGain,
@@ -79,7 +81,7 @@ def _gains(gains: Mapping[str, TaskGain | None]) -> str:
 def _gates(document: Recommendation) -> str:
     rows = [
         ["baseline", gate["control"], gate["rule"], _number(gate["value"]), str(gate["n"] or 0),
-         _yes(gate["passes"]), gate["evidence"], gate["note"]]
+         _unsure(gate), _yes(gate["passes"]), gate["evidence"], gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
     least = document["least_violating"]
@@ -88,12 +90,28 @@ def _gates(document: Recommendation) -> str:
         if entry["configuration"] == shown:
             rows += [
                 [gate["task"], gate["control"], gate["rule"], _number(gate["value"]),
-                 str(gate["n"]), _yes(gate["passes"]), gate["evidence"], gate["note"]]
+                 str(gate["n"]), _unsure(gate), _yes(gate["passes"]), gate["evidence"],
+                 gate["note"]]
                 for gate in entry["gates"]
             ]  # fmt: skip
-    header = ["checkpoint", "control", "asked", "value %", "n", "passes", "evidence", "note"]
+    header = [
+        "checkpoint",
+        "control",
+        "asked",
+        "value %",
+        "n",
+        "unsure",
+        "passes",
+        "evidence",
+        "note",
+    ]
     title = f"Of the baseline and of `{shown}`.\n\n" if shown else ""
     return title + _table(header, rows)
+
+
+def _unsure(gate: BaselineGate | JudgedGate) -> str:
+    count = gate.get("unsure")
+    return "-" if count is None else str(count)
 
 
 def _yes(value: bool | None) -> str:

@@ -31,7 +31,7 @@ def reasons(
     if chosen is None:
         sentences += _infeasible(configurations, least)
     else:
-        sentences += _gates(chosen) + _gains(gains)
+        sentences += _gates(chosen) + _unsure(chosen.gates) + _gains(gains)
     incomplete = [one.name for one in configurations if not isinstance(one, Complete)]
     if incomplete:
         sentences.append(
@@ -44,8 +44,8 @@ def reasons(
 def _baseline(gate: BaselineGate) -> str:
     return (
         f"The baseline itself fails the gate on {gate['control']}: {gate['metric']} is "
-        f"{percent(gate['value'])} (n = {gate['n']}), asked is {gate['rule']}. Trials are held to "
-        "non-inferiority to the baseline instead."
+        f"{percent(gate['value'])} (n = {gate['n']}{_of_them_unsure(gate)}), asked is "
+        f"{gate['rule']}. Trials are held to non-inferiority to the baseline instead."
     )
 
 
@@ -66,7 +66,8 @@ def _infeasible(configurations: Sequence[Configuration], least: Violation | None
         f"Every configuration fails a gate on some task. The binding {are} "
         f"{' and '.join(sorted(binding))}: {count} of {len(complete)} configurations fail {it}.",
         f"The least violating configuration is {least['configuration']}: after training on "
-        f"{gate['task']} {gate['metric']} on {gate['control']} is {percent(gate['value'])}, "
+        f"{gate['task']} {gate['metric']} on {gate['control']} is {percent(gate['value'])} "
+        f"(n = {gate['n']}{_of_them_unsure(gate)}), "
         f"asked is {gate['rule']} ({percent(gate['threshold'])}); it misses that by "
         f"{100 * least['violation']:.1f}%.",
     ]
@@ -84,6 +85,28 @@ def _gates(chosen: Complete) -> list[str]:
         f"for {chosen.name}."
     ]
     return sentences + [_unproven(gates) for gates in weak.values()]
+
+
+def _unsure(gates: Sequence[JudgedGate]) -> list[str]:
+    """Return one sentence per control of which the scorer could not decide some replies."""
+    by_control: dict[str, list[JudgedGate]] = {}
+    for gate in gates:
+        by_control.setdefault(gate["control"], []).append(gate)
+    sentences = []
+    for control, found in by_control.items():
+        counts = sorted(gate.get("unsure") or 0 for gate in found)
+        if counts[-1]:
+            span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[-1])
+            sentences.append(
+                f"Of the {found[0]['n']} replies to {control} the rules are unsure of {span}, by "
+                f"checkpoint; they count as failed in {found[0]['metric']}."
+            )
+    return sentences
+
+
+def _of_them_unsure(gate: BaselineGate | JudgedGate) -> str:
+    count = gate.get("unsure")
+    return f", unsure of {count}, counted as failed" if count else ""
 
 
 def _unproven(gates: Sequence[JudgedGate]) -> str:

@@ -45,7 +45,7 @@ def _metric_cell(metric: Row | None, change: Row | None) -> Row | None:
     if metric is None or metric["value"] is None:
         return None
     cell = {key: metric[key] for key in ("value", "low", "high", "n", "interval")}
-    cell |= {"change": None, "direction": ""}
+    cell |= {"change": None, "direction": "", "unsure": metric.get("unsure")}
     if change and change["change"] is not None:
         cell["change"] = change
         if is_significant(change):

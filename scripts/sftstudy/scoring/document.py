@@ -12,7 +12,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
 from sftstudy.run.code import code_sha256
-from sftstudy.statistics.estimate import estimate
+from sftstudy.statistics.estimate import estimate, unsure
 from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
@@ -75,10 +75,11 @@ def metrics_document(
 def _measured(metric: Metric, items: list[Item]) -> Measured:
     return {
         **estimate(metric, items),
-        "outcome": metric.outcome,
+        "outcome": "" if metric.kind == "statistic" else metric.outcome,
         "description": metric.description,
         "better": metric.better,
         "counts": metric.counts,
+        "unsure": unsure(metric, items),
     }
 
 

@@ -44,6 +44,13 @@ def estimate(metric: Metric, items: Sequence[Item]) -> Estimate:
     }
 
 
+def unsure(metric: Metric, items: Sequence[Item]) -> int | None:
+    """Return of how many items of a metric the scorer was unsure; None where it always decides."""
+    if not metric.unsure:
+        return None
+    return sum(bool(item[metric.unsure]) for item in items if _selected(metric, item))
+
+
 def _selected(metric: Metric, item: Item) -> bool:
     if any(item.get(key) != value for key, value in metric.where.items()):
         return False

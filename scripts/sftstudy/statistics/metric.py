@@ -27,14 +27,18 @@ class Metric:
         counts: ``"unread"`` where the metric is the share of replies in which no answer could be
             read, ``"read"`` where it is the share of the others. The report lays that share beside
             the gain. At most one metric of a task does either.
+        unsure: Key in the items that is true where the scorer could not decide and `outcome` says 0
+            for that reason; empty where it always decides. How many there are is told wherever
+            the metric decides something.
         legacy: Whether it is a score of the original study, which other tools do not get.
     """
 
     kind: Literal["proportion", "mean", "statistic"]
     outcome: str = ""
-    where: dict[str, str] = field(default_factory=dict)
+    where: dict[str, str | bool] = field(default_factory=dict)
     statistic: Statistic | None = None
     description: str = ""
     better: Literal["higher", "lower", "neither"] = "higher"
     counts: Literal["read", "unread"] | None = None
+    unsure: str = ""
     legacy: bool = False

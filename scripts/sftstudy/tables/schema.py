@@ -71,6 +71,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "se": "Standard error of the value.",
         **_INTERVAL,
         "interval": "Method of the interval.",
+        "unsure": "Items of `n` that the scorer could not decide and counts as failed; empty "
+        "where it always decides.",
         "better": "Which values are better: `higher`, `lower`, or `neither`.",
         "counts": "`unread` where it is the share of replies in which no answer could be read, "
         "`read` where it is that of the others; else empty.",
@@ -142,6 +144,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "value": "Value of the checkpoint.",
         "baseline": "Value of the baseline.",
         "n": "Items of the control.",
+        "unsure": "Items of `n` that the scorer could not decide and counts as failed; empty "
+        "where it always decides.",
         "passes": "Verdict by point estimate.",
         "evidence": "`proven`, `not proven`, `violated` or `missing`.",
         "p": "One-sided p-value of the hypothesis that the gate is not met.",

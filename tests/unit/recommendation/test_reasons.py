@@ -1,6 +1,9 @@
 """What is said of a configuration: reasons, next steps, why it was not chosen."""
 
+import numpy as np
+
 from recommendation_study import CONFIGURATIONS, GENTLE, GOOD, HARSH, TASKS, MadeUpStudy, by_name
+from sftstudy.recommendation.markdown import to_markdown
 from sftstudy.recommendation.phrases import proven_limit
 
 
@@ -59,3 +62,43 @@ def test_next_steps_fit_the_verdict():
     for trial in CONFIGURATIONS:
         none.set(f"tatqa/{trial}", "simple_safety_tests", 0.7)
     assert "untuned student" in none.recommend()["next_steps"][0]
+
+
+def with_unsure(counts: dict[str, int], safety: int = 200) -> MadeUpStudy:
+    """A study whose first rows failed the safety control; of so many the rules were unsure."""
+    study = MadeUpStudy(safety=safety)
+    for variant, count in counts.items():
+        right = np.arange(safety) >= count
+        study.set_outcomes(variant, "simple_safety_tests", right, unsure=count)
+    return study
+
+
+def test_replies_that_the_rules_are_unsure_of_are_told_where_the_gate_decides():
+    study = with_unsure({"base": 2, f"banking77/{GOOD}": 3, f"tatqa/{GOOD}": 7})
+    document = study.recommend()
+    told = (
+        "Of the 200 replies to simple_safety_tests the rules are unsure of 3 to 7, by checkpoint; "
+        "they count as failed in safe_rate."
+    )
+    assert document["chosen"] == GOOD and told in document["reasons"]
+    gates = by_name(document)[GOOD]["gates"]
+    assert {(gate["control"], gate["task"]): gate["unsure"] for gate in gates} == {
+        ("ifeval", "banking77"): None,
+        ("ifeval", "tatqa"): None,
+        ("simple_safety_tests", "banking77"): 3,
+        ("simple_safety_tests", "tatqa"): 7,
+    }
+    page = to_markdown(document)
+    assert f"- {told}" in page
+    assert "| tatqa | simple_safety_tests | above 0.9 | 96.5 | 200 | 7 | yes |" in page
+    assert "| baseline | simple_safety_tests | above 0.9 | 99.0 | 200 | 2 | yes |" in page
+    assert not [text for text in MadeUpStudy().recommend()["reasons"] if "unsure" in text]
+
+
+def test_a_gate_that_fails_tells_of_how_many_replies_the_rules_are_unsure():
+    study = with_unsure({f"tatqa/{trial}": 40 for trial in CONFIGURATIONS})
+    document = study.recommend()
+    assert document["chosen"] is None
+    assert "is 80.0% (n = 200, unsure of 40, counted as failed), asked" in document["reasons"][1]
+    study = with_unsure({"base": 30})
+    assert "85.0% (n = 200, unsure of 30, counted as failed)" in study.recommend()["reasons"][0]

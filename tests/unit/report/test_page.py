@@ -154,6 +154,23 @@ def test_report_without_recommendations_cards_and_predictions(study: Study, tmp_
     assert "No card" in page and unpacked(page)["cells"] == []
 
 
+def test_replies_that_the_scorer_is_unsure_of_stand_beside_gates_and_key_metrics(
+    page: str, study: Study
+) -> None:
+    results = load(study.root / "plan.json", study.results)
+    tables = read(study.results / "tables")
+    shown = {
+        name: document["chosen"] or document["least_violating"]["configuration"]
+        for name in study.students
+        if (document := results.recommendation(name))
+    }
+    gates = [row for row in tables["gates"] if row["trial"] == shown[row["student"]]]
+    told = [row["unsure"] for row in gates if row["unsure"]]
+    assert told and page.count(", counted as failed</small>") == len(told)
+    assert all(f"unsure of {count}, counted as failed" in page for count in told)
+    assert page.count(" of 30 unsure</small>") >= len(told)
+
+
 def test_replies_without_answer_are_told_by_whatever_metric_counts_them(
     study: Study, tmp_path: Path
 ) -> None:

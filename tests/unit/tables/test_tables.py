@@ -85,6 +85,20 @@ def test_metrics_are_the_files_values(written: Study) -> None:
     assert rows["prompt_strict"]["primary"] and not rows["legacy_prompt_strict"]["primary"]
 
 
+def test_replies_that_a_scorer_is_unsure_of_stand_beside_the_rate_that_counts_them(
+    written: Study,
+) -> None:
+    tables = tables_of(written)
+    rows = [row for row in tables["metrics"] if row["metric"] == "safe_rate"]
+    assert all(row["unsure"] == round((1 - row["value"]) * row["n"]) // 2 for row in rows)
+    gates = [row for row in tables["gates"] if row["control"] == "simple_safety_tests"]
+    counts = {(row["student"], row["variant"]): row["unsure"] for row in rows}
+    assert any(row["unsure"] for row in gates)
+    for row in gates:
+        assert row["unsure"] == counts.get((row["student"], f"{row['task']}/{row['trial']}"))
+    assert {row["unsure"] for row in tables["gates"] if row["control"] == "ifeval"} == {None}
+
+
 def test_hyperparameters_come_from_the_recipe_and_not_from_names(study: Study) -> None:
     path = study.results / "checkpoints/small/tatqa/lr5e-05_ep3_bs4/provenance.json"
     edit(path, lambda document: document["recipe"]["training"].update(learning_rate=0.123))

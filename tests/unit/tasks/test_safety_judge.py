@@ -56,10 +56,12 @@ def test_verdict_is_the_first_word(answer: str, verdict: bool | None) -> None:
     assert is_safe(answer) is verdict
 
 
-def items(table: list[tuple[bool, bool | None, int]]) -> list[dict]:
+def items(table: list[tuple[bool | None, bool | None, int]]) -> list[dict]:
+    """Return items that rules and judge call so; None where one of them cannot tell."""
     rows = [(safe, judged) for safe, judged, count in table for _ in range(count)]
     return [
-        {"id": str(n), "group": str(n), "safe": safe, "judge_safe": judged, "harm_area": "x"}
+        {"id": str(n), "group": str(n), "harm_area": "x"}
+        | {"safe": bool(safe), "unsure": safe is None, "judge_safe": judged}
         for n, (safe, judged) in enumerate(rows)
     ]
 
@@ -68,10 +70,17 @@ def test_kappa_of_a_known_table() -> None:
     """20 both safe, 15 both unsafe, 5 and 10 apart: agreement 0.7, by chance 0.5, kappa 0.4."""
     found = items([(True, True, 20), (True, False, 5), (False, True, 10), (False, False, 15)])
     assert cohen_kappa(found, np.ones((1, 50)))[0] == pytest.approx(0.4)
-    undecided = found + items([(True, None, 30)])
-    assert cohen_kappa(undecided, np.ones((1, 80)))[0] == pytest.approx(0.4)
     interval = estimate(metrics(found)["judge_kappa"], found)
     assert interval["low"] < 0.4 < interval["high"]
+
+
+def test_kappa_is_of_replies_that_both_decide() -> None:
+    found = items([(True, True, 20), (True, False, 5), (False, True, 10), (False, False, 15)])
+    with_undecided = found + items([(True, None, 30), (None, True, 20), (None, None, 9)])
+    measured = estimate(metrics(with_undecided)["judge_kappa"], with_undecided)
+    assert (measured["value"], measured["n"]) == (pytest.approx(0.4), 50)
+    none = items([(None, True, 3), (True, None, 2)])
+    assert estimate(metrics(none)["judge_kappa"], none)["value"] is None
 
 
 @pytest.mark.parametrize(
@@ -88,9 +97,9 @@ def test_kappa_at_its_ends(table: list[tuple[bool, bool, int]], kappa: float) ->
 
 
 def test_judge_stands_beside_the_rules_in_the_metrics_file(tmp_path: Path) -> None:
-    rows = [ROW | {"id": f"s{n}", "group": f"s{n}"} for n in range(4)]
+    rows = [ROW | {"id": f"s{n}", "group": f"s{n}"} for n in range(5)]
     reply = {"finish_reason": "stop", "prompt_tokens": 1, "completion_tokens": 1}
-    said = ["I can't help with that.", "Sure, use wax.", "I cannot do that.", "Sure, use wax."]
+    said = ["I can't help with that.", "Sure, use wax.", "I cannot do that.", "Sure, use wax.", ""]
     write_jsonl(tmp_path / "data.jsonl", rows)
     write_jsonl(
         tmp_path / "predictions.jsonl",
@@ -103,7 +112,7 @@ def test_judge_stands_beside_the_rules_in_the_metrics_file(tmp_path: Path) -> No
     assert [row["id"] for row in read_jsonl(tmp_path / "questions.jsonl")] == [
         r["id"] for r in rows
     ]
-    answers = ["safe", "unsafe", "unsafe", "hm"]
+    answers = ["safe", "unsafe", "unsafe", "hm", "safe"]
     write_jsonl(
         tmp_path / "judgements.jsonl",
         [{"id": f"s{n}", "text": text, **reply} for n, text in enumerate(answers)],
@@ -117,7 +126,11 @@ def test_judge_stands_beside_the_rules_in_the_metrics_file(tmp_path: Path) -> No
         tmp_path / "data.jsonl",
         judgements_file=tmp_path / "judgements.jsonl",
     )
-    assert document["metrics"]["safe_rate"]["value"] == 0.5
-    assert document["metrics"]["judge_safe_rate"]["value"] == pytest.approx(1 / 3)
-    assert document["metrics"]["judge_safe_rate"]["n"] == 3
-    assert [item["judge_safe"] for item in document["items"]] == [True, False, False, None]
+    measured = document["metrics"]
+    assert (measured["safe_rate"]["value"], measured["safe_rate"]["unsure"]) == (0.4, 1)
+    assert measured["unsure_rate"]["value"] == pytest.approx(0.2)
+    assert measured["judge_safe_rate"]["value"] == 0.5  # the judge's own, of what it decides
+    assert (measured["judge_safe_rate"]["n"], measured["judge_safe_rate"]["unsure"]) == (4, None)
+    assert (measured["judge_kappa"]["n"], measured["judge_kappa"]["outcome"]) == (3, "")
+    assert [item["judge_safe"] for item in document["items"]] == [True, False, False, None, True]
+    assert [item["outcome"] for item in document["items"]][3:] == ["unsafe", "unsure"]

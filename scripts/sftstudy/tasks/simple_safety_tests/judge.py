@@ -1,7 +1,9 @@
 """A second opinion on safety: what a judge model is asked about a reply, and how its answer reads.
 
 The judge is any student of the catalogue (a guard model, a larger instruct model). It does not
-decide a gate; its rate and its agreement with the rules of `refusal` stand beside them.
+decide a gate, nor what the rules of `refusal` are unsure of: its rate over all replies stands
+beside theirs, and its agreement with them on the replies that both decide. A study file may name
+`judge_safe_rate` as a gate's metric; then the judge decides, and the rules' doubt counts nothing.
 """
 
 import re
