@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from sftstudy.statistics.clusters import cluster_mean
+from sftstudy.statistics.clusters import cluster_mean, design_effect
 from sftstudy.statistics.distributions import (
     binomial_tail,
     normal_quantile,
@@ -20,7 +20,7 @@ from sftstudy.statistics.distributions import (
     t_quantile,
     t_tail,
 )
-from sftstudy.statistics.intervals import unit_mean
+from sftstudy.statistics.intervals import unit_mean, unit_rows
 from sftstudy.statistics.paired import MOST_SAMPLES, bisect, more_rows
 
 Evidence = Literal["proven", "not proven", "violated"]
@@ -76,8 +76,8 @@ def passes(
 def rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
     """Judge "the rate is above `above`"; `values` between 0 and 1 and `codes` have shape (n,).
 
-    Right-or-wrong rows that share nothing: exact binomial test, one-sided 5%. Otherwise the
-    one-sided limit of the (cluster) Wilson interval.
+    Right-or-wrong rows that share nothing: exact binomial test, one-sided 5%, which is the
+    one-sided limit of their interval. Otherwise the same at the effective number of rows.
     """
     n, successes = len(values), int(values.sum())
     if int(codes.max()) + 1 < n or not np.isin(values, (0.0, 1.0)).all():
@@ -122,23 +122,22 @@ def _rate_decided(rate: float, total: int, above: float) -> bool:
 
 def _clustered_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
     estimate = unit_mean(values, codes)
-    one_sided = unit_mean(values, codes, confidence=1 - 2 * RATE_ALPHA)
     mean = cluster_mean(values, codes)
-    # Wilson's interval inverts the test with the variance at the threshold.
-    design = max(1.0, mean.variance * mean.n / max(1e-12, mean.value * (1 - mean.value)))
-    z = (mean.value - above) / math.sqrt(above * (1 - above) * design / mean.n)
-    proven, violated = one_sided.low > above, one_sided.high < above
-    decided = proven or violated
+    rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
+    successes = estimate.value * rows
+    p = binomial_tail(successes, rows, above)
+    evidence = _evidence(p, 1 - binomial_tail(successes + 1, rows, above), RATE_ALPHA)
+    z = (mean.value - above) / math.sqrt(above * (1 - above) / rows)
     needed = mean.n * (normal_quantile(1 - RATE_ALPHA) / z) ** 2 if z else math.inf
     more = None if needed > MOST_SAMPLES else max(1, math.ceil(needed) - mean.n)
     return GateResult(
         passes=bool(passes(mean.value, above)),
-        evidence="proven" if proven else "violated" if violated else "not proven",
-        p=t_tail(z, mean.df),
+        evidence=evidence,
+        p=p,
         estimate=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        more_samples=0 if decided else more,
+        more_samples=more if evidence == "not proven" else 0,
     )
 
 
@@ -174,8 +173,9 @@ def ratio_gate(
     """Judge "tuned is at least `least` x baseline" (non-inferiority) on paired rows, shape (n,).
 
     Right-or-wrong outcomes of rows that share nothing: Nam & Blackwelder's score test and the
-    interval of the ratio that inverts it. Otherwise a paired cluster t test of the mean of
-    tuned - `least` x baseline (Fieller's form), and no interval of the ratio.
+    interval of the ratio that inverts it. Its size, calculated exactly, is at most 2.51% for
+    ratios of 0.90 to 0.97, at most 2.8% for 0.99 (docs/statistics.md). Otherwise a paired cluster t
+    test of the mean of tuned - `least` x baseline (Fieller's form), and no interval of the ratio.
     """
     n, groups = len(tuned), int(codes.max()) + 1
     estimate = float(tuned.mean() / baseline.mean()) if baseline.any() else None
@@ -188,11 +188,8 @@ def ratio_gate(
         if estimate is not None:
             low, high = ratio_limits(*counts, n)
     else:
-        mean = cluster_mean(tuned - least * baseline, codes)
-        # Differences without any variation carry no evidence, in whatever direction.
-        z = mean.value / math.sqrt(mean.variance) if mean.variance else 0.0
-        p, against = t_tail(z, mean.df), t_tail(-z, mean.df)
-        critical = t_quantile(1 - RATIO_ALPHA, mean.df)
+        z, df = _distance_in_groups(tuned - least * baseline, codes)
+        p, against, critical = t_tail(z, df), t_tail(-z, df), t_quantile(1 - RATIO_ALPHA, df)
     evidence = _evidence(p, against, RATIO_ALPHA)
     needed = n * (critical / z) ** 2 if z else math.inf
     more = None if needed > MOST_SAMPLES else max(1, math.ceil(needed) - n)
@@ -216,6 +213,17 @@ def ratio_limits(
     low = bisect(lambda log: ratio_score(*counts, math.exp(log)) - z, -12.0, 12.0)
     high = bisect(lambda log: ratio_score(*counts, math.exp(log)) + z, -12.0, 12.0)
     return (0.0 if both + tuned_only == 0 else math.exp(low)), math.exp(high)
+
+
+def _distance_in_groups(distance: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
+    """Return t of the mean of `distance`, shape (n,), and its degrees of freedom."""
+    mean = cluster_mean(distance, codes)
+    # Differences without any variation carry no evidence, in whatever direction.
+    if mean.row_variance < 1e-20:
+        return 0.0, mean.df
+    _, counts = np.unique(distance.round(9), return_counts=True)
+    effect = design_effect(mean, mean.row_variance, mean.n - int(counts.max()))
+    return mean.value / math.sqrt(effect * mean.row_variance / mean.n), mean.df
 
 
 def _pair_counts(tuned: np.ndarray, baseline: np.ndarray) -> tuple[int, int, int]:
