@@ -66,9 +66,9 @@ def cluster_mean(values: np.ndarray, codes: np.ndarray) -> ClusterMean:
         without = (totals.sum() - totals) / (n - sizes)
         variance = float((groups - 1) / groups * np.square(without - mean).sum())
     # Sums in floating point leave dust where every row is the same.
-    if variance < 1e-20 * max(1.0, mean * mean):
-        variance = 0.0
-    return ClusterMean(mean, variance, df, n, groups, effective, float(values.var()))
+    dust = 1e-20 * max(1.0, mean * mean)
+    variance, row_variance = (0.0 if x < dust else x for x in (variance, float(values.var())))
+    return ClusterMean(mean, variance, df, n, groups, effective, row_variance)
 
 
 def design_effect(mean: ClusterMean, spread: float, rare: float) -> float:
