@@ -59,7 +59,7 @@ def provenance(training: dict[str, Any] | None = None, **keys: Any) -> dict[str,
 
 def measured(value: float | None = 0.5, **keys: Any) -> dict[str, Any]:
     """One metric of a metrics file."""
-    made = {"value": value, "n": 80, "se": 0.05, "low": 0.25, "high": 0.75, "interval": "wilson"}
+    made = {"value": value, "n": 80, "se": 0.05, "low": 0.25, "high": 0.75, "interval": "made"}
     made |= {"outcome": "correct", "description": "made", "better": "higher", "counts": None}
     return made | keys
 

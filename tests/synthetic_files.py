@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from made_documents import lengths, source
+from sftstudy.statistics.distributions import binomial_limits
 
 PRIMARY = {
     "banking77": "accuracy",
@@ -104,8 +105,9 @@ def make_metrics(student: str, variant: str, evalset: str, items: list[dict]) ->
     n = len(items)
     value = sum(item["correct"] for item in items) / n
     error = math.sqrt(value * (1 - value) / n)
-    low, high = wilson(value, n)
-    metric = {"value": value, "n": n, "se": error, "low": low, "high": high, "interval": "wilson"}
+    low, high = binomial_limits(value, n, 0.95)
+    metric = {"value": value, "n": n, "se": error, "low": low, "high": high}
+    metric |= {"interval": "clopper-pearson"}
     metric |= {"description": f"Share of right replies to {name}.", "outcome": "correct"}
     # A scorer of safety that is unsure of half of what it fails.
     unsure = (n - round(value * n)) // 2 if name == "simple_safety_tests" else None
@@ -129,10 +131,3 @@ def make_metrics(student: str, variant: str, evalset: str, items: list[dict]) ->
         "predictions_sha256": "01" * 32,
         "code_sha256": "23" * 32,
     }
-
-
-def wilson(value: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95% Wilson interval of a proportion (Wilson 1927)."""
-    centre = (value + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -4,10 +4,13 @@ Rows of one group resemble each other, so the group is what was sampled. Indepen
 special case of one row per group, and every formula here reduces to the textbook one for them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from sftstudy.statistics.distributions import normal_quantile, normal_tail, t_quantile, t_tail
 
 
 def group_codes(groups: Sequence[str]) -> np.ndarray:
@@ -28,6 +31,7 @@ class ClusterMean:
         groups: Groups.
         independent_rows: What n would be for as many rows that share nothing, if rows of one
             group were copies of each other: Kish's effective number of groups.
+        row_variance: Variance of a single row.
     """
 
     value: float
@@ -36,6 +40,7 @@ class ClusterMean:
     n: int
     groups: int
     independent_rows: float
+    row_variance: float
 
 
 def cluster_mean(values: np.ndarray, codes: np.ndarray) -> ClusterMean:
@@ -61,6 +66,63 @@ def cluster_mean(values: np.ndarray, codes: np.ndarray) -> ClusterMean:
         without = (totals.sum() - totals) / (n - sizes)
         variance = float((groups - 1) / groups * np.square(without - mean).sum())
     # Sums in floating point leave dust where every row is the same.
-    if variance < 1e-20 * max(1.0, mean * mean):
-        variance = 0.0
-    return ClusterMean(mean, variance, df, n, groups, effective)
+    dust = 1e-20 * max(1.0, mean * mean)
+    variance, row_variance = (0.0 if x < dust else x for x in (variance, float(values.var())))
+    return ClusterMean(mean, variance, df, n, groups, effective, row_variance)
+
+
+def design_effect(mean: ClusterMean, spread: float, rare: float) -> float:
+    """Return by which factor groups make `mean` more variable than `mean.n` rows on their own.
+
+    `spread` is the variance of a row on its own, `rare` the number of rows whose outcome is not the
+    commonest one. The estimate rests on those: of few groups that happen to agree on all but a
+    handful of rows, the jackknife sees next to no variance. One row more is therefore counted as
+    rare, with the largest effect that there can be, that of a group whose rows are copies. This
+    weight is ours; docs/statistics.md has what it does to the coverage, and what it costs.
+    """
+    largest = mean.n / mean.independent_rows
+    if mean.groups == 1 or spread == 0:
+        return largest
+    return (rare * mean.n * mean.variance / spread + largest) / (rare + 1)
+
+
+@dataclass(frozen=True)
+class EffectiveRows:
+    """How many rows that share nothing would tell as much as rows in groups do.
+
+    Korn & Graubard (1998): n over the design effect, times (z/t)^2 for the few degrees of freedom
+    of that effect; no more than there are rows, and no fewer than if groups were rows.
+    """
+
+    estimated: float
+    df: float
+    least: float
+    most: float
+
+    def at(self, confidence: float) -> float:
+        """Return the number of rows for an interval of that confidence."""
+        level = (1 + confidence) / 2
+        ratio = normal_quantile(level) / t_quantile(level, self.df)
+        return min(max(self.estimated * ratio * ratio, self.least), self.most)
+
+    def p_value(self, score: float) -> float:
+        """Return the two-sided p of a score that is `score` for one row and grows with their root.
+
+        It is at most 1 - confidence exactly where the score at that many rows is significant.
+        """
+        few, many = (2 * normal_tail(abs(score) * math.sqrt(n)) for n in (self.least, self.most))
+        estimated = 2 * t_tail(abs(score) * math.sqrt(self.estimated), self.df)
+        return min(1.0, few, max(many, estimated))
+
+
+def effective_rows(mean: ClusterMean, spread: float, rare: float) -> EffectiveRows:
+    """Return the effective rows of a mean of bounded outcomes; see `design_effect`.
+
+    `spread` is the largest variance that rows with this mean can have, p(1-p) of a proportion:
+    partial credit varies less, and is worth more rows.
+    """
+    least = mean.independent_rows
+    if mean.groups == 1 or mean.row_variance == 0 or spread <= 0:
+        return EffectiveRows(least, mean.df, least, least)
+    most = max(float(mean.n), mean.n * spread / mean.row_variance)
+    return EffectiveRows(mean.n / design_effect(mean, spread, rare), mean.df, least, most)

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sftstudy.statistics.clusters import ClusterMean, cluster_mean
-from sftstudy.statistics.distributions import CONFIDENCE, normal_quantile, t_quantile
+from sftstudy.statistics.clusters import ClusterMean, cluster_mean, effective_rows
+from sftstudy.statistics.distributions import (
+    CONFIDENCE,
+    binomial_limits,
+    normal_quantile,
+    t_quantile,
+)
 from sftstudy.statistics.resampling import leave_one_out_weights, row_weights
 
 RESAMPLES = 2_000  # the error of a bootstrap standard error is then 1.6% of it
@@ -28,56 +33,38 @@ class Estimate:
     interval: str
 
 
-def wilson(proportion: float, n: float, z: float | None = None) -> tuple[float, float]:
-    """Return the limits of Wilson's score interval for a proportion of `n` rows.
-
-    `n` may be fractional (an effective number of rows). Wilson (1927); Newcombe (1998), method 3.
-    """
-    z = normal_quantile((1 + CONFIDENCE) / 2) if z is None else z
-    centre = proportion + z * z / (2 * n)
-    reach = z * math.sqrt(proportion * (1 - proportion) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    # At 0 and 1 one limit is the proportion itself; rounding must not push it past.
-    return (
-        min(proportion, max(0.0, (centre - reach) / scale)),
-        max(proportion, min(1.0, (centre + reach) / scale)),
-    )
-
-
 def unit_mean(values: np.ndarray, codes: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
     """Estimate the mean of outcomes between 0 and 1; `values` and `codes` have shape (n,), n >= 1.
 
-    Right-or-wrong outcomes of rows that share nothing: Wilson's interval. Otherwise Wilson's
-    interval at the effective number of rows m(1-m)/variance, reduced by (z/t)^2 for the few
-    degrees of freedom of the variance (Korn & Graubard 1998; Franco, Little, Louis & Slud 2019).
-    A sample without variation is counted as one row per (effective) group, since outcomes between
-    0 and 1 vary at most as right-or-wrong ones do.
+    Right-or-wrong outcomes of rows that share nothing: the exact interval of Clopper & Pearson
+    (1934). It holds every rate at least as often as it says, which none of the shorter ones does
+    that are wide on average only (Brown, Cai & DasGupta 2001), and each of its ends is a one-sided
+    exact test, as the gates use it; Blaker's (2000) is shorter, but its ends are not.
+    Otherwise the same at the number of `unit_rows` (Korn & Graubard 1998; Parker et al. 2017), with
+    one row per (effective) group where all rows agree.
     """
     mean = cluster_mean(values, codes)
-    z = normal_quantile((1 + confidence) / 2)
-    value = min(1.0, max(0.0, mean.value))
     binary = bool(np.isin(values, (0.0, 1.0)).all())
-    spread = value * (1 - value)
+    value = min(1.0, max(0.0, mean.value))
     if binary and mean.groups == mean.n:
-        effective, method = float(mean.n), "wilson"
-        se = math.sqrt(spread / mean.n)
+        rows, method = float(mean.n), "clopper-pearson"
+        se = math.sqrt(value * (1 - value) / mean.n)
     else:
-        effective, method = _effective_rows(mean, spread, confidence), "cluster wilson"
+        rows, method = unit_rows(mean, confidence), "cluster clopper-pearson"
         if mean.groups == mean.n:
-            method = "wilson, effective n"
+            method = "clopper-pearson, effective n"
         se = math.sqrt(mean.variance)
-    low, high = wilson(value, effective, z)
+    low, high = binomial_limits(value, rows, confidence)
     if se == 0:
-        se = (high - low) / (2 * z)
+        se = (high - low) / (2 * normal_quantile((1 + confidence) / 2))
     return Estimate(value, se, low, high, method)
 
 
-def _effective_rows(mean: ClusterMean, spread: float, confidence: float) -> float:
-    if mean.variance == 0 or spread == 0:
-        return mean.independent_rows
-    level = (1 + confidence) / 2
-    ratio = normal_quantile(level) / t_quantile(level, mean.df)
-    return max(spread / mean.variance * ratio * ratio, 0.1)
+def unit_rows(mean: ClusterMean, confidence: float) -> float:
+    """Return the effective number of rows of a mean of outcomes between 0 and 1."""
+    value = min(1.0, max(0.0, mean.value))
+    rare = mean.n * min(value, 1 - value)
+    return effective_rows(mean, value * (1 - value), rare).at(confidence)
 
 
 def real_mean(values: np.ndarray, codes: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
@@ -124,9 +111,9 @@ def statistic(
     if se < 1e-12 or (unit and value in (0.0, 1.0)):
         if not unit:
             return Estimate(value, 0.0, value, value, "no variation seen")
-        low, high = wilson(value, design.independent_rows)
+        low, high = binomial_limits(value, design.independent_rows, CONFIDENCE)
         se = (high - low) / (2 * normal_quantile((1 + CONFIDENCE) / 2))
-        return Estimate(value, se, low, high, "cluster wilson")
+        return Estimate(value, se, low, high, "cluster clopper-pearson")
     reach = t_quantile((1 + CONFIDENCE) / 2, design.df) * se
     if not unit:
         return Estimate(value, se, value - reach, value + reach, method)

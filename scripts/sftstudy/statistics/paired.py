@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sftstudy.statistics.clusters import cluster_mean
+from sftstudy.statistics.clusters import ClusterMean, cluster_mean, effective_rows
 from sftstudy.statistics.distributions import (
     CONFIDENCE,
     binomial_tail,
@@ -52,9 +52,12 @@ def mcnemar_exact(wins: int, losses: int) -> float:
 
 
 def difference_limits(
-    wins: int, losses: int, n: int, confidence: float = CONFIDENCE
+    wins: float, losses: float, n: float, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Return the score limits of a difference of paired proportions. Tango (1998), section 3."""
+    """Return the score limits of a difference of paired proportions. Tango (1998), section 3.
+
+    Counts may be fractional, those of effective pairs.
+    """
     z = normal_quantile((1 + confidence) / 2)
 
     def score(delta: float) -> float:
@@ -84,9 +87,10 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
     """Compare two students on the same rows; arrays of shape (n,), `codes` the rows' groups.
 
     Right-or-wrong outcomes of rows that share nothing: McNemar's exact test and Tango's score
-    interval. Otherwise the paired cluster t of `cluster_mean` on the rows' differences. Where all
-    differences are equal they carry no estimate of their variance: p is 1 and the interval is
-    that of n pairs of which one more had differed.
+    interval. Other outcomes between 0 and 1 of rows in groups: that interval at the effective
+    number of pairs, and the score test that it inverts. Whatever else: paired (cluster) t of
+    `cluster_mean` on the rows' differences; where those are all equal they carry no estimate of
+    their variance: p is 1 and the interval is that of n pairs of which one more had differed.
     """
     n, groups = len(tuned), int(codes.max()) + 1
     difference = tuned - baseline
@@ -101,6 +105,10 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
         p = mcnemar_exact(wins, losses)
         return Gain(value, n, groups, se, low, high, "tango", EXACT, p, *counts)
     mean = cluster_mean(difference, codes)
+    if groups < n and np.abs(difference).max() <= 1:
+        se, low, high, p = _score_in_groups(difference, mean)
+        interval, test = "cluster tango", "paired cluster score"
+        return Gain(value, n, groups, se, low, high, interval, test, p, *counts)
     if mean.variance == 0:
         se = 1 / (groups + 1)
         reach = min(1.0, t_quantile((1 + CONFIDENCE) / 2, mean.df) * se)
@@ -113,6 +121,25 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
     p = min(1.0, 2 * t_tail(abs(value) / se, mean.df))
     name = "paired t" if groups == n else "paired cluster t"
     return Gain(value, n, groups, se, value - reach, value + reach, name, name, p, *counts)
+
+
+def _score_in_groups(
+    difference: np.ndarray, mean: ClusterMean
+) -> tuple[float, float, float, float]:
+    """Return standard error, limits and p of differences between -1 and 1, shape (n,), in groups.
+
+    A difference of 0.3 counts as 0.3 of a pair won, and the effective number of pairs makes up for
+    what such pairs vary less.
+    """
+    won = float(difference.clip(min=0).mean())
+    lost = float((-difference).clip(min=0).mean())
+    rare = mean.n * (1 - max(won, lost, 1 - won - lost))
+    rows = effective_rows(mean, won + lost - mean.value**2, rare)
+    pairs = rows.at(CONFIDENCE)
+    low, high = difference_limits(won * pairs, lost * pairs, pairs)
+    p = rows.p_value(mean.value / math.sqrt(won + lost)) if won + lost > 0 else 1.0
+    se = math.sqrt(mean.variance) or (high - low) / (2 * normal_quantile((1 + CONFIDENCE) / 2))
+    return se, low, high, p
 
 
 def mean_of_gains(gains: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
@@ -140,8 +167,8 @@ def more_pairs(gain: Gain, alpha: float = ALPHA) -> int | None:
     if gain.test == EXACT and gain.wins is not None and gain.losses is not None:
         pairs = (gain.wins, gain.losses)
         return more_rows(gain.n, lambda rows: _scaled_mcnemar(*pairs, gain.n, rows) <= alpha)
-    z = abs(gain.value) / gain.se
-    needed = gain.n * (normal_quantile(1 - alpha / 2) / z) ** 2
+    z = normal_quantile(1 - gain.p / 2)
+    needed = gain.n * (normal_quantile(1 - alpha / 2) / z) ** 2 if z > 0 else math.inf
     return max(1, math.ceil(needed) - gain.n) if needed <= MOST_SAMPLES else None
 
 

@@ -1,13 +1,17 @@
 """Gates against known results, and the one rule by which they pass."""
 
+import functools
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
+from group_outcomes import draw
 from paired_outcomes import outcomes
+from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.gates import (
     passes,
     proven_from,
@@ -16,6 +20,7 @@ from sftstudy.statistics.gates import (
     ratio_limits,
     ratio_score,
 )
+from sftstudy.statistics.intervals import unit_mean
 from sftstudy.statistics.resampling import bootstrap_means
 
 TENTHS = np.repeat([1.0, 0.0], [9, 1])  # a group of ten rows, nine of them right
@@ -146,6 +151,63 @@ def test_ratio_gate_errs_rarely_at_the_margin():
     assert np.mean(proven) < 0.031  # 2.5% and two standard errors
 
 
+@functools.cache
+def proven_tables(n: int, ratio: float) -> np.ndarray:
+    """Return the tables that prove `ratio`: both, tuned only, baseline only, neither; (N, 4)."""
+    tables = [
+        (both, tuned, base, n - both - tuned - base)
+        for both in range(n + 1)
+        for tuned in range(n + 1 - both)
+        for base in range(n + 1 - both - tuned)
+        if ratio_score(both, tuned, base, n, ratio) >= 1.959964
+    ]
+    return np.array(tables)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "baseline", "baseline_only", "size"),
+    [
+        (0.95, 0.5, 0.3, 0.0250),
+        (0.95, 0.9, 0.1, 0.0223),
+        (0.95, 0.9, 0.05, 0.0129),
+        (0.95, 0.3, 0.02, 0.0037),
+        (0.99, 0.3, 0.05, 0.0277),
+    ],
+)
+def test_size_of_the_ratio_gate_is_what_the_docs_say(ratio, baseline, baseline_only, size):
+    """Exact: the chance of every table of 100 pairs that is called proven at a true `ratio`."""
+    chances = [baseline - baseline_only, ratio * baseline - baseline + baseline_only, baseline_only]
+    chances = [*chances, 1 - sum(chances)]
+    chance = stats.multinomial.pmf(proven_tables(100, ratio), 100, chances)
+    assert chance.sum() == pytest.approx(size, abs=5e-5)
+
+
+@pytest.mark.parametrize(("baseline", "within"), [(0.7, 0.1), (0.98, 0.3)])
+def test_ratio_gate_of_groups_errs_rarely_at_the_margin(baseline, within):
+    """Losses alone, in 13 databases: the t test called 15 and 24% of such eval sets proven."""
+    generator = np.random.default_rng(0)
+    lost = 0.05 * baseline
+    proven = 0
+    for _ in range(300):
+        values, codes = draw([baseline - lost, lost, 1 - baseline], within, generator)
+        result = ratio_gate(values[:, 0], values[:, 0] + values[:, 1], codes, 0.95)
+        proven += result.evidence == "proven"
+        assert (result.evidence == "proven") == (result.low >= 0.95)
+    assert proven / 300 < 0.07
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=11, max_size=80))
+def test_evidence_and_interval_of_a_rate_in_groups_say_the_same(rows):
+    values = np.array([float(value) for value, _ in rows])
+    codes = group_codes([str(group) for _, group in rows])
+    result = rate_gate(values, codes, 0.6)
+    low, high = (getattr(unit_mean(values, codes, 0.9), end) for end in ("low", "high"))
+    if abs(result.p - 0.05) > 1e-9:
+        expected = "proven" if low > 0.6 else "violated" if high < 0.6 else "not proven"
+        assert result.evidence == expected
+        assert (result.p < 0.05) == (result.evidence == "proven")
+
+
 def test_ratio_gate_of_a_baseline_of_zero_has_no_ratio():
     result = ratio_gate(*outcomes(0, 5, 0, 20), 0.95)
     assert result.estimate is None and result.low is None
@@ -154,4 +216,5 @@ def test_ratio_gate_of_a_baseline_of_zero_has_no_ratio():
 def test_ratio_gate_of_groups():
     tuned, baseline, _ = outcomes(60, 10, 8, 22)
     result = ratio_gate(tuned, baseline, np.repeat(np.arange(10), 10), 0.95)
-    assert result.evidence in ("proven", "not proven") and result.p < 0.5
+    assert result.evidence == "not proven" and result.p < 0.5
+    assert result.low < 0.95 < result.estimate < result.high and result.more_samples > 0

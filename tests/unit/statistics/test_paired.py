@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from group_outcomes import TRUTHS, draw
 from paired_outcomes import outcomes
+from sftstudy.statistics.clusters import cluster_mean, effective_rows
 from sftstudy.statistics.paired import (
     difference_limits,
     mcnemar_exact,
@@ -63,8 +65,42 @@ def test_gain_of_rows_in_few_groups_is_judged_by_the_groups():
     rows = paired_gain(tuned, baseline, np.arange(100))
     groups = paired_gain(tuned, baseline, np.repeat(np.arange(4), 25))
     assert rows.p < 1e-9
-    assert groups.test == "paired cluster t" and groups.p > 0.05
+    assert groups.test == "paired cluster score" and groups.p > 0.05
     assert groups.low < 0 < rows.low
+
+
+@pytest.mark.parametrize(("rate", "within"), TRUTHS)
+def test_coverage_of_lopsided_gains_with_thirteen_databases(rate, within):
+    """Nearly all pairs are alike, or nearly all are won: the t interval held 62 to 91%."""
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        values, codes = draw([rate, 0.01, 0.99 - rate], within, generator)
+        # A pair is won, lost, or right by both.
+        gain = paired_gain(1 - values[:, 1], 1 - values[:, 0], codes)
+        covered += gain.low <= rate - 0.01 <= gain.high
+    assert covered / 300 >= 0.94
+
+
+@given(st.lists(st.tuples(st.sampled_from([-1, 0, 0.3, 1]), st.integers(0, 9)), min_size=11))
+def test_interval_and_p_of_a_gain_in_groups_say_the_same(rows):
+    credit = np.array([float(value) for value, _ in rows])
+    codes = np.unique([group for _, group in rows], return_inverse=True)[1]
+    gain = paired_gain(credit.clip(min=0), (-credit).clip(min=0), codes)
+    assert -1 <= gain.low <= gain.value <= gain.high <= 1 and gain.se > 0
+    if abs(gain.p - 0.05) > 1e-6:
+        assert (gain.p < 0.05) == (gain.low > 0 or gain.high < 0)
+
+
+def test_p_of_a_gain_in_groups_holds_at_every_level():
+    """p is the level at which the interval ends at 0, as Holm's adjustment takes it to be."""
+    difference = np.repeat([1.0, 0.0, -1.0], [40, 50, 10])
+    mean = cluster_mean(difference, np.arange(100) % 12)
+    rows = effective_rows(mean, 0.5 - 0.3**2, 50)
+    p = rows.p_value(0.3 / np.sqrt(0.5))
+    pairs = rows.at(1 - p)
+    low, _ = difference_limits(0.4 * pairs, 0.1 * pairs, pairs, 1 - p)
+    assert p < 0.01 and low == pytest.approx(0, abs=1e-6)
 
 
 def test_gain_of_partial_credit_is_a_paired_t_test():
