@@ -37,7 +37,7 @@ class Outcome:
 
 
 def keep_results(
-    configfiles: Iterable[Path], config: Iterable[str], folder: Path, root: str, dry: bool
+    configfiles: Iterable[Path], config: list[str], folder: Path, root: str, dry: bool
 ) -> Outcome:
     """Keep what can be kept of a study, unless `dry`.
 

@@ -10,7 +10,7 @@ from sftstudy.documents.shapes import require
 from sftstudy.documents.source import FileFacts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
-from sftstudy.files.reading import read_text
+from sftstudy.files.strict_yaml import read_yaml
 from sftstudy.files.writing import write_text
 from sftstudy.sources import hub, student
 from sftstudy.sources.source import Section, Source, is_hidden, without_code
@@ -30,12 +30,7 @@ def read(path: Path) -> Lock:
     """Return the lock; a missing file is an empty one."""
     if not path.exists():
         return {"datasets": {}, "students": {}}
-    try:
-        document = yaml.safe_load(read_text(path, enter=False)) or {}
-    except yaml.YAMLError as error:
-        raise StudyError(
-            f"{path}: not valid YAML; restore it or run `snakemake lock_sources`: {error}"
-        ) from None
+    document = read_yaml(path, False, "restore it or run `snakemake lock_sources`") or {}
     if not isinstance(document, dict) or set(document) - set(KIND):
         raise StudyError(
             f"{path}: expected the keys {', '.join(KIND)}, found {list(document)}; "
