@@ -86,6 +86,11 @@ def download(repository: Repository, names: Sequence[str]) -> Path:
     return Path(folder)
 
 
+def bring(repository: Repository, name: str) -> Path:
+    """Return one file of the repository, in the hub's cache."""
+    return download(repository, [name]) / name
+
+
 def _all_cached(repository: Repository, names: Sequence[str]) -> bool:
     from huggingface_hub import try_to_load_from_cache
 

@@ -77,7 +77,7 @@ def lock_source(section: Section, name: str, source: Source) -> Locked:
     commit = hub.resolve(repository)
     pinned = hub.Repository(repository.kind, repository.id, commit)
     remote = hub.list_files(pinned)
-    names = _choose(f"{section}.{name}: {repository}", section, source, list(remote))
+    names = _choose(f"{section}.{name}: {repository}", section, source, list(remote), pinned)
     small = [item for item in names if remote[item].sha256 is None]
     folder = hub.download(pinned, small) if small else Path()
     files: dict[str, FileFacts] = {
@@ -94,7 +94,9 @@ def _asked(source: Source) -> Asked:
     return {"hub": source.hub, "revision": source.revision, "patterns": list(source.files)}
 
 
-def _choose(where: str, section: Section, source: Source, names: list[str]) -> list[str]:
+def _choose(
+    where: str, section: Section, source: Source, names: list[str], pinned: hub.Repository
+) -> list[str]:
     if source.files:
         chosen = [name for name in names if any(fnmatch(name, p) for p in source.files)]
         if not chosen:
@@ -104,5 +106,5 @@ def _choose(where: str, section: Section, source: Source, names: list[str]) -> l
             )
         names = chosen
     if section == "students":
-        return student.choose(where, names)
+        return student.choose(where, names, lambda name: hub.bring(pinned, name))
     return sorted(without_code(where, [name for name in names if not is_hidden(name)]))

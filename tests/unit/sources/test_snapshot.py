@@ -114,6 +114,66 @@ def test_student_arrives_without_code_and_pickled_weights(study: Study) -> None:
     assert {path.name for path in study.output.iterdir()} == wanted | {"SOURCE.json"}
 
 
+INDEX = b'{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}'
+PARTS = {"model-1.safetensors": b"one", "model-2.safetensors": b"two"}
+ANOTHER_LAYOUT = {
+    "consolidated.safetensors": b"again",
+    "consolidated.safetensors.index.json": b"{}",
+    "pytorch_model.bin.index.json": b"{}",
+    "model.fp16.safetensors": b"half",
+    "original/model.safetensors": b"original",
+}
+
+
+@pytest.mark.parametrize("kind", ["hub", "path"])
+@pytest.mark.parametrize(
+    ("also", "weights"),
+    [
+        (ANOTHER_LAYOUT, {"model.safetensors"}),
+        (PARTS | ANOTHER_LAYOUT, {"model.safetensors"}),
+        (
+            PARTS | ANOTHER_LAYOUT | {"model.safetensors.index.json": INDEX},
+            {*PARTS, "model.safetensors.index.json"},
+        ),
+    ],
+)
+def test_of_weights_in_several_layouts_one_is_brought(
+    study: Study, kind: str, also: dict[str, bytes], weights: set[str]
+) -> None:
+    source = {"hub": "org/model"}
+    if kind == "hub":
+        study.hub.repositories["models/org/model"] = Repository(MODEL | also)
+        arguments = ["--sources", json.dumps({"students": {"d": source}}), "--output", study.lock]
+        status, output = run("lock_sources.py", *arguments, **study.environment())
+        assert status == 0, output
+        locked = lock.read(study.lock)["students"]["d"]["files"]
+    else:
+        source = {"path": str(write_files(study.folder / "student", MODEL | also))}
+    status, output = study.fetch(source, "students")
+    assert status == 0, output
+    names = {path.name for path in study.output.iterdir()} - {"SOURCE.json"}
+    assert {name for name in names if "model" in name or "consolidated" in name} == weights
+    assert set(json.loads((study.output / "SOURCE.json").read_text())["files"]) == names
+    if kind == "hub":
+        assert set(locked) == names
+        assert set(study.hub.downloads) <= names, "the others are not even downloaded"
+
+
+def test_a_lock_of_before_that_holds_two_layouts_brings_one(study: Study) -> None:
+    files = MODEL | {"consolidated.safetensors": b"again"}
+    study.hub.repositories["models/org/model"] = Repository(files)
+    study.write_lock(
+        "org/model",
+        {n: d for n, d in files.items() if n.endswith((".json", "ors")) or n.endswith(".jinja")},
+        "students",
+    )
+    status, output = study.fetch({"hub": "org/model"}, "students")
+    assert status == 0, output
+    assert (study.output / "model.safetensors").is_file()
+    assert not (study.output / "consolidated.safetensors").exists()
+    assert "consolidated.safetensors" not in study.hub.downloads
+
+
 @pytest.mark.parametrize(
     ("repository", "token", "words"),
     [
@@ -320,6 +380,12 @@ def without(*names: str) -> dict[str, bytes]:
             ["model-2.safetensors", "1 of 1 weight files are missing"],
         ),
         (MODEL | {"config.json": b"{"}, ["config.json, line 1", "not valid JSON"]),
+        (
+            without("model.safetensors") | {"consolidated.safetensors": b""},
+            ["neither model.safetensors nor", "consolidated.safetensors"],
+        ),
+        (MODEL | {"model.safetensors.index.json": b"[]"}, ["index.json: expected 'weight_map'"]),
+        (MODEL | {"model.safetensors.index.json": b'{"weight_map": {"a": 1}}'}, ["'weight_map'"]),
     ],
 )
 def test_unusable_student_is_refused(
