@@ -36,7 +36,7 @@ class Repository:
     page      answer everything with this HTML, as a proxy's log-in page does.
     file_page  answer requests for files so.
     sizes     sizes that are claimed of files (path -> bytes).
-    left_out  headers of files that are not sent.
+    headers   headers of files that are sent instead; those that are empty are left out.
     """
 
     files: dict[str, bytes]
@@ -50,7 +50,7 @@ class Repository:
     page: bytes = b""
     file_page: bytes = b""
     sizes: dict[str, int] = field(default_factory=dict)
-    left_out: frozenset[str] = frozenset()
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "lfs" in entry:
             headers["X-Linked-Etag"] = f'"{entry["lfs"]["oid"]}"'
             headers["X-Linked-Size"] = str(repository.sizes.get(path, len(body)))
-        headers = {k: v for k, v in headers.items() if k not in repository.left_out}
+        headers = {k: v for k, v in (headers | repository.headers).items() if v}
         if self.command == "GET":
             self.hub.downloads.append(path)
         broken = path in repository.cut | repository.stalled

@@ -79,8 +79,9 @@ def _verify(repository: hub.Repository, path: Path, name: str, expected: str) ->
     if found != expected:
         raise StudyError(
             f"{repository}: checksum mismatch in {name}: SHA-256 is {found}, the lock says "
-            f"{expected}; the cached copy {path.resolve()} or the lock is damaged: delete the copy "
-            "and run again"
+            f"{expected}; the cached copy {path.resolve()} is damaged, or {hub.server()} has sent "
+            "other bytes than those that were locked: delete the copy and run again, and if they "
+            "are the same again use another server"
         )
 
 

@@ -234,6 +234,7 @@ def test_locked_commit_that_is_gone(study: Study) -> None:
     [
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, ["no network", "http://127.0.0.1:9", "proxy"]),
         ({"HF_HUB_OFFLINE": "1"}, ["HF_HUB_OFFLINE forbids the network"]),
+        ({"TRANSFORMERS_OFFLINE": "1"}, ["variable TRANSFORMERS_OFFLINE forbids the network"]),
     ],
 )
 def test_no_network(study: Study, extra: dict[str, str], words: list[str]) -> None:
@@ -293,6 +294,39 @@ def test_connection_that_breaks_off_every_time(study: Study) -> None:
     status, output = study.fetch({"hub": "org/data"})
     assert status == 1
     assert "the download was cut off" in output
+    assert study.left_behind() == []
+
+
+PARQUET = "data/train [1].parquet"
+NO_HUB = ["is not what a hub answers", "check HF_ENDPOINT and the proxy"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"status": 503}, ["answered with status 503 to", "/api/datasets/org/data", "try again"]),
+        ({"file_status": 404}, ["answered with status 404 to", "README.md", "complete mirror"]),
+        ({"page": b"<html>log in</html>"}, [*NO_HUB, "JSONDecodeError"]),
+        ({"page": b"[]"}, NO_HUB),
+        ({"page": b"{}"}, NO_HUB),
+        ({"file_page": b"<html>log in</html>"}, [*NO_HUB, "X-Repo-Commit"]),
+        ({"headers": {"ETag": "", "X-Linked-Etag": ""}}, [*NO_HUB, "ETag"]),
+        ({"headers": {"X-Repo-Commit": ""}}, [*NO_HUB, "X-Repo-Commit"]),
+        ({"headers": {"X-Repo-Commit": "f" * 40}}, ["README.md is not in the repository as"]),
+        ({"sizes": {PARQUET: 99}}, ["sent 1024000 bytes of a file that it says has 99", "damaged"]),
+        ({"served": {PARQUET: b"<html>log in</html>"}}, ["checksum mismatch", "sent other bytes"]),
+    ],
+)
+def test_faults_of_a_mirror_are_told_as_its_own(
+    study: Study, fault: dict, words: list[str]
+) -> None:
+    study.write_lock("org/data", FILES)
+    study.hub.repositories["datasets/org/data"] = Repository(FILES, **fault)
+    status, output = study.fetch({"hub": "org/data"})
+    message = next(line for line in output.splitlines() if line.startswith("error: "))
+    assert status == 1 and "Traceback" not in output
+    assert all(word in message for word in [f"{study.hub.url} (HF_ENDPOINT)", *words]), message
+    assert "cut off" not in message
     assert study.left_behind() == []
 
 
