@@ -16,26 +16,21 @@ from sftstudy.cluster.site import read_site
 from sftstudy.figures.names import figures
 from sftstudy.records import kept
 from sftstudy.run.code import code_version, template_files
+from sftstudy.run.snakemake_internals.run import given
 from sftstudy.sources import lock
 from sftstudy.study import jobs
-from sftstudy.study.grid import Study
 from sftstudy.study.jobs import as_json
 from sftstudy.study.names import TRIAL, one_of
-from sftstudy.study.options import origin
+from sftstudy.study.options import given_study
 from sftstudy.study.plan import recommendation_plan, study_plan
 from sftstudy.tables.schema import NAMES
 from sftstudy.tasks.registry import judge_module, lesson_files, module_files
 
 prefer_own_environment()
 
-# Without a study file of its own a run is the smoke study. It must not be merged under another study,
-# which is what an unconditional `configfile:` would do.
-if "study" not in config:
-
-    configfile: "config/smoke.yaml"
-
-
-study = Study(config, origin(workflow.configfiles, workflow.config_settings.config))
+# Not Snakemake's `config`, which no longer knows what stood in which file. Without a study file of its
+# own a run is the smoke study.
+study = given_study(*given(workflow))
 locked = lock.read(Path("config/sources.lock.yaml"))
 site = read_site()
 

@@ -32,6 +32,11 @@ class Repository:
     cut       paths whose download breaks off after half of the bytes, each time.
     stalled   paths whose download stops after half of the bytes until the hub is closed.
     status    answer everything with this HTTP status.
+    file_status  answer requests for files with this HTTP status.
+    page      answer everything with this HTML, as a proxy's log-in page does.
+    file_page  answer requests for files so.
+    sizes     sizes that are claimed of files (path -> bytes).
+    headers   headers of files that are sent instead; those that are empty are left out.
     """
 
     files: dict[str, bytes]
@@ -41,6 +46,11 @@ class Repository:
     cut: set[str] = field(default_factory=set)
     stalled: set[str] = field(default_factory=set)
     status: int = 200
+    file_status: int = 200
+    page: bytes = b""
+    file_page: bytes = b""
+    sizes: dict[str, int] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
@@ -98,14 +108,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _info(self, kind: str, name: str, revision: str | None) -> None:
         repository = self._repository(kind, name, revision or "main", listing=True)
+        if repository.page:
+            return self._send_page(repository.page)
         self._send_json({"id": name, "sha": repository.commit, "siblings": [], "tags": []})
 
     def _tree(self, kind: str, name: str, revision: str) -> None:
         repository = self._repository(kind, name, revision, listing=True)
+        if repository.page:
+            return self._send_page(repository.page)
         self._send_json([_entry(path, data) for path, data in sorted(repository.files.items())])
 
     def _file(self, kind: str | None, name: str, revision: str, path: str) -> None:
         repository = self._repository(kind or "models", name, revision, listing=False)
+        if repository.file_status != 200:
+            raise _Refusal(repository.file_status, "", "the store is having a bad day")
+        if repository.file_page:
+            return self._send_page(repository.file_page)
         if path not in repository.files:
             raise _Refusal(404, "EntryNotFound", "Entry not found")
         entry = _entry(path, repository.files[path])
@@ -113,7 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": repository.commit, "ETag": f'"{entry["oid"]}"'}
         if "lfs" in entry:
             headers["X-Linked-Etag"] = f'"{entry["lfs"]["oid"]}"'
-            headers["X-Linked-Size"] = str(len(body))
+            headers["X-Linked-Size"] = str(repository.sizes.get(path, len(body)))
+        headers = {k: v for k, v in (headers | repository.headers).items() if v}
         if self.command == "GET":
             self.hub.downloads.append(path)
         broken = path in repository.cut | repository.stalled
@@ -139,6 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         if revision not in ("main", repository.commit):
             raise _Refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return repository
+
+    def _send_page(self, page: bytes) -> None:
+        self._send(200, page, {"Content-Type": "text/html"})
 
     def _send_json(self, document: Any) -> None:
         body = json.dumps(document).encode()

@@ -14,7 +14,8 @@ from sftstudy.cli import run  # noqa: E402  (the path must be set before)
 from sftstudy.cluster import checks, requests  # noqa: E402
 from sftstudy.cluster.site import read_site  # noqa: E402
 from sftstudy.errors import StudyError  # noqa: E402
-from sftstudy.study.options import add_study_options, origin, study_of  # noqa: E402
+from sftstudy.study.layers import origin  # noqa: E402
+from sftstudy.study.options import add_study_options, study_of  # noqa: E402
 
 
 def main() -> None:

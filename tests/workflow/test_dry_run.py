@@ -116,3 +116,42 @@ def test_bad_configuration_is_one_readable_message(fresh: Path) -> None:
     assert done.returncode != 0
     text = done.stdout + done.stderr
     assert "config/smoke.yaml" in text and "'limt'" in text and "Did you mean 'limit'?" in text
+
+
+OVERLAY = """
+students: [smoke]
+catalog:
+  students:
+    smoke:
+      source: {path: mirror}
+"""
+
+
+def test_a_layer_replaces_a_source_and_null_takes_a_key_away(fresh: Path) -> None:
+    """In Snakemake's own merge the source would hold both."""
+    file = fresh / "overlay.yaml"
+    file.write_text(OVERLAY)
+    layers = ("--configfile", "config/smoke.yaml", file.name)
+    rules = plan(fresh, *layers).rules
+    assert rules["fetch_student"] == 1 and "build_smoke_student" not in rules
+    inline = "catalog={students: {smoke: {source: {path: mirror}}}}"
+    assert plan(fresh, "--config", inline).rules == rules
+    nulls = ("judge=smoke", "judge=null", "space={learning_rate: [1e-4, 2e-4, 3e-4]}")
+    found = plan(fresh, "--config", *nulls).rules
+    assert found["train"] == 4 * 3 and "ask_judge" not in found
+
+
+def test_faults_of_a_study_file_are_one_message_with_its_line(fresh: Path) -> None:
+    text = (fresh / "config/smoke.yaml").read_text(encoding="utf-8")
+    file = fresh / "faulty.yaml"
+    line = len(text.splitlines()) + 1
+    for fault, words in {
+        "study: twice": "study: the key stands on line",
+        "limit: 4096.0": "limit: found 4096.0; expected an integer or null: write 4096",
+        "limit: 0123": "limit: 0123 is octal",
+        "batch_size: .nan": "batch_size: found .nan",
+    }.items():
+        file.write_text(f"{text}{fault}\n", encoding="utf-8")
+        done = snakemake(fresh, "--dry-run", "--configfile", file.name, check=False)
+        assert done.returncode
+        assert f"{file.name}, line {line}: {words}" in done.stdout + done.stderr, done.stdout

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_SECONDS = 5.0
@@ -40,9 +41,12 @@ def take(number: int) -> list[int]:
 
 
 def visible() -> list[str]:
-    """Return the names of the GPUs that this process may see, as CUDA counts them."""
+    """Return the names of the GPUs that this process may see, as CUDA counts them.
+
+    One that is named twice is one.
+    """
     if (stated := os.environ.get(VISIBLE)) is not None:
-        return [name.strip() for name in stated.split(",") if name.strip()]
+        return list(dict.fromkeys(name.strip() for name in stated.split(",") if name.strip()))
     return [str(n) for n, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
 
 
@@ -52,7 +56,7 @@ def _locked(names: list[str], number: int) -> dict[str, IO[str]] | None:
     folder.mkdir(mode=0o700, exist_ok=True)
     taken: dict[str, IO[str]] = {}
     for name in names:
-        lock: IO[str] = (folder / name.replace("/", "-")).open("w")
+        lock: IO[str] = (folder / quote(name, safe="")).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

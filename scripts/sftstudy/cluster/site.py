@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.files.reading import read_text
+from sftstudy.files.strict_yaml import read_yaml
 
 FILE = Path("profiles/slurm/site.yaml")
 _TOP = {
@@ -100,13 +100,7 @@ class Site:
 
 def read_site(file: Path = FILE) -> Site:
     """Return the description of the cluster; a `StudyError` names the key that is wrong."""
-    import yaml
-
-    try:
-        document = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as error:
-        raise StudyError(f"{file}: not valid YAML: {error}") from None
-    values = _checked(file, "", document, _TOP)
+    values = _checked(file, "", read_yaml(file), _TOP)
     for kind in ("gpu", "cpu"):
         values[kind] = Partition(**_checked(file, f"{kind}.", values[kind], _PARTITION))
     return Site(**{"account": None} | values)

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import yaml
-
 from sftstudy.documents.recipe import Recipe
 from sftstudy.documents.shapes import require
-from sftstudy.files.reading import read_text
+from sftstudy.files.strict_yaml import read_yaml
 
 
 def read_recipe(file: Path) -> Recipe:
     """Return a recipe; a `StudyError` names the key of what is amiss."""
-    recipe: Recipe = yaml.safe_load(read_text(file))
+    recipe: Recipe = read_yaml(file, advice="delete it and make it again")
     require(recipe, Recipe, str(file))
     return recipe

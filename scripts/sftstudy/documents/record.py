@@ -4,7 +4,7 @@ All that differs between two runs of a job stands here, and in no result.
 """
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sftstudy.documents.shapes import read
 
@@ -12,8 +12,9 @@ from sftstudy.documents.shapes import read
 class CodeState(TypedDict):
     """The checkout that a program ran from."""
 
-    commit: str  # unknown outside a git checkout
+    commit: str  # unknown outside a git checkout, and where git does not tell
     changed: list[str]  # files that differed from it
+    reason: NotRequired[str]  # in git's words, where it did not tell the commit of a checkout
 
 
 class Hardware(TypedDict):

@@ -114,7 +114,12 @@ def _kept(entry: Kept) -> str:
 
 
 def commit_line(code: CodeState) -> str:
-    """Return a commit for people, with the number of files that differed from it."""
+    """Return a commit for people, with the number of files that differed from it.
+
+    Of an unknown one it says why.
+    """
+    if reason := code.get("reason"):
+        return f"{code['commit']} (git: {reason})"
     changed = len(code["changed"])
     files = "file" if changed == 1 else "files"
     return code["commit"][:12] + (f" and {changed} changed {files}" if changed else "")

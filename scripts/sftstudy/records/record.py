@@ -8,6 +8,7 @@ that differs between two runs stands here, and in no result.
 import os
 import platform
 import resource
+import shlex
 import socket
 import subprocess
 import sys
@@ -102,18 +103,26 @@ def use(path: Path) -> None:
 def code_state() -> CodeState:
     """Return the commit of this checkout and the files that differ from it.
 
-    The commit is ``unknown`` where there is no git, or no checkout.
+    The commit is ``unknown`` where there is no git, or no checkout, and where git refuses to tell
+    it, as of a folder that belongs to another user: then its reason stands beside.
     """
     # Without optional locks: jobs that run at the same time must not wait for each other.
     command = ["git", "-C", str(ROOT), "--no-optional-locks", "status", "--porcelain=v2"]
     try:
         done = subprocess.run(
-            [*command, "--branch", "--", *_CODE], capture_output=True, text=True, check=False
+            [*command, "--branch", "--", *_CODE],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"LC_ALL": "C"},
         )
     except FileNotFoundError:
         return {"commit": UNKNOWN, "changed": []}
     if done.returncode:
-        return {"commit": UNKNOWN, "changed": []}
+        said = done.stderr.partition("\n")[0].removeprefix("fatal: ").strip()
+        unknown: CodeState = {"commit": UNKNOWN, "changed": []}
+        is_no_checkout = "not a git repository (or any" in said
+        return unknown if is_no_checkout else {**unknown, "reason": said}
     lines = done.stdout.splitlines()
     commit = next(line.split()[2] for line in lines if line.startswith("# branch.oid"))
     # The path is the last field; of a renamed file the old path follows after a tab.
@@ -124,6 +133,16 @@ def code_state() -> CodeState:
         if line[0] in fields
     ]
     return {"commit": commit, "changed": sorted(changed)}
+
+
+def unknown_commit() -> str | None:
+    """Return a warning if this is a checkout whose commit git does not tell, with what to do."""
+    reason = code_state().get("reason")
+    if reason is None:
+        return None
+    trust = f"git config --global --add safe.directory {shlex.quote(str(ROOT))}"
+    advice = f". If you trust this folder: {trust}" if "dubious ownership" in reason else ""
+    return f"the records of this run say 'commit: unknown', for git says: {reason}{advice}"
 
 
 def packages() -> dict[str, str]:

@@ -6,21 +6,25 @@ from typing import Any
 
 from sftstudy.cluster import checks, leftovers, requests
 from sftstudy.cluster.site import Site
+from sftstudy.records.record import unknown_commit
 from sftstudy.run import clock, finished, holders
 from sftstudy.run.snakemake_internals.run import Run
 from sftstudy.study.layout import Layout
 
 
 def before_first_job(workflow: Any, site: Site, root: str) -> None:
-    """Leave the name of this run for others, bring inputs back from the future, and forget copies
-    of finished trainings that Snakemake has recorded; on a cluster, compare the jobs with it, and
-    end those that a killed run has left behind. `root` is the folder of the study's results.
+    """Leave the name of this run for others, warn if git does not tell the commit, bring inputs
+    back from the future, and forget copies of finished trainings that Snakemake has recorded; on a
+    cluster, compare the jobs with it, and end those that a killed run has left behind. `root` is
+    the folder of the study's results.
 
     Raises `StudyError` for what the cluster cannot run. Hooks are for the main process only: jobs
     are started with ``--no-hooks``.
     """
     run = Run(workflow)
     holders.begin(run.folder)
+    if warning := unknown_commit():
+        print(warning, file=sys.stderr)
     if ahead := clock.bring_back(run.inputs()):
         print(
             f"{len(ahead)} inputs were from the future (the clock has jumped, or another machine's "

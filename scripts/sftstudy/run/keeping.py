@@ -38,7 +38,7 @@ class Outcome:
 
 def keep_results(
     configfiles: Iterable[Path],
-    config: Iterable[str],
+    config: list[str],
     folder: Path,
     root: str,
     accept: Callable[[Path], None],

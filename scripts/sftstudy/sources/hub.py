@@ -2,6 +2,9 @@
 
 import errno
 import glob
+import json
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,9 +84,15 @@ def download(repository: Repository, names: Sequence[str]) -> Path:
     for name in names:
         if not (Path(folder) / name).is_file():
             raise StudyError(
-                f"{repository}: the file {name} is not in the repository; {_LOCK_AGAIN}"
+                f"{repository}: the file {name} is not in the repository as {server()} serves it; "
+                f"{_LOCK_AGAIN}"
             )
     return Path(folder)
+
+
+def bring(repository: Repository, name: str) -> Path:
+    """Return one file of the repository, in the hub's cache."""
+    return download(repository, [name]) / name
 
 
 def _all_cached(repository: Repository, names: Sequence[str]) -> bool:
@@ -110,9 +119,12 @@ def _readable_errors(repository: Repository) -> Iterator[None]:
     from huggingface_hub import get_token
     from huggingface_hub.errors import HFValidationError, XetDownloadError
 
+    # What a mirror answers may have any shape, and the client trips over it in as many ways.
+    amiss = (KeyError, TypeError, AttributeError, json.JSONDecodeError)
+    client = (httpx2.HTTPError, OSError, HFValidationError, XetDownloadError, RuntimeError)
     try:
         yield
-    except (httpx2.HTTPError, OSError, HFValidationError, XetDownloadError, RuntimeError) as error:
+    except (*client, *amiss) as error:
         text = f"{repository}: {_explain(error, repository)}"
         token = get_token()
         raise StudyError(text.replace(token, "<token>") if token else text) from error
@@ -120,7 +132,6 @@ def _readable_errors(repository: Repository) -> Iterator[None]:
 
 def _explain(error: Exception, repository: Repository) -> str:
     """Say what happened and what to do, the most specific cause in the chain first."""
-    import httpx2
     from huggingface_hub import constants, errors, get_token
 
     chain = list(_causes(error))
@@ -143,35 +154,85 @@ def _explain(error: Exception, repository: Repository) -> str:
         )
     if _first(chain, errors.RepositoryNotFoundError):
         hint = "" if get_token() else "; if it is private, set HF_TOKEN or run `hf auth login`"
-        return f"no such repository on {constants.ENDPOINT}; check its name{hint}"
+        return f"no such repository on {server()}; check its name{hint}"
     if _first(chain, errors.RevisionNotFoundError):
         return f"the repository has no such revision; check the source's 'revision'; {_LOCK_AGAIN}"
     if _first(chain, errors.OfflineModeIsEnabled):
         return (
-            "not in the cache, and the environment variable HF_HUB_OFFLINE forbids the network; "
-            "unset it, or fetch on a machine with network and the same HF_HOME"
+            f"not in the cache, and the environment variable {_offline_variable()} forbids the "
+            "network; unset it, or fetch on a machine with network and the same HF_HOME"
         )
     if refusal := _first(chain, errors.HfHubHTTPError):
-        return _explain_status(refusal.response.status_code)
-    if _first(chain, httpx2.ConnectError) or _first(chain, httpx2.TimeoutException):
-        return (
-            f"no network: {constants.ENDPOINT} cannot be reached; check the connection, proxy and "
-            "HF_ENDPOINT, or use a local mirror as the source's 'path'"
-        )
-    return (
-        f"the download was cut off ({type(error).__name__}: {error}); run again: "
-        "finished files are kept"
-    )
+        # Without the query, which may hold a signature that opens the file.
+        url = str(refusal.response.url).partition("?")[0]
+        return _explain_status(refusal.response.status_code, url)
+    return _explain_transport(error, chain)
 
 
-def _explain_status(status: int) -> str:
-    from huggingface_hub import constants
-
+def _explain_status(status: int, url: str) -> str:
     if status == 401:
         return "the hub refused the token; set HF_TOKEN to a valid one or unset it"
     if status == 403:
         return "the hub forbids access; the token lacks the permission to read this repository"
-    return f"{constants.ENDPOINT} answered with status {status}; try again later"
+    said = f"{server()} answered with status {status} to {url}"
+    if status >= 500 or status in (408, 429):
+        return f"{said}; the fault is the server's: try again later"
+    return f"{said}, which a hub would serve; check HF_ENDPOINT, or use a complete mirror"
+
+
+def _explain_transport(error: Exception, chain: list[BaseException]) -> str:
+    """Say what happened where the server gave no status that says it."""
+    import httpx2
+    from huggingface_hub import constants, errors
+
+    for kind in (httpx2.ConnectError, httpx2.ProxyError, httpx2.TimeoutException):
+        if found := _first(chain, kind):
+            return (
+                f"no network: {server()} cannot be reached ({_line(found)}); check the "
+                "connection, proxy and HF_ENDPOINT, or use a local mirror as the source's 'path'"
+            )
+    if metadata := _first(chain, errors.FileMetadataError):
+        return _no_hub(_line(metadata).partition(". ")[0].rstrip("."))
+    if sizes := re.search(r"should be of size (\d+) but has size (\d+)(.*)", str(error)):
+        return (
+            f"{server()} sent {sizes[2]} bytes of a file that it says has {sizes[1]}"
+            f"{sizes[3].rstrip('.')}; run again, and if it does so again use another server: its "
+            "copy is damaged"
+        )
+    if isinstance(error, httpx2.HTTPError | errors.XetDownloadError):
+        return (
+            f"the download was cut off ({server()}, {type(error).__name__}: {_line(error)}); run "
+            "again: finished files are kept"
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the hub's cache {constants.HF_HUB_CACHE} cannot be used: {error}"
+    if isinstance(error, errors.HFValidationError):
+        return _line(error)
+    return _no_hub(f"{type(error).__name__}: {_line(error)}")
+
+
+def _no_hub(what: str) -> str:
+    return (
+        f"what {server()} answers is not what a hub answers ({what}): another service, a log-in "
+        "page or a faulty mirror; check HF_ENDPOINT and the proxy"
+    )
+
+
+def server() -> str:
+    """Return the address of the hub, and which variable has set it, for messages."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}{' (HF_ENDPOINT)' if os.environ.get('HF_ENDPOINT') else ''}"
+
+
+def _offline_variable() -> str:
+    """Return the variable that forbids the network; of several the one that the client heeds."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return next((name for name in names if os.environ.get(name)), names[0])
+
+
+def _line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _page(repository: Repository) -> str:

@@ -10,7 +10,7 @@ from sftstudy.documents.shapes import require
 from sftstudy.documents.source import FileFacts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
-from sftstudy.files.reading import read_text
+from sftstudy.files.strict_yaml import read_yaml
 from sftstudy.files.writing import write_text
 from sftstudy.sources import hub, student
 from sftstudy.sources.source import Section, Source, is_hidden, without_code
@@ -30,12 +30,7 @@ def read(path: Path) -> Lock:
     """Return the lock; a missing file is an empty one."""
     if not path.exists():
         return {"datasets": {}, "students": {}}
-    try:
-        document = yaml.safe_load(read_text(path, enter=False)) or {}
-    except yaml.YAMLError as error:
-        raise StudyError(
-            f"{path}: not valid YAML; restore it or run `snakemake lock_sources`: {error}"
-        ) from None
+    document = read_yaml(path, False, "restore it or run `snakemake lock_sources`") or {}
     if not isinstance(document, dict) or set(document) - set(KIND):
         raise StudyError(
             f"{path}: expected the keys {', '.join(KIND)}, found {list(document)}; "
@@ -82,7 +77,7 @@ def lock_source(section: Section, name: str, source: Source) -> Locked:
     commit = hub.resolve(repository)
     pinned = hub.Repository(repository.kind, repository.id, commit)
     remote = hub.list_files(pinned)
-    names = _choose(f"{section}.{name}: {repository}", section, source, list(remote))
+    names = _choose(f"{section}.{name}: {repository}", section, source, list(remote), pinned)
     small = [item for item in names if remote[item].sha256 is None]
     folder = hub.download(pinned, small) if small else Path()
     files: dict[str, FileFacts] = {
@@ -99,7 +94,9 @@ def _asked(source: Source) -> Asked:
     return {"hub": source.hub, "revision": source.revision, "patterns": list(source.files)}
 
 
-def _choose(where: str, section: Section, source: Source, names: list[str]) -> list[str]:
+def _choose(
+    where: str, section: Section, source: Source, names: list[str], pinned: hub.Repository
+) -> list[str]:
     if source.files:
         chosen = [name for name in names if any(fnmatch(name, p) for p in source.files)]
         if not chosen:
@@ -109,5 +106,5 @@ def _choose(where: str, section: Section, source: Source, names: list[str]) -> l
             )
         names = chosen
     if section == "students":
-        return student.choose(where, names)
+        return student.choose(where, names, lambda name: hub.bring(pinned, name))
     return sorted(without_code(where, [name for name in names if not is_hidden(name)]))

@@ -42,6 +42,9 @@ def describe(kind: str, identity: str, revision: str | None, folder: Path) -> De
 def _fetch_hub(section: Section, source: Source, entry: Locked, output: Path) -> None:
     commit, files = entry["commit"], entry["files"]
     repository = hub.Repository(lock.KIND[section], source.hub, commit)
+    if section == "students":  # a lock of before may hold the weights in several layouts
+        names = student.choose(str(repository), list(files), lambda n: hub.bring(repository, n))
+        files = {name: files[name] for name in names}
     folder = hub.download(repository, list(files))
     for name, facts in files.items():
         _verify(repository, folder / name, name, facts["sha256"])
@@ -58,7 +61,7 @@ def _copy_local(section: Section, source: Source, output: Path) -> None:
     folder = Path(source.path)
     names = local_files(source)
     if section == "students":
-        names = student.choose(str(folder), names)
+        names = student.choose(str(folder), names, lambda name: folder / name)
         student.check(str(folder), folder, names)
     else:
         names = without_code(str(folder), names)
@@ -76,8 +79,9 @@ def _verify(repository: hub.Repository, path: Path, name: str, expected: str) ->
     if found != expected:
         raise StudyError(
             f"{repository}: checksum mismatch in {name}: SHA-256 is {found}, the lock says "
-            f"{expected}; the cached copy {path.resolve()} or the lock is damaged: delete the copy "
-            "and run again"
+            f"{expected}; the cached copy {path.resolve()} is damaged, or {hub.server()} has sent "
+            "other bytes than those that were locked: delete the copy and run again, and if they "
+            "are the same again use another server"
         )
 
 

@@ -1,11 +1,12 @@
 """Which files of a model repository are used, and what a student must have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
+from sftstudy.students.checkpoints import INDEX, SINGLE, weight_files
 
 # config.json, safetensors weights, tokenizer, chat template, processor: what `from_pretrained`
 # reads. Never code, never pickled weights (loading one runs whatever it contains).
@@ -15,10 +16,12 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "
 _TEMPLATES = ("tokenizer_config.json", "chat_template.json")
 
 
-def choose(where: str, names: Sequence[str]) -> list[str]:
+def choose(where: str, names: Sequence[str], bring: Callable[[str], Path]) -> list[str]:
     """Return which of a repository's files a student needs: those at its top that match PATTERNS.
 
-    Raises `StudyError` when there are no safetensors weights, no config.json or no tokenizer.
+    Of weights in several layouts one is taken, as `weight_files` says; `bring` returns where a file
+    can be read. Raises `StudyError` when there are no safetensors weights that transformers would
+    load, not all of them, no config.json or no tokenizer.
     """
     top = [name for name in names if "/" not in name and not name.startswith(".")]
     if not _any_match(top, ("*.safetensors",)):
@@ -36,15 +39,31 @@ def choose(where: str, names: Sequence[str]) -> list[str]:
             f"{where}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}, "
             f"found {_listing(names)}"
         )
-    return sorted(name for name in top if _any_match([name], PATTERNS))
+    weights = _weights(where, top, bring)
+    others = ("*.safetensors", "*.index.json")
+    return sorted(
+        name
+        for name in top
+        if name in (*weights, INDEX)
+        or (_any_match([name], PATTERNS) and not _any_match([name], others))
+    )
+
+
+def _weights(where: str, top: Sequence[str], bring: Callable[[str], Path]) -> list[str]:
+    weights = weight_files(where, top, bring)
+    if not weights:
+        raise StudyError(
+            f"{where}: neither {SINGLE} nor {INDEX} at its top, of which transformers loads one; "
+            f"found {_listing([name for name in top if name.endswith('.safetensors')])}"
+        )
+    return weights
 
 
 def check(where: str, folder: Path, names: Sequence[str]) -> None:
-    """Raise `StudyError` unless all weights are there, a chat template is, and no code is needed.
+    """Raise `StudyError` unless there is a chat template and no code is needed.
 
     `where` names the source in messages, `folder` is where its files `names` lie.
     """
-    _check_shards(where, folder, names)
     _check_code(where, folder)
     if any(name.endswith(".jinja") for name in names):
         return
@@ -56,18 +75,6 @@ def check(where: str, folder: Path, names: Sequence[str]) -> None:
         f"{', '.join(_TEMPLATES)}); a student must be an instruct model: choose one, or add a "
         "chat_template.jinja to a local copy and use it as the source's 'path'"
     )
-
-
-def _check_shards(where: str, folder: Path, names: Sequence[str]) -> None:
-    index = "model.safetensors.index.json"
-    if index not in names:
-        return
-    shards = set(read_json(folder / index).get("weight_map", {}).values())
-    if missing := sorted(shards - set(names)):
-        raise StudyError(
-            f"{where}: {index} lists {missing[0]}, which is not there ({len(missing)} of "
-            f"{len(shards)} weight files are missing); complete the repository or mirror"
-        )
 
 
 def _check_code(where: str, folder: Path) -> None:

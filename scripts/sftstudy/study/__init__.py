@@ -1,6 +1,7 @@
 """The study that a study file describes.
 
 ``validation``  the study file: defaults, and errors that say what to change
+``layers``      study files laid over each other, and ``--config`` over them
 ``grid``        which students, tasks, trials, variants and eval sets there are
 ``names``       names of trials, and what names may hold
 ``variants``    names of variants: the task and the trial in them

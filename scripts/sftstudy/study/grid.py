@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from sftstudy.errors import StudyError
 from sftstudy.study.names import trial_id
-from sftstudy.study.validation import validate
+from sftstudy.study.validation import Origin, Places, validate
 from sftstudy.study.variants import BASE
 
 Cell = tuple[str, str, str]  # student, variant, eval set
@@ -21,11 +22,27 @@ def _combinations(space: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
 
 
+def _collision(
+    student: str, task: str, name: str, both: list[dict[str, Any]], origin: Origin
+) -> StudyError:
+    """Return the error of two trials of the same axes that would have one name."""
+    first, second = (
+        ", ".join(f"{axis} {value!r}" for axis, value in one.items() if other[axis] != value)
+        for one, other in (both, both[::-1])
+    )
+    return origin.error(
+        (),
+        f"{student}, {task}: the configurations with {first} and with {second} would both be named "
+        f"{name!r}; keep one, or choose values that differ in their first 15 digits",
+        named=False,
+    )
+
+
 class Study:
     """A validated study file and the grid that follows from it."""
 
-    def __init__(self, config: dict[str, Any], file: str) -> None:
-        self.config = validate(config, file)
+    def __init__(self, config: dict[str, Any], file: str, places: Places | None = None) -> None:
+        self.config = validate(config, file, places)
         self.root = "/".join(filter(None, [self.config["results"], self._settings()]))
         self.students: list[str] = self.config["students"]
         self.tasks: list[str] = self.config["tasks"]
@@ -36,7 +53,9 @@ class Study:
             self._override(facts)
         # Made once: every recipe of a large grid asks for them.
         self._trials = {
-            pair: self._combined(*pair) for pair in itertools.product(self.students, self.tasks)
+            (student, task): trials
+            for student in self.students
+            for task, trials in self._named(student, Origin(file, places)).items()
         }
 
     def _settings(self) -> str:
@@ -60,14 +79,30 @@ class Study:
         """
         return self._trials[student, task]
 
-    def _combined(self, student: str, task: str) -> dict[str, dict[str, Any]]:
+    def _named(self, student: str, origin: Origin) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the trials of a student by task and name.
+
+        Raises `StudyError` where two that differ would have one name, be it on two tasks: the name
+        stands for one configuration.
+        """
+        named: dict[str, dict[str, Any]] = {}
+        by_task: dict[str, dict[str, dict[str, Any]]] = {}
+        for task in self.tasks:
+            by_task[task] = {}
+            for values in self._combined(student, task):
+                name = trial_id(values)
+                if (other := named.setdefault(name, values)) != values:
+                    raise _collision(student, task, name, [other, values], origin)
+                by_task[task][name] = values
+        return by_task
+
+    def _combined(self, student: str, task: str) -> list[dict[str, Any]]:
         grid = _combinations(self.overridden("space", student, task))
         rank = self.overridden("training", student, task)["lora_r"]
-        grid += [
+        return grid + [
             {"method": "lora", "lora_r": rank} | values
             for values in _combinations(self.overridden("lora_space", student, task))
         ]
-        return {trial_id(values): values for values in grid}
 
     def overridden(self, block: str, student: str, task: str) -> dict[str, Any]:
         """Return a block of the study file with what student and pair replace in it."""

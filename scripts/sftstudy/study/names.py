@@ -18,15 +18,25 @@ _ABBREVIATIONS = {
 
 
 def trial_id(values: dict[str, Any]) -> str:
-    """Return the name of a trial: ``lr1e-05_ep3_bs4``, or with LoRA ``lora16_lr0.0002_ep3_bs4``."""
+    """Return the name of a trial: ``lr1e-05_ep3_bs4``, or with LoRA ``lora16_lr0.0002_ep3_bs4``.
+
+    Values that agree in 15 digits have one name: what a computer adds behind them is no difference
+    that anybody meant.
+    """
     parts = []
     for axis, value in values.items():
         if axis == "method":
             continue  # the rank says it
-        text = value if isinstance(value, str) else f"{value:g}"
+        text = value if isinstance(value, str) else _digits(value)
         name = _ABBREVIATIONS.get(axis, f"{axis}-")
         parts.append(f"{name}{text}")
     return "_".join(parts)
+
+
+def _digits(value: float) -> str:
+    """Return a number in six digits where they say it all, as most do, else in 15."""
+    short, long = f"{value:g}", f"{value:.15g}"
+    return short if float(short) == float(long) else long
 
 
 def one_of(names: list[str]) -> str:

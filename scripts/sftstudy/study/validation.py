@@ -6,16 +6,16 @@ The schema is ``config/schema.yaml`` (JSON Schema 2020-12), its prose ``config/R
 import copy
 import difflib
 import functools
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sftstudy.errors import StudyError
 from sftstudy.files.repository import ROOT
+from sftstudy.files.strict_yaml import Key, dotted, read_yaml
 from sftstudy.tasks import registry
 
 SCHEMA_FILE = Path("config/schema.yaml")
@@ -35,7 +35,10 @@ _TYPES = {
     "string": "text",
 }
 _FREE_TEXT = ("chat_template_kwargs", "serve")
-_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_LARGEST = 2**63 - 1
+
+Places = dict[Key, str | None]  # of a key: file and line; None where no file gives it
 
 
 @functools.cache
@@ -45,7 +48,7 @@ def schema() -> dict[str, Any]:
     A task or control may have the options that it declares beside the keys that all have.
     """
     path = ROOT / SCHEMA_FILE
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = read_yaml(path, enter=False)
     fields = copy.deepcopy(document["$defs"]["training"]["properties"])
     for field in fields.values():
         del field["default"]
@@ -74,45 +77,97 @@ def option_schemas(name: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def validate(config: dict[str, Any], file: str) -> dict[str, Any]:
+class Origin:
+    """Where the keys of a study come from: what errors begin with."""
+
+    def __init__(self, study: str, places: Places | None = None) -> None:
+        self._study = study
+        self._places = places or {}
+
+    def error(self, key: Key, what: str, named: bool = True) -> StudyError:
+        """Return the error that says of a key, by file and line, `what` is wrong with it.
+
+        A key that is missing is looked for where what should hold it stands. `named` is false
+        where the text names the key itself.
+        """
+        text = f"{dotted(key)}: {what}" if named else what
+        while key and key not in self._places:
+            key = key[:-1]
+        return StudyError(f"{self._places.get(key) or self._study}: {text}")
+
+
+def alternatives(key: Key) -> list[frozenset[str]]:
+    """Return the groups of keys of which only one may stand in the mapping at `key`.
+
+    That of a source are `hub` with its revision and files, `path`, and `smoke`. Where all keys may
+    stand together there are none.
+    """
+    node: Any = schema()
+    for name in key:
+        node = _behind_reference(node)
+        node = node.get("properties", {}).get(name) or node.get("additionalProperties")
+        if not isinstance(node, dict):
+            return []
+    options = _behind_reference(node).get("oneOf", [])
+    groups = [frozenset([*o.get("properties", {}), *o.get("required", [])]) for o in options]
+    return [group for group in groups if group]
+
+
+def validate(config: dict[str, Any], file: str, places: Places | None = None) -> dict[str, Any]:
     """Return a copy of `config` with every default filled in.
 
-    `file` is what error messages name. Raises `StudyError` for the first offending key: unknown,
-    missing, of a wrong type or value, or a name without its block in the catalog.
+    Error messages name the file and line of `places`, where a key has one, else `file`. Raises
+    `StudyError` for the first offending key: unknown, missing, of a wrong type or value, or a name
+    without its block in the catalog.
     """
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
+    origin = Origin(file, places)
     config = copy.deepcopy(config)
-    _refuse_control_characters(config, "", file)
     for block in _hyperparameter_blocks(config):
         _read_yaml_surprises(block)
-    error = best_match(Draft202012Validator(schema()).iter_errors(config))
+    _refuse_odd_values(config, (), origin)
+    error = best_match(_strict(schema()).iter_errors(config))
     if error is not None:
-        raise StudyError(f"{file}: {_explain(error)}")
+        raise _explained(error, origin)
     _fill_defaults(schema(), config)
-    _check_names(config, file)
-    _check_space_values(config, file)
+    _check_names(config, origin)
+    _check_space_values(config, origin)
     return config
 
 
-def _refuse_control_characters(value: Any, key: str, file: str) -> None:
-    """Raise `StudyError` for a line end, NUL or the like in any name, path or pattern.
+def _strict(node: dict[str, Any]) -> Any:
+    """Return a validator to which 4096.0 is no integer: programs would not take it for one."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    What a student's chat template is given may hold them, and so may a server's command.
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
+    return extend(Draft202012Validator, type_checker=types)(node)
+
+
+def _refuse_odd_values(value: Any, key: Key, origin: Origin) -> None:
+    """Raise `StudyError` for a number that no program can use, and for odd text.
+
+    That is a line end, NUL or the like in any name, path or pattern. What a student's chat template
+    is given may hold them, and so may a server's command.
     """
     if isinstance(value, dict):
         for name, child in value.items():
-            _refuse_control_characters(str(name), key or "the top level", file)
+            _refuse_odd_values(name, key, origin)
             if name not in _FREE_TEXT:
-                _refuse_control_characters(child, f"{key}.{name}".lstrip("."), file)
+                _refuse_odd_values(child, (*key, name), origin)
     elif isinstance(value, list):
         for child in value:
-            _refuse_control_characters(child, key, file)
+            _refuse_odd_values(child, key, origin)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise origin.error(key, f"found {value!r}; expected a finite number")
+    elif isinstance(value, int) and abs(value) > _LARGEST:
+        raise origin.error(key, f"found {value!r}; expected at most {_LARGEST}")
     elif isinstance(value, str) and any(unicodedata.category(c) == "Cc" for c in value):
-        raise StudyError(
-            f"{file}: {key}: found {value!r}; control characters, line ends among them, are not "
-            "allowed"
+        raise origin.error(
+            key, f"found {value!r}; control characters, line ends among them, are not allowed"
         )
 
 
@@ -143,25 +198,27 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
-def _explain(error: Any) -> str:
+def _explained(error: Any, origin: Origin) -> StudyError:
     """Say in one sentence which key is wrong, what was found and what is allowed."""
-    key = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    key = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
         unknown = min(set(error.instance) - set(allowed))
         hint = did_you_mean(unknown, allowed)
-        return f"unknown key '{unknown}' in {key}; allowed are {', '.join(allowed)}.{hint}"
+        found = f"unknown key '{unknown}' in {dotted(key)}; allowed are {', '.join(allowed)}.{hint}"
+        return origin.error((*key, unknown), found, named=False)
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
-        return f"{key}: the key '{missing[0]}' is missing"
+        return origin.error(key, f"the key '{missing[0]}' is missing")
     if error.validator == "oneOf":
         wanted = [" and ".join(option.get("required", [])) for option in error.validator_value]
         choices = ", ".join(filter(None, wanted)) or str(error.validator_value)
-        return f"{key}: found {error.instance!r}; give exactly one of {choices}"
+        return origin.error(key, f"found {error.instance!r}; give exactly one of {choices}")
     if error.validator == "enum":
         values = ", ".join(repr(value) for value in error.validator_value)
-        return f"{key}: found {error.instance!r}; allowed are {values}"
-    return f"{key}: found {error.instance!r}; {_expectation(error)}"
+        hint = _hint(error.instance, ["string"])
+        return origin.error(key, f"found {error.instance!r}; allowed are {values}{hint}")
+    return origin.error(key, f"found {error.instance!r}; {_expectation(error)}")
 
 
 def did_you_mean(found: object, allowed: Iterable[str]) -> str:
@@ -181,11 +238,24 @@ def _expectation(error: Any) -> str:
         "uniqueItems": "every value may occur only once",
         "pattern": "expected text that matches {}",
     }
-    value = error.validator_value
+    value, hint = error.validator_value, ""
     if error.validator == "type":
         types = [value] if isinstance(value, str) else value
-        value = " or ".join(_TYPES[name] for name in types)
-    return words.get(error.validator, error.message).format(value)
+        value, hint = " or ".join(_TYPES[name] for name in types), _hint(error.instance, types)
+    return words.get(error.validator, error.message).format(value) + hint
+
+
+def _hint(found: Any, types: list[str]) -> str:
+    """Return what to write where YAML has read something else than was meant."""
+    if "string" in types and isinstance(found, bool):
+        return " (YAML reads on, yes, off and no as true and false: put the word in quotes)"
+    if "string" in types and isinstance(found, int | float):
+        return f": put it in quotes, '{found}'"
+    if "integer" in types and isinstance(found, float) and found.is_integer():
+        return f": write {found:.0f}"
+    if {"number", "integer"} & set(types) and isinstance(found, str) and _EXPONENT.fullmatch(found):
+        return f" (YAML reads {found} as text, for want of a dot or sign: write {float(found)!r})"
+    return ""
 
 
 def _fill_defaults(node: dict[str, Any], value: Any) -> None:
@@ -206,9 +276,14 @@ def _fill_defaults(node: dict[str, Any], value: Any) -> None:
             _fill_defaults(extra, value[key])
 
 
-def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
+def _behind_reference(node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
         node = schema()["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return node
+
+
+def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
+    node = _behind_reference(node)
     if "oneOf" in node and isinstance(value, dict):
         for option in node["oneOf"]:
             if "properties" in option and set(option.get("required", [])) <= set(value):
@@ -216,77 +291,93 @@ def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
     return node
 
 
-def _check_names(config: dict[str, Any], file: str) -> None:
+def _check_names(config: dict[str, Any], origin: Origin) -> None:
     """Hold every name that the study file gives or uses to what there is."""
     for kind in ("students", "tasks", "controls"):
-        _check_catalog(config, kind, file)
+        _check_catalog(config, kind, origin)
         for name in config[kind]:
-            _require_block(config, kind, kind, name, file)
+            _require_block(config, kind, kind, name, origin)
     if config["judge"] is not None:
-        _require_block(config, "judge", "students", config["judge"], file)
+        _require_block(config, "judge", "students", config["judge"], origin)
+    _check_case(config, origin)
     if ".." in Path(config["results"]).parts:
-        raise StudyError(f"{file}: results: found {config['results']!r}; '..' is not allowed")
+        raise origin.error(("results",), f"found {config['results']!r}; '..' is not allowed")
     for control in config["gates"]:
         if control not in registry.CONTROLS:
-            raise StudyError(
-                f"{file}: gates.{control}: no such control; there are "
-                f"{', '.join(registry.CONTROLS)}."
-                f"{did_you_mean(control, registry.CONTROLS)}"
+            raise origin.error(
+                ("gates", control),
+                f"no such control; there are {', '.join(registry.CONTROLS)}."
+                f"{did_you_mean(control, registry.CONTROLS)}",
             )
     for name, student in config["catalog"]["students"].items():
         for task in set(student["tasks"]) - set(config["catalog"]["tasks"]):
-            raise StudyError(
-                f"{file}: catalog.students.{name}.tasks: '{task}' has no block under "
-                f"catalog.tasks; described there are {', '.join(config['catalog']['tasks'])}"
+            raise origin.error(
+                ("catalog", "students", name, "tasks"),
+                f"'{task}' has no block under catalog.tasks; described there are "
+                f"{', '.join(config['catalog']['tasks'])}",
             )
 
 
-def _check_catalog(config: dict[str, Any], kind: str, file: str) -> None:
+def _check_catalog(config: dict[str, Any], kind: str, origin: Origin) -> None:
     known = {"tasks": registry.TASKS, "controls": registry.CONTROLS}
     for name in config["catalog"][kind]:
         if not _NAME.fullmatch(name):
-            raise StudyError(
-                f"{file}: catalog.{kind}: the name {name!r} becomes a folder; use only "
-                "letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            raise origin.error(
+                ("catalog", kind, name),
+                f"catalog.{kind}: the name {name!r} becomes a folder; use only letters, digits, "
+                "'.', '_' and '-', beginning with a letter or digit",
+                named=False,
             )
         if kind in known and name not in known[kind]:
-            raise StudyError(
-                f"{file}: catalog.{kind}.{name}: not in scripts/sftstudy/tasks/registry.py; "
-                f"there are {', '.join(known[kind])}.{did_you_mean(name, known[kind])} A new "
-                "one is made as docs/adding_a_task.md says"
+            raise origin.error(
+                ("catalog", kind, name),
+                f"not in scripts/sftstudy/tasks/registry.py; there are {', '.join(known[kind])}."
+                f"{did_you_mean(name, known[kind])} A new one is made as docs/adding_a_task.md "
+                "says",
             )
 
 
-def _require_block(config: dict[str, Any], key: str, kind: str, name: str, file: str) -> None:
+def _require_block(config: dict[str, Any], key: str, kind: str, name: str, origin: Origin) -> None:
     """Raise `StudyError` unless the name that `key` gives has its block in the catalog."""
     catalog = config["catalog"][kind]
     if name not in catalog:
-        raise StudyError(
-            f"{file}: {key}: '{name}' has no block under catalog.{kind}; described there "
-            f"are {', '.join(catalog) or 'none'}.{did_you_mean(name, catalog)} Describe it "
-            f"there, or {_WITHOUT.get(key) or f'take it out of {key!r}'}"
+        raise origin.error(
+            (key,),
+            f"'{name}' has no block under catalog.{kind}; described there are "
+            f"{', '.join(catalog) or 'none'}.{did_you_mean(name, catalog)} Describe it there, or "
+            f"{_WITHOUT.get(key) or f'take it out of {key!r}'}",
         )
 
 
-def _check_space_values(config: dict[str, Any], file: str) -> None:
-    """Hold each value of each search space to the schema of the training field it sets."""
-    from jsonschema import Draft202012Validator
+def _check_case(config: dict[str, Any], origin: Origin) -> None:
+    """Raise `StudyError` for students whose folders are one where case does not count."""
+    seen: dict[str, str] = {}
+    for name in filter(None, [*config["students"], config["judge"]]):
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise origin.error(
+                ("catalog", "students", name),
+                f"differs from catalog.students.{other} in upper and lower case only, and many "
+                "file systems would take their folders for one; give one another name",
+            )
 
-    blocks = {"": config}
+
+def _check_space_values(config: dict[str, Any], origin: Origin) -> None:
+    """Hold each value of each search space to the schema of the training field it sets."""
+    blocks: dict[Key, dict[str, Any]] = {(): config}
     for name, student in config["catalog"]["students"].items():
-        blocks[f"catalog.students.{name}."] = student
+        blocks["catalog", "students", name] = student
         for task, pair in student["tasks"].items():
-            blocks[f"catalog.students.{name}.tasks.{task}."] = pair
+            blocks["catalog", "students", name, "tasks", task] = pair
     spaces = {
-        f"{where}{key}": block.get(key, {}) for where, block in blocks.items() for key in SPACES
+        (*where, key): block.get(key, {}) for where, block in blocks.items() for key in SPACES
     }
     if not any(key in config for key in SPACES):
-        raise StudyError(f"{file}: no search space: give 'space', 'lora_space' or both")
+        raise origin.error((), "no search space: give 'space', 'lora_space' or both", named=False)
     fields = schema()["$defs"]["training"]["properties"]
     for key, space in spaces.items():
         for axis, values in space.items():
-            for value in values:
-                for error in Draft202012Validator(fields[axis]).iter_errors(value):
-                    raise StudyError(
-                        f"{file}: {key}.{axis}: found {value!r}; {_expectation(error)}"
-                    )
+            for number, value in enumerate(values):
+                for error in _strict(fields[axis]).iter_errors(value):
+                    said = f"{dotted((*key, axis))}: found {value!r}; {_expectation(error)}"
+                    raise origin.error((*key, axis, number), said, named=False)

@@ -65,3 +65,12 @@ def test_gpus_are_those_of_the_environment(
 ) -> None:
     monkeypatch.setenv(gpus.VISIBLE, stated)
     assert gpus.visible() == expected
+
+
+def test_names_that_look_alike_are_different_gpus_and_one_named_twice_is_one(
+    environment: dict[str, str],
+) -> None:
+    environment[gpus.VISIBLE] = "MIG-a/1, MIG-a-1, MIG-a/1, MIG-b"
+    job = start(environment, 2)
+    assert seen(job) == "MIG-a/1,MIG-a-1"
+    job.communicate("\n", timeout=20)

@@ -17,7 +17,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_jsonl
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
-from sftstudy.study.options import merged_config
+from sftstudy.study.options import given_study
 from training_job import ROWS, Job, recipe
 
 ORIGINAL, FULL = ("config.yaml",), ("config.yaml", "full.yaml")
@@ -27,7 +27,7 @@ LORA = {"method": "lora", "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 
 
 def study(files: tuple[str, ...]) -> Study:
-    return Study(merged_config([ROOT / "config" / name for name in files], []), " + ".join(files))
+    return given_study([ROOT / "config" / name for name in files], [])
 
 
 def model() -> Any:

@@ -16,6 +16,7 @@ from sftstudy.files.reading import read_json, read_text
 from sftstudy.files.writing import write_json, write_text
 from sftstudy.records import record
 from sftstudy.records.content import content_sha256, folder_sha256
+from sftstudy.records.explain import commit_line
 
 
 @pytest.fixture
@@ -157,6 +158,44 @@ def test_code_state_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "commit": commit,
         "changed": ["scripts/a.py", "scripts/moved here.py", "scripts/new.py"],
     }
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout that git takes for another user's."""
+    subprocess.run(["git", "init", str(tmp_path)], check=True, capture_output=True)
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    for scope in ("GLOBAL", "SYSTEM"):  # where all folders may be trusted
+        monkeypatch.setenv(f"GIT_CONFIG_{scope}", str(tmp_path / "none"))
+    monkeypatch.setenv("LANGUAGE", "de")
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", ["assumed", "owned"])
+def test_a_commit_that_git_does_not_tell_is_unknown_with_its_reason(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "assumed":
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    elif os.getuid() != 0:
+        pytest.skip("only root can give a folder to another user")
+    else:
+        for path in (foreign, foreign / ".git"):
+            os.chown(path, 12345, 12345)
+    state = record.code_state()
+    reason = f"detected dubious ownership in repository at '{foreign}'"
+    assert state == {"commit": "unknown", "changed": [], "reason": reason}
+    assert commit_line(state) == f"unknown (git: {reason})"
+    warning = record.unknown_commit()
+    assert warning and reason in warning
+    assert f"git config --global --add safe.directory {foreign}" in warning
+
+
+def test_a_folder_that_is_no_checkout_is_no_reason_to_warn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    assert record.unknown_commit() is None
 
 
 def test_no_git_program_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

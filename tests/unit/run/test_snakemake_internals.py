@@ -11,7 +11,7 @@ from snakemake.dag import DAG
 from snakemake.jobs import Job, Reason
 from snakemake.persistence import MetadataRecord, ParamsChange, PersistenceBase
 from snakemake.persistence.file import FilePersistence
-from snakemake.settings.types import DAGSettings
+from snakemake.settings.types import ConfigSettings, DAGSettings
 from snakemake.workflow import Workflow
 
 from repository import ROOT
@@ -19,7 +19,7 @@ from sftstudy.run import snakemake_internals
 
 USED = {
     Workflow: "persistence dag is_main_process dryrun resource_settings output_settings "
-    "_localrules _prepare_dag _build_dag async_run",
+    "_localrules _prepare_dag _build_dag async_run overwrite_configfiles config_settings",
     DAG: "needrun_jobs needrun reason jobs stats update_needrun",
     Job: "rule input output wildcards threads resources non_derived_params",
     Reason: "clear get_names",
@@ -31,6 +31,7 @@ USED = {
     MetadataRecord: "params code items",
     WorkflowApi: "_workflow dag",
     DAGApi: "dag_settings",
+    ConfigSettings: "config_args",
     DAGSettings: "force_incomplete rerun_triggers max_checksum_file_size",
 }
 

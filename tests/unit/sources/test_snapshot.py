@@ -114,6 +114,66 @@ def test_student_arrives_without_code_and_pickled_weights(study: Study) -> None:
     assert {path.name for path in study.output.iterdir()} == wanted | {"SOURCE.json"}
 
 
+INDEX = b'{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}'
+PARTS = {"model-1.safetensors": b"one", "model-2.safetensors": b"two"}
+ANOTHER_LAYOUT = {
+    "consolidated.safetensors": b"again",
+    "consolidated.safetensors.index.json": b"{}",
+    "pytorch_model.bin.index.json": b"{}",
+    "model.fp16.safetensors": b"half",
+    "original/model.safetensors": b"original",
+}
+
+
+@pytest.mark.parametrize("kind", ["hub", "path"])
+@pytest.mark.parametrize(
+    ("also", "weights"),
+    [
+        (ANOTHER_LAYOUT, {"model.safetensors"}),
+        (PARTS | ANOTHER_LAYOUT, {"model.safetensors"}),
+        (
+            PARTS | ANOTHER_LAYOUT | {"model.safetensors.index.json": INDEX},
+            {*PARTS, "model.safetensors.index.json"},
+        ),
+    ],
+)
+def test_of_weights_in_several_layouts_one_is_brought(
+    study: Study, kind: str, also: dict[str, bytes], weights: set[str]
+) -> None:
+    source = {"hub": "org/model"}
+    if kind == "hub":
+        study.hub.repositories["models/org/model"] = Repository(MODEL | also)
+        arguments = ["--sources", json.dumps({"students": {"d": source}}), "--output", study.lock]
+        status, output = run("lock_sources.py", *arguments, **study.environment())
+        assert status == 0, output
+        locked = lock.read(study.lock)["students"]["d"]["files"]
+    else:
+        source = {"path": str(write_files(study.folder / "student", MODEL | also))}
+    status, output = study.fetch(source, "students")
+    assert status == 0, output
+    names = {path.name for path in study.output.iterdir()} - {"SOURCE.json"}
+    assert {name for name in names if "model" in name or "consolidated" in name} == weights
+    assert set(json.loads((study.output / "SOURCE.json").read_text())["files"]) == names
+    if kind == "hub":
+        assert set(locked) == names
+        assert set(study.hub.downloads) <= names, "the others are not even downloaded"
+
+
+def test_a_lock_of_before_that_holds_two_layouts_brings_one(study: Study) -> None:
+    files = MODEL | {"consolidated.safetensors": b"again"}
+    study.hub.repositories["models/org/model"] = Repository(files)
+    study.write_lock(
+        "org/model",
+        {n: d for n, d in files.items() if n.endswith((".json", "ors")) or n.endswith(".jinja")},
+        "students",
+    )
+    status, output = study.fetch({"hub": "org/model"}, "students")
+    assert status == 0, output
+    assert (study.output / "model.safetensors").is_file()
+    assert not (study.output / "consolidated.safetensors").exists()
+    assert "consolidated.safetensors" not in study.hub.downloads
+
+
 @pytest.mark.parametrize(
     ("repository", "token", "words"),
     [
@@ -174,6 +234,7 @@ def test_locked_commit_that_is_gone(study: Study) -> None:
     [
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, ["no network", "http://127.0.0.1:9", "proxy"]),
         ({"HF_HUB_OFFLINE": "1"}, ["HF_HUB_OFFLINE forbids the network"]),
+        ({"TRANSFORMERS_OFFLINE": "1"}, ["variable TRANSFORMERS_OFFLINE forbids the network"]),
     ],
 )
 def test_no_network(study: Study, extra: dict[str, str], words: list[str]) -> None:
@@ -233,6 +294,39 @@ def test_connection_that_breaks_off_every_time(study: Study) -> None:
     status, output = study.fetch({"hub": "org/data"})
     assert status == 1
     assert "the download was cut off" in output
+    assert study.left_behind() == []
+
+
+PARQUET = "data/train [1].parquet"
+NO_HUB = ["is not what a hub answers", "check HF_ENDPOINT and the proxy"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"status": 503}, ["answered with status 503 to", "/api/datasets/org/data", "try again"]),
+        ({"file_status": 404}, ["answered with status 404 to", "README.md", "complete mirror"]),
+        ({"page": b"<html>log in</html>"}, [*NO_HUB, "JSONDecodeError"]),
+        ({"page": b"[]"}, NO_HUB),
+        ({"page": b"{}"}, NO_HUB),
+        ({"file_page": b"<html>log in</html>"}, [*NO_HUB, "X-Repo-Commit"]),
+        ({"headers": {"ETag": "", "X-Linked-Etag": ""}}, [*NO_HUB, "ETag"]),
+        ({"headers": {"X-Repo-Commit": ""}}, [*NO_HUB, "X-Repo-Commit"]),
+        ({"headers": {"X-Repo-Commit": "f" * 40}}, ["README.md is not in the repository as"]),
+        ({"sizes": {PARQUET: 99}}, ["sent 1024000 bytes of a file that it says has 99", "damaged"]),
+        ({"served": {PARQUET: b"<html>log in</html>"}}, ["checksum mismatch", "sent other bytes"]),
+    ],
+)
+def test_faults_of_a_mirror_are_told_as_its_own(
+    study: Study, fault: dict, words: list[str]
+) -> None:
+    study.write_lock("org/data", FILES)
+    study.hub.repositories["datasets/org/data"] = Repository(FILES, **fault)
+    status, output = study.fetch({"hub": "org/data"})
+    message = next(line for line in output.splitlines() if line.startswith("error: "))
+    assert status == 1 and "Traceback" not in output
+    assert all(word in message for word in [f"{study.hub.url} (HF_ENDPOINT)", *words]), message
+    assert "cut off" not in message
     assert study.left_behind() == []
 
 
@@ -320,6 +414,12 @@ def without(*names: str) -> dict[str, bytes]:
             ["model-2.safetensors", "1 of 1 weight files are missing"],
         ),
         (MODEL | {"config.json": b"{"}, ["config.json, line 1", "not valid JSON"]),
+        (
+            without("model.safetensors") | {"consolidated.safetensors": b""},
+            ["neither model.safetensors nor", "consolidated.safetensors"],
+        ),
+        (MODEL | {"model.safetensors.index.json": b"[]"}, ["index.json: expected 'weight_map'"]),
+        (MODEL | {"model.safetensors.index.json": b'{"weight_map": {"a": 1}}'}, ["'weight_map'"]),
     ],
 )
 def test_unusable_student_is_refused(

@@ -2,6 +2,9 @@
 
 import copy
 
+import pytest
+
+from sftstudy.errors import StudyError
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.jobs import as_json
@@ -114,3 +117,28 @@ def test_settings_that_change_results_have_folders_of_their_own(config: dict) ->
 def test_limited_and_unlimited_studies_have_different_roots(config: dict) -> None:
     roots = {Study(config | {"limit": limit}, "x").root for limit in (None, 20, 21)}
     assert roots == {"results", "results/limit-20", "results/limit-21"}
+
+
+def test_values_that_agree_in_six_digits_are_two_trials(config: dict) -> None:
+    config["space"] = {"learning_rate": [1.0000001e-5, 1.0000002e-5]}
+    trials = Study(config, "x").trials("gemma-3-4b-it", "tatqa")
+    assert [values["learning_rate"] for values in trials.values()] == [1.0000001e-5, 1.0000002e-5]
+
+
+def test_trials_that_would_share_a_name_are_an_error_that_shows_both(config: dict) -> None:
+    alike = 0.1 + 0.2
+    config["space"] = {"weight_decay": [0.3, alike], "num_train_epochs": [1]}
+    with pytest.raises(StudyError) as caught:
+        Study(config, "my/study.yaml")
+    message = str(caught.value)
+    assert message.startswith("my/study.yaml: ")
+    assert all(word in message for word in ("weight_decay 0.3 ", f"weight_decay {alike!r} "))
+    assert "'weight_decay-0.3_ep1'" in message
+
+
+def test_a_name_stands_for_one_configuration_on_all_tasks(config: dict) -> None:
+    config["lora_space"] = {"learning_rate": [0.3]}
+    facts = config["catalog"]["students"]["gemma-3-4b-it"]
+    facts["tasks"] = {"tatqa": {"lora_space": {"learning_rate": [0.1 + 0.2]}}}
+    with pytest.raises(StudyError, match=r"gemma-3-4b-it, .*learning_rate 0\.3.*lora16_lr0\.3'"):
+        Study(config, "x")

@@ -15,7 +15,7 @@ from sftstudy.errors import StudyError
 from sftstudy.students import chat
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
-from sftstudy.study.options import merged_config
+from sftstudy.study.options import given_study
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module, smoke_module
 from sftstudy.training.arguments import sft_arguments, share_of_step
 
@@ -71,7 +71,7 @@ PROMPTS = {
 
 def study(files: tuple[str, ...]) -> Study:
     """Return the study that Snakemake makes of one or several study files."""
-    return Study(merged_config([ROOT / "config" / name for name in files], []), " + ".join(files))
+    return given_study([ROOT / "config" / name for name in files], [])
 
 
 def recipes(found: Study) -> list[dict[str, Any]]:

@@ -106,6 +106,22 @@ ERRORS = [
     ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask", "'source' is missing"]),
     ("catalog.controls.newone", PROMPTS, ["catalog.controls.newone", "docs/adding_a_task.md"]),
     ("judge", "smokey", ["judge", "'smokey'", "Did you mean 'smoke'?"]),
+    ("limit", 4096.0, ["limit: found 4096.0", "an integer or null: write 4096"]),
+    ("catalog.students.smoke.max_length", 4096.0, ["max_length: found 4096.0", ": write 4096"]),
+    ("training.per_device_train_batch_size", 2.5, ["found 2.5", "expected an integer"]),
+    ("space.per_device_train_batch_size", [2, 4.0], ["found 4.0", "an integer: write 4"]),
+    ("catalog.tasks.banking77.split.val", 80.0, ["split.val: found 80.0", "write 80"]),
+    ("catalog.tasks.banking77.split.test", 80.0, ["split.test: found 80.0", "published"]),
+    ("limit", True, ["limit: found True", "an integer"]),
+    ("space.learning_rate", [float("inf")], ["learning_rate: found inf", "finite"]),
+    ("space.learning_rate", ["1e400"], ["learning_rate: found inf", "finite"]),
+    ("catalog.students.smoke.hours", float("nan"), ["hours: found nan", "finite"]),
+    ("catalog.students.smoke.hours", "1e1", ["hours: found '1e1'", "write 10.0"]),
+    ("limit", 10**30, ["limit: found 1000", "at most 9223372036854775807"]),
+    ("students", [False], ["found False", "text", "on, yes, off and no", "quotes"]),
+    ("students", [7], ["found 7", "text: put it in quotes, '7'"]),
+    ("study", 1.0, ["study: found 1.0", "'1.0'"]),
+    ("keep", False, ["keep: found False", "text", "quotes"]),
     ("gates", {"mmlu": {"metric": "x", "above": 0.5}}, ["gates.mmlu", "ifeval"]),
     ("gates", {"ifeval": {"metric": "prompt_strict"}}, ["gates.ifeval"]),
 ]
@@ -165,3 +181,12 @@ def test_reference_names_every_key_of_the_schema() -> None:
     reference = document_config.reference()
     missing = [key for key in keys if f"{key}`" not in reference]
     assert not missing
+
+
+def test_students_whose_names_differ_in_case_only_are_refused(config: dict) -> None:
+    config["catalog"]["students"]["Smoke"] = config["catalog"]["students"]["smoke"]
+    validate(config, "x")  # not used: it has no folder
+    with pytest.raises(StudyError, match=r"catalog\.students\.Smoke: .* catalog\.students\.smoke "):
+        validate(config | {"students": ["smoke", "Smoke"]}, "x")
+    with pytest.raises(StudyError, match="upper and lower case"):
+        validate(config | {"judge": "Smoke"}, "x")

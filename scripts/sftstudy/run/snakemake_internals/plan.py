@@ -120,7 +120,7 @@ def _value(recorded: str) -> str:
 
 @contextmanager
 def planned(
-    configfiles: Iterable[Path], config: Iterable[str], folder: Path, profile: Path
+    configfiles: Iterable[Path], config: list[str], folder: Path, profile: Path
 ) -> Iterator[Plan]:
     """Plan a study, given as ``--configfile``, ``--config`` and ``--directory`` of Snakemake.
 
@@ -142,7 +142,9 @@ def planned(
         try:
             opened = api.workflow(
                 ResourceSettings(cores=1),
-                ConfigSettings(config=parse_config(list(config)), configfiles=list(configfiles)),
+                ConfigSettings(
+                    config=parse_config(config), configfiles=list(configfiles), config_args=config
+                ),
                 snakefile=ROOT / "Snakefile",
                 workdir=folder,
             )

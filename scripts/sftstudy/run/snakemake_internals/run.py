@@ -118,6 +118,11 @@ def _request(job: Any) -> Request:
     )
 
 
+def given(workflow: Any) -> tuple[list[Path], list[str]]:
+    """Return ``--configfile`` and ``--config`` as they were given, by Snakemake itself to a job."""
+    return list(workflow.overwrite_configfiles), list(workflow.config_settings.config_args)
+
+
 def locks(folder: Path) -> list[Path]:
     """Return the locks of all runs in Snakemake's own `folder`."""
     return list(folder.glob("locks/*.lock"))
