@@ -47,8 +47,8 @@ def keep(output: Path, scratch: Path, code: str) -> None:
     except (_NoHardLinks, StudyError) as error:
         forget(scratch)
         print(
-            f"no copy of the finished checkpoint: {error}; were Snakemake killed before it records "
-            "this job, the training would be done again",
+            f"no copy of the finished checkpoint in {scratch}: {error}; were Snakemake killed "
+            "before it records this job, the training would be done again",
             flush=True,
         )
 
@@ -118,5 +118,5 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError as error:
         if error.errno in NO_HARD_LINKS:
-            raise _NoHardLinks(f"{target}: hard links fail ({error.strerror})") from None
+            raise _NoHardLinks(f"hard links fail ({error.strerror})") from None
         raise
