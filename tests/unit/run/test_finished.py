@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from made_documents import provenance
+from programs import program
 from refusing import refusing
 from repository import ROOT
 from sftstudy.errors import StudyError
@@ -180,3 +181,18 @@ def test_a_finished_training_is_not_done_again(
     again = read_json(job.output / "provenance.json")
     first = json.loads(before["provenance.json"])
     assert again["train_seconds"] != first["train_seconds"], "other code: trained again"
+
+
+@pytest.mark.slow
+def test_a_training_ends_where_a_file_system_has_little(tmp_path: Path) -> None:
+    """As on a share or a USB disk: no hard links, modes of the mount, no word from the disk."""
+    job = Job(tmp_path, num_train_epochs=0.2)
+    command = refusing(link="EPERM", chmod="EPERM", fsync="EINVAL")
+    done = subprocess.run(
+        [*command, sys.executable, program("train.py"), *map(str, job.arguments)],
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stderr
+    assert "no copy of the finished checkpoint" in done.stdout
+    assert job.weights() and not list(job.scratch.glob("*.owner"))
