@@ -14,12 +14,17 @@ PYTEST := $(BIN)/pytest
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet --requirement requirements.txt
-	@touch $@
+# To be looked at whatever its time: a link, behind which things change, and what has no Python.
+CHECK_VENV := $(shell { test -L .venv || ! test -x $(BIN)/python; } && echo check-venv)
+.PHONY: check-venv
+
+# By the Python that is in .venv, where it runs, else by the one that is to make it.
+.venv/.installed: requirements.txt $(CHECK_VENV)
+	@new='import sys; sys.exit(sys.version_info < (3, 11))'; python=$(BIN)/python; \
+	$$python -c "$$new" 2>/dev/null || python=$(PYTHON); \
+	$$python -c "$$new" \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 1; }; \
+	$$python tools/prepare_venv.py
 
 demo: .venv/.installed  ## Run the smoke study, from raw data to the report
 	$(SNAKEMAKE) --profile profiles/smoke

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from sftstudy.errors import StudyError
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_SECONDS = 5.0
 _held: list[IO[str]] = []  # until this process ends
@@ -24,7 +26,7 @@ def take(number: int) -> list[int]:
 
     To be called before torch is imported. Waits until so many are free. Where it sees no more than
     that, as in a job of a cluster or without GPUs, nothing happens. Returns the file descriptors of
-    the locks.
+    the locks. Raises `StudyError` where files cannot be locked.
     """
     names = visible()
     if not 0 < number < len(names):
@@ -62,6 +64,11 @@ def _locked(names: list[str], number: int) -> dict[str, IO[str]] | None:
         except BlockingIOError:
             lock.close()
             continue
+        except OSError as error:  # a network file system without a service for locks
+            raise StudyError(
+                f"{lock.name}: cannot be locked ({error.strerror}), so that jobs could not share "
+                f"the GPUs {', '.join(names)}; name a folder on a disk of this machine in TMPDIR"
+            ) from None
         taken[name] = lock
         if len(taken) == number:
             return taken

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:tmp|old)")
@@ -24,11 +25,13 @@ def sweep(folder: Path) -> None:
     """Remove temporaries in `folder` whose writer, a process of this machine, is dead."""
     for path in folder.glob(".*"):
         made = _TEMPORARY.fullmatch(path.name)
-        if made and made["machine"] == _machine() and not _lives(int(made["process"])):
-            remove(path)
+        if made and made["machine"] == _machine() and not exists(int(made["process"])):
+            with suppress(OSError):  # another user's: it is no reason not to write beside it
+                remove(path)
 
 
-def _lives(process: int) -> bool:
+def exists(process: int) -> bool:
+    """Say whether this machine has a process of this number, whoever's it is."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

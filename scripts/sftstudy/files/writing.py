@@ -3,8 +3,9 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from sftstudy.errors import StudyError
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.temporaries import beside, remove, sweep
 
+# What a file system answers that does not have what it is asked for.
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 # What link(2) answers where hard links cannot be made; anything else (a full disk) is an error.
-NO_HARD_LINKS = frozenset(
-    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
-)
+NO_HARD_LINKS = _UNSUPPORTED | {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What safetensors and torch.save say of it, which raise no OSError; torch names no reason at all.
 _SIGNS_OF_FULL = ("(os error 28)", "(os error 122)", "(os error 27)", "inline_container.cc")
@@ -106,8 +107,14 @@ def _replace(temporary: Path, path: Path) -> None:
     while True:
         aside = beside(path, "old")
         if path.is_dir() and temporary.is_dir():
-            with suppress(FileNotFoundError):
+            try:
                 path.replace(aside)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                shutil.rmtree(path)  # a folder of a container's image cannot be renamed
         try:
             temporary.replace(path)
             break
@@ -128,6 +135,40 @@ def sync(path: Path) -> None:
 def _sync_entry(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush(descriptor: int) -> None:
+    """Have an open file or folder written to the disk, where the file system can be told to.
+
+    Some cannot, for folders above all: there a power cut may cost what was written last.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, which takes no space; where it can have none, copy it."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        shutil.copyfile(source, target)
+
+
+def permit(path: Path, mode: int) -> None:
+    """Set who may read and write a file, where the file system keeps that for each file.
+
+    Where it does not, as on many a share and USB disk, the mount has said it for all.
+    """
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        if error.errno not in {*_UNSUPPORTED, errno.EPERM}:
+            raise

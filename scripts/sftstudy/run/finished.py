@@ -19,7 +19,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files.hashing import weights_sha256
 from sftstudy.files.ledger import shown
 from sftstudy.files.reading import read_json
-from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, write_json
+from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, link_or_copy, write_json
 
 COPY = ".finished"
 MARKER = ".finished.json"  # written last: a copy without it was cut short
@@ -35,18 +35,22 @@ def scratch_folder(root: Path, identity: str) -> Path:
 
 
 def keep(output: Path, scratch: Path) -> None:
-    """Keep a copy of a finished checkpoint; where there are no hard links, say so and keep none."""
+    """Keep a copy of a finished checkpoint.
+
+    Where there are no hard links, or no space for the names, say so and keep none: the training is
+    done.
+    """
     try:
         with atomic_path(scratch / COPY) as folder:
-            _link(output, folder)
-    except _NoHardLinks as error:
+            _repeat(output, folder, _link)
+        write_json(scratch / MARKER, {"output": shown(output)})
+    except (_NoHardLinks, StudyError) as error:
+        forget(scratch)
         print(
-            f"no copy of the finished checkpoint: {error}; were Snakemake killed before it records "
-            "this job, the training would be done again",
+            f"no copy of the finished checkpoint in {scratch}: {error}; were Snakemake killed "
+            "before it records this job, the training would be done again",
             flush=True,
         )
-        return
-    write_json(scratch / MARKER, {"output": shown(output)})
 
 
 def kept(scratch: Path) -> Provenance | None:
@@ -68,7 +72,8 @@ def publish(scratch: Path, output: Path, provenance: Provenance) -> None:
             "since; the copy is removed, run again to train from the start"
         )
     with atomic_path(output) as folder:
-        _link(scratch / COPY, folder)
+        # Copied where links fail here, say on a node that reaches the disk in another way.
+        _repeat(scratch / COPY, folder, link_or_copy)
 
 
 def forget(scratch: Path) -> None:
@@ -92,17 +97,21 @@ def forget_recorded(scratch_root: Path, incomplete: Callable[[Iterable[str]], se
             forget(marker.parent)
 
 
-def _link(source: Path, target: Path) -> None:
+def _repeat(source: Path, target: Path, repeat_file: Callable[[Path, Path], object]) -> None:
     """Make the folder `target` with the same files as `source`."""
     target.mkdir()
     for path in sorted(source.rglob("*")):
         copy = target / path.relative_to(source)
         if path.is_dir():
             copy.mkdir()
-            continue
-        try:
-            os.link(path, copy)
-        except OSError as error:
-            if error.errno in NO_HARD_LINKS:
-                raise _NoHardLinks(f"{target.parent}: hard links fail ({error.strerror})") from None
-            raise
+        else:
+            repeat_file(path, copy)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in NO_HARD_LINKS:
+            raise _NoHardLinks(f"hard links fail ({error.strerror})") from None
+        raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.files.writing import write_json
-from sftstudy.run.owner import start_time
+from sftstudy.run.owner import lives, start_time
 from sftstudy.run.snakemake_internals.run import locks
 
 FOLDER = "sftstudy-runs"  # in .snakemake
@@ -72,10 +72,10 @@ def _told(run: dict[str, Any]) -> str:
 
 
 def _lives(run: dict[str, Any]) -> bool | None:
-    """Say whether a run lives; None where only its own machine can tell."""
+    """Say whether a run lives; None where only its own machine, or its own user, can tell."""
     if run["host"] != socket.gethostname():
         return None
-    return run["started"] is not None and start_time(run["process"]) == run["started"]
+    return lives(run["process"], run["started"])
 
 
 def _runs(snakemake: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -1,6 +1,5 @@
 """The pinned folder of a source: its files and a ``SOURCE.json`` that says what they are."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from sftstudy.documents.source import SOURCE, FileFacts
 from sftstudy.documents.source import Source as Description
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
-from sftstudy.files.writing import NO_HARD_LINKS, atomic_path, write_json
+from sftstudy.files.writing import atomic_path, link_or_copy, write_json
 from sftstudy.sources import hub, lock, student
 from sftstudy.sources.source import Section, Source, local_files, without_code
 
@@ -52,7 +51,9 @@ def _fetch_hub(section: Section, source: Source, entry: Locked, output: Path) ->
         student.check(str(repository), folder, list(files))
     with atomic_path(output) as temporary:
         for name in files:
-            _link_or_copy(folder / name, temporary / name)
+            _prepare(temporary / name)
+            # The hub's cache has symlinks to its files.
+            link_or_copy((folder / name).resolve(), temporary / name)
         found: Description = {"kind": "hub", "id": source.hub, "revision": commit, "files": files}
         write_json(temporary / SOURCE, found)
 
@@ -83,17 +84,6 @@ def _verify(repository: hub.Repository, path: Path, name: str, expected: str) ->
             "other bytes than those that were locked: delete the copy and run again, and if they "
             "are the same again use another server"
         )
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    """Hard-link a file of the hub's cache (whose entries are symlinks to blobs), else copy it."""
-    _prepare(target)
-    try:
-        os.link(source.resolve(), target)
-    except OSError as error:
-        if error.errno not in NO_HARD_LINKS:
-            raise
-        shutil.copyfile(source, target)
 
 
 def _prepare(target: Path) -> None:

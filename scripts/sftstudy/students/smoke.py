@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.documents.source import SOURCE
-from sftstudy.files.writing import atomic_path, write_json
+from sftstudy.files.writing import atomic_path, permit, write_json
 from sftstudy.tasks.corpus import COMMON_WORDS, Conversation, conversations
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def build(output: Path, pretraining: Pretraining) -> dict[str, Any]:
     with atomic_path(output) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        (folder / "model.safetensors").chmod(0o644)  # written for its owner only
+        permit(folder / "model.safetensors", 0o644)  # written for its owner only
         write_json(folder / SOURCE, source)
     return source
 

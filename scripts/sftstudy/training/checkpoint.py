@@ -11,7 +11,7 @@ from sftstudy.documents.provenance import PROVENANCE, Facts, Provenance
 from sftstudy.documents.recipe import Recipe
 from sftstudy.documents.source import SOURCE
 from sftstudy.files.hashing import weights_sha256
-from sftstudy.files.writing import atomic_path, write_json, write_text
+from sftstudy.files.writing import atomic_path, permit, write_json, write_text
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.packages import package_versions
 from sftstudy.training.trainable import ADAPTER, gathered, is_lora, merged, save_adapter
@@ -82,7 +82,7 @@ def finish(folder: Path, recipe: Recipe, facts: Facts) -> None:
     umask = os.umask(0)
     os.umask(umask)
     for path in folder.rglob("*"):  # transformers writes weights with mode 0600
-        path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
+        permit(path, (0o777 if path.is_dir() else 0o666) & ~umask)
 
 
 def _model_card(recipe: Recipe, facts: Facts) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from refusing import refusing
 from repository import ROOT
 from sftstudy.cluster import gpus
 
@@ -74,3 +75,14 @@ def test_names_that_look_alike_are_different_gpus_and_one_named_twice_is_one(
     job = start(environment, 2)
     assert seen(job) == "MIG-a/1,MIG-a-1"
     job.communicate("\n", timeout=20)
+
+
+def test_where_files_cannot_be_locked_a_job_says_where_they_could(
+    environment: dict[str, str],
+) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "on_gpus.py"), "1", "true"]
+    refused = refusing(flock="ENOLCK")
+    done = subprocess.run([*refused, *command], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {environment['TMPDIR']}/sftstudy-gpus-")
+    assert "cannot be locked (No locks available)" in done.stderr and "TMPDIR" in done.stderr

@@ -2,7 +2,7 @@
 
 import ast
 import json
-import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_text
 from sftstudy.files.repository import ROOT
 from sftstudy.files.temporaries import beside
-from sftstudy.files.writing import sync
+from sftstudy.files.writing import permit, sync
 from sftstudy.run.snakemake_internals.run import Run
 
 
@@ -76,7 +76,7 @@ class Plan:
             # Not `write_json`, which looks through the whole folder, here of every output there is.
             temporary = beside(file, "tmp")
             temporary.write_text(json.dumps(dict(record.items())), encoding="utf-8")
-            shutil.copymode(file, temporary)
+            permit(temporary, stat.S_IMODE(file.stat().st_mode))
             sync(temporary)
             temporary.replace(file)
 
