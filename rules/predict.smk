@@ -26,11 +26,12 @@ rule predict_select:
         code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, w.student)]),
         generation=lambda w: as_json(jobs.generation(study, w.student)),
         max_new_tokens=lambda w: [jobs.max_new_tokens(study, w.task)],
+        drop="--drop-overlong" if study.config["drop_overlong"] else "",
     message:
         "Generating replies with {input.checkpoint}: {output}"
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
-        " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
+        " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q} {params.drop}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
         " --threads {resources.torch_threads} --device {resources.device}"
         " --batch-size {resources.batch_size} --output {output}"

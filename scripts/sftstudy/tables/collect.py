@@ -81,6 +81,7 @@ def _metric_rows(cell: Cell, document: Metrics) -> list[Row]:
         "trial": trial_of(variant),
         "evalset": evalset,
     }
+    identity["dropped"] = document.get("dropped", 0)
     return [
         {**identity, "metric": name, "primary": name == document["primary"], **metric}
         for name, metric in document["metrics"].items()
