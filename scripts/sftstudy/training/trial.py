@@ -19,6 +19,7 @@ from sftstudy.training.job import TrainingJob
 from sftstudy.training.packages import package_versions
 from sftstudy.training.processes import is_leader, number_of_processes
 from sftstudy.training.rows import training_data
+from sftstudy.training.schedule import too_short
 from sftstudy.training.tracking import attach
 from sftstudy.training.trainer import build_trainer
 
@@ -103,6 +104,9 @@ def _attempt(job: TrainingJob, owner: Owner) -> Outcome:
         return Outcome.INTERRUPTED
     found = facts(job, built, resumable.train_seconds, too_large)
     note(job.recipe, found)
+    short = too_short(found["rows"], found["steps"], job.recipe["training"])
+    if short and trainer.is_world_process_zero():
+        print(f"warning: {job.name}: {short}", flush=True)
     check()
     save(trainer, job, found)
     return Outcome.FINISHED
