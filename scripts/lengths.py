@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from sftstudy.cautions import teaches
 from sftstudy.cli import Parser, run
 from sftstudy.data.splits import split_files
 from sftstudy.documents.lengths import Lengths
@@ -28,7 +29,7 @@ def main() -> None:
     splits = {name: read_rows(path) for name, path in files.items()}
 
     from sftstudy.data import lengths  # numpy and transformers, only after the inputs were read
-    from sftstudy.students.chat import before_reply, load_tokenizer, teaches
+    from sftstudy.students.chat import before_reply, load_tokenizer
     from sftstudy.students.limits import require_positions
 
     student, max_length = arguments.output.stem, arguments.max_length

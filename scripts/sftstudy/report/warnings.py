@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
+from sftstudy.cautions import teaches, too_short
 from sftstudy.documents.card import read_card
 from sftstudy.documents.lengths import Lengths
 from sftstudy.documents.provenance import read_provenance
-from sftstudy.students.chat import teaches
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
 from sftstudy.tables.schema import Row, Tables
-from sftstudy.training.schedule import too_short
 
 Dropped = dict[tuple[str, str], int]  # rows by student and eval set
 

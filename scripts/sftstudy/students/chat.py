@@ -124,17 +124,6 @@ def before_reply(
     return written if found else ""
 
 
-def teaches(written: str) -> str:
-    """Return in words what a text of `before_reply`, which is not empty, means for a study."""
-    return (
-        f"the chat template puts {written!r} before every reply that is trained on, but not at the "
-        "end of the prompt that is asked: training teaches to write it, the untrained student may "
-        "begin otherwise (with a thought, say), and part of a gain may be only that; where the "
-        "template can put it into the prompt, say so in the student's chat_template_kwargs (for "
-        "thinking models often enable_thinking: false)"
-    )
-
-
 def render_conversation(
     tokenizer: "PreTrainedTokenizerBase",
     prompt: Messages,

@@ -7,7 +7,6 @@
 ``rows``           the training split as tokens
 ``trainable``      which weights change: all, or an adapter
 ``checkpoint``     the folder that training declares
-``schedule``       whether its steps suffice to learn anything
 ``facts``          what a training tells about itself
 ``packages``       what a training rests on
 ``processes``      several processes of one training

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.cautions import teaches
 from sftstudy.prefix_sharing.batching import document_order
-from sftstudy.students.chat import before_reply, load_tokenizer, teaches
+from sftstudy.students.chat import before_reply, load_tokenizer
 from sftstudy.students.models import load_model, pick_device, require_embedded
 from sftstudy.training.arguments import by_document, sft_arguments
 from sftstudy.training.flops import Size, count_parameters

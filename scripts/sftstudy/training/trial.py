@@ -5,6 +5,7 @@ import shutil
 from enum import Enum, auto
 from pathlib import Path
 
+from sftstudy.cautions import too_short
 from sftstudy.documents.provenance import Provenance
 from sftstudy.documents.recipe_file import read_recipe
 from sftstudy.files.ledger import LEDGER
@@ -19,7 +20,6 @@ from sftstudy.training.job import TrainingJob
 from sftstudy.training.packages import package_versions
 from sftstudy.training.processes import is_leader, number_of_processes
 from sftstudy.training.rows import training_data
-from sftstudy.training.schedule import too_short
 from sftstudy.training.tracking import attach
 from sftstudy.training.trainer import build_trainer
 

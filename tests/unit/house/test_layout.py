@@ -22,6 +22,7 @@ OUTPUTS = {
     "prepare": [RESULTS.rows("{task}", split) for split in SPLITS],
     "prepare_control": [RESULTS.rows("{control}", "test")],
     "lengths": [RESULTS.lengths("{task}", "{student}")],
+    "fits": [RESULTS.fits("{student}")],
     "card": [RESULTS.card("{task}")],
     "recipe": [RESULTS.recipe("{student}", "{task}", "{trial}")],
     "train": [RESULTS.checkpoint(*TRIAL)],

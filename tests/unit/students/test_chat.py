@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from families import stand_in
+from sftstudy.cautions import teaches
 from sftstudy.errors import StudyError
 from sftstudy.students import chat
 from tiny_tokenizer import CHATML, make_tokenizer, save_tokenizer
@@ -156,4 +157,4 @@ def test_a_space_before_a_reply_is_written_too() -> None:
         "[/INST]{% else %} {{ message.content }}{{ eos_token }}{% endif %}{% endfor %}"
     )
     assert chat.before_reply(tokenizer, USER, {}, "x") == " "
-    assert "puts ' ' before every reply" in chat.teaches(" ")
+    assert "puts ' ' before every reply" in teaches(" ")

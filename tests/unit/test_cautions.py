@@ -2,7 +2,7 @@
 
 import pytest
 
-from sftstudy.training.schedule import too_short, warmup_steps
+from sftstudy.cautions import too_short, warmup_steps
 
 DEFAULT = {"warmup_ratio": 0.03, "lr_scheduler_type": "cosine"}
 

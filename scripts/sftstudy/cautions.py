@@ -1,8 +1,10 @@
-"""How many optimizer steps a training had, and how many of them could teach. No torch."""
+"""What weakens a student's numbers, in words: for logs and for the report."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
+
+DETERMINES_NO_RESULT = True
 
 FEW_STEPS = 10  # fewer say little about a learning rate
 LONG_WARMUP = 1 / 3  # a larger share of the steps leaves little of the schedule
@@ -36,6 +38,17 @@ def too_short(rows: int, steps: int, training: Mapping[str, Any]) -> str | None:
     return (
         f"{told}; so short a schedule says little about its hyperparameters: train on more rows or "
         "epochs, with smaller batches or a smaller warmup_ratio"
+    )
+
+
+def teaches(written: str) -> str:
+    """Return in words what a text that a template writes before replies means for a study."""
+    return (
+        f"the chat template puts {written!r} before every reply that is trained on, but not at the "
+        "end of the prompt that is asked: training teaches to write it, the untrained student may "
+        "begin otherwise (with a thought, say), and part of a gain may be only that; where the "
+        "template can put it into the prompt, say so in the student's chat_template_kwargs (for "
+        "thinking models often enable_thinking: false)"
     )
 
 
