@@ -1,5 +1,4 @@
-# Needs: results/data/{task}/train.jsonl, results/checkpoints/{student}/base,
-#        results/fits/{student}.json.
+# Needs: results/data/{task}/train.jsonl, results/checkpoints/{student}/base.
 # Makes: results/recipes/{student}/{task}/{trial}.yaml, results/checkpoints/{student}/{task}/{trial}.
 
 
@@ -29,9 +28,6 @@ rule train:
         train="<results>/data/{task}/train.jsonl",
         lengths="<results>/data/{task}/lengths/{student}.json",
         base="<results>/checkpoints/{student}/base",
-        # Waited for, never a reason to train again: another task, or another limit of its replies,
-        # makes it anew.
-        fits=ancient("<results>/fits/{student}.json"),
     output:
         directory("<results>/checkpoints/{student}/{task}/{trial}"),
     log:

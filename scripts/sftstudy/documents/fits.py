@@ -1,13 +1,12 @@
-"""fits/{student}.json: that a student has room for all that a study will ask."""
+"""data/{dataset}/fits/{student}.json: which rows of its eval sets a student can be asked."""
 
 from typing import Any, TypedDict
 
 
 class Asked(TypedDict):
-    """One eval set."""
+    """One split."""
 
     rows: int
-    max_new_tokens: int
     longest_prompt: int  # tokens
     dropped: list[str]  # ids of rows without room for a reply, which no variant is asked
 
@@ -18,6 +17,7 @@ class Fits(TypedDict):
     schema: int
     student: str
     max_length: int  # most tokens of prompt and reply, by the student's configuration
+    max_new_tokens: int  # of a reply
     positions: int | None  # tokens for which its config.json has positions; null: not limited
     chat_template_kwargs: dict[str, Any]
-    evalsets: dict[str, Asked]
+    splits: dict[str, Asked]

@@ -15,7 +15,6 @@ from sftstudy.errors import StudyError
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 from sftstudy.study.validation import did_you_mean
-from sftstudy.study.variants import BASE
 from sftstudy.tasks import registry
 
 _RESULTS = Layout(Path("<results>"))
@@ -157,14 +156,6 @@ def max_new_tokens(study: Study, name: str) -> int:
     """Return the most tokens of a reply to a task or control."""
     block = study.catalog["tasks"].get(name) or study.catalog["controls"][name]
     return block["max_new_tokens"]
-
-
-def evalset_rows(study: Study) -> dict[str, str]:
-    """Return the file of rows of every eval set that a student of the study is asked, by name."""
-    names = study.evalsets(BASE)
-    parts = [name.partition(".") for name in names]
-    files = [str(_RESULTS.rows(dataset, split or "test")) for dataset, _, split in parts]
-    return dict(zip(names, files, strict=True))
 
 
 def judgements(study: Study, control: str) -> list[str]:

@@ -80,8 +80,8 @@ def _metric_rows(cell: Cell, document: Metrics) -> list[Row]:
         "task": task_of(variant),
         "trial": trial_of(variant),
         "evalset": evalset,
+        "dropped": document.get("dropped", 0),
     }
-    identity["dropped"] = document.get("dropped", 0)
     return [
         {**identity, "metric": name, "primary": name == document["primary"], **metric}
         for name, metric in document["metrics"].items()

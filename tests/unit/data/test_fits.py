@@ -13,49 +13,51 @@ from unit.data.test_lengths import FRAME, make_row
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[object]:
-    """Two eval sets of a student: prompts of FRAME + 1 and FRAME + 20, and of FRAME + 5 tokens."""
+    """Prompts of FRAME + 1 and FRAME + 20 tokens in val, of FRAME + 5 in test; replies of 10."""
     write_jsonl(tmp_path / "val.jsonl", [make_row("v1", "x", "no" * 99), make_row("v2", "x" * 20)])
-    write_jsonl(tmp_path / "control.jsonl", [make_row("c1", "x" * 5)])
-    student = save_tokenizer(tmp_path / "student")
+    write_jsonl(tmp_path / "test.jsonl", [make_row("t1", "x" * 5)])
     return [
-        *("--evalsets", "pubmedqa.val", "ifeval"),
-        *("--data", tmp_path / "val.jsonl", tmp_path / "control.jsonl"),
-        *("--max-new-tokens", 10, 30, "--student-dir", student),
+        *("--data", tmp_path / "val.jsonl", tmp_path / "test.jsonl", "--max-new-tokens", 10),
+        *("--student-dir", save_tokenizer(tmp_path / "student")),
         *("--output", tmp_path / "fits" / "tiny.json", "--max-length"),
     ]
 
 
 def test_prompt_and_reply_must_fit(capsys, monkeypatch, arguments, tmp_path: Path) -> None:
-    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 35)
+    """The completion plays no part: it is not asked."""
+    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 30)
     assert status == 0, text
-    document = json.loads((tmp_path / "fits" / "tiny.json").read_text())
-    assert (document["student"], document["positions"]) == ("tiny", None)
-    assert document["evalsets"]["pubmedqa.val"] == {
-        "rows": 2, "max_new_tokens": 10, "longest_prompt": FRAME + 20, "dropped": [],
-    }  # fmt: skip
+    assert json.loads((tmp_path / "fits" / "tiny.json").read_text()) == {
+        "schema": 1,
+        "student": "tiny",
+        "max_length": FRAME + 30,
+        "max_new_tokens": 10,
+        "positions": None,
+        "chat_template_kwargs": {},
+        "splits": {
+            "val": {"rows": 2, "longest_prompt": FRAME + 20, "dropped": []},
+            "test": {"rows": 1, "longest_prompt": FRAME + 5, "dropped": []},
+        },
+    }
 
 
 def test_row_without_room_is_refused_or_listed(
     capsys, monkeypatch, arguments, tmp_path: Path
 ) -> None:
-    """Of a task by its own limit of replies, and of a control."""
-    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 34)
+    arguments.append(FRAME + 29)
+    status, text = call(capsys, monkeypatch, "fits.py", *arguments)
     assert status == 1 and not (tmp_path / "fits" / "tiny.json").exists()
-    assert f"{tmp_path}/control.jsonl: row 'c1' has a prompt of {FRAME + 5} tokens" in text
-    assert "1 of 1 rows are too long" in text and "drop_overlong" in text
-    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 29)
-    assert status == 1 and "row 'v2'" in text and "1 of 2 rows" in text
-    arguments[arguments.index(30)] = 9  # tokens of a reply to the control
-    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 29, "--drop-overlong")
+    assert f"{tmp_path}/val.jsonl: row 'v2' has a prompt of {FRAME + 20} tokens; with 10" in text
+    assert "1 of 2 rows are too long" in text and "drop_overlong" in text
+    status, text = call(capsys, monkeypatch, "fits.py", *arguments, "--drop-overlong")
     assert status == 0, text
-    document = json.loads((tmp_path / "fits" / "tiny.json").read_text())
-    dropped = {name: entry["dropped"] for name, entry in document["evalsets"].items()}
-    assert dropped == {"pubmedqa.val": ["v2"], "ifeval": []}
+    splits = json.loads((tmp_path / "fits" / "tiny.json").read_text())["splits"]
+    assert {name: split["dropped"] for name, split in splits.items()} == {"val": ["v2"], "test": []}
 
 
 def test_an_eval_set_that_would_be_empty(capsys, monkeypatch, arguments) -> None:
-    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 34, "--drop-overlong")
-    assert (status, "all of its 1 rows are too long and would be dropped" in text) == (1, True)
+    status, text = call(capsys, monkeypatch, "fits.py", *arguments, FRAME + 14, "--drop-overlong")
+    assert (status, "test.jsonl: all of its 1 rows are too long" in text) == (1, True)
 
 
 def test_positions(capsys, monkeypatch, arguments, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from sftstudy.run import snakemake_internals
 USED = {
     Workflow: "persistence dag is_main_process dryrun resource_settings output_settings "
     "_localrules _prepare_dag _build_dag async_run",
-    DAG: "needrun_jobs needrun reason jobs stats update_needrun",
+    DAG: "needrun_jobs needrun reason jobs stats update_needrun dependencies depending ready_jobs "
+    "_n_until_ready",
     Job: "rule input output wildcards threads resources non_derived_params",
     Reason: "clear get_names",
     PersistenceBase: "path locked lock metadata has_metadata has_outdated_metadata params_changed "
