@@ -10,6 +10,7 @@ from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
 from sftstudy.tables.schema import Row, Tables
 
+NAMED = 12  # trials of one warning; the table `trials` has the steps of all
 Dropped = dict[tuple[str, str], int]  # rows by student and eval set
 
 
@@ -78,4 +79,5 @@ def _short(results: Results, student: str) -> Iterator[tuple[str, str]]:
         if text := too_short(done["rows"], done["steps"], done["recipe"]["training"]):
             trials.setdefault(text, []).append(f"{task}/{trial}")
     for text, names in trials.items():
-        yield ", ".join(names), text
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        yield ", ".join(names[:NAMED]) + more, text
