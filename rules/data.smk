@@ -1,6 +1,7 @@
 # Needs: results/raw/{dataset}, the students' tokenizers.
 # Makes: results/data/{task}/{train,val,test}.jsonl, results/data/{control}/test.jsonl,
-#        results/data/{task}/lengths/{student}.json, results/data/{task}/card.json.
+#        results/data/{task}/lengths/{student}.json, results/data/{task}/card.json,
+#        results/data/{dataset}/fits/{student}.json.
 
 
 rule prepare:
@@ -72,6 +73,47 @@ rule lengths:
         " --chat-template-kwargs {params.chat_template_kwargs:q} {params.drop}"
         " --output {output}"
         " --record {log.record} > {log.text} 2>&1"
+
+
+# Predictions wait for it, and so does the first training: see `Run.hold_back`.
+rule fits:
+    input:
+        data=expand("<results>/data/{{task}}/{split}.jsonl", split=["val", "test"]),
+        student="<results>/checkpoints/{student}/base",
+    output:
+        "<results>/data/{task}/fits/{student}.json",
+    log:
+        text="<logs>/data/{task}/fits/{student}.log",
+        record="<records>/data/{task}/fits/{student}.json",
+    conda:
+        "../envs/fetch.yaml"
+    params:
+        code=code_version("scripts/fits.py"),
+        max_new_tokens=lambda w: jobs.max_new_tokens(study, w.task),
+        max_length=lambda w: study.student(w.student)["max_length"],
+        chat_template_kwargs=lambda w: as_json(study.student(w.student)["chat_template_kwargs"]),
+        drop="--drop-overlong" if study.config["drop_overlong"] else "",
+    message:
+        "Looking for rows without room for a reply of {wildcards.student}: {output}"
+    shell:
+        "python scripts/fits.py --data {input.data} --max-new-tokens {params.max_new_tokens}"
+        " --student-dir {input.student} --max-length {params.max_length}"
+        " --chat-template-kwargs {params.chat_template_kwargs:q} {params.drop}"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
+
+
+use rule fits as fits_control with:
+    input:
+        data="<results>/data/{control}/test.jsonl",
+        student="<results>/checkpoints/{student}/base",
+    output:
+        "<results>/data/{control}/fits/{student}.json",
+    log:
+        text="<logs>/data/{control}/fits/{student}.log",
+        record="<records>/data/{control}/fits/{student}.json",
+    params:
+        max_new_tokens=lambda w: jobs.max_new_tokens(study, w.control),
 
 
 rule card:

@@ -4,13 +4,15 @@
 # Three suites, so that a checkpoint is loaded once per suite: `select` chooses between trials,
 # `controls` guards, `confirm` is read once, after the choice. The base has a `select` of its own:
 # it is compared on every task, a trial only on the task it was trained on. Parameters that a variant
-# of the rule does not name are those of `predict_select`.
+# of the rule does not name are those of `predict_select`. `fits` has the same rows dropped as the
+# programs drop; it is waited for, so that rows that are too long are found before anything is trained.
 
 
 rule predict_select:
     input:
         checkpoint="<results>/checkpoints/{student}/{task}/{trial}",
         data="<results>/data/{task}/val.jsonl",
+        fits="<results>/data/{task}/fits/{student}.json",
     output:
         "<results>/predictions/{student}/{task}/{trial}/{task}.val.jsonl",
     log:
@@ -26,11 +28,12 @@ rule predict_select:
         code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, w.student)]),
         generation=lambda w: as_json(jobs.generation(study, w.student)),
         max_new_tokens=lambda w: [jobs.max_new_tokens(study, w.task)],
+        drop="--drop-overlong" if study.config["drop_overlong"] else "",
     message:
         "Generating replies with {input.checkpoint}: {output}"
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
-        " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
+        " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q} {params.drop}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
         " --threads {resources.torch_threads} --device {resources.device}"
         " --batch-size {resources.batch_size} --output {output}"
@@ -41,6 +44,7 @@ use rule predict_select as predict_select_base with:
     input:
         checkpoint="<results>/checkpoints/{student}/base",
         data=expand("<results>/data/{task}/val.jsonl", task=study.tasks),
+        fits=expand("<results>/data/{task}/fits/{{student}}.json", task=study.tasks),
     output:
         expand("<results>/predictions/{{student}}/base/{task}.val.jsonl", task=study.tasks),
     log:
@@ -54,6 +58,7 @@ use rule predict_select as predict_controls with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         data=expand("<results>/data/{control}/test.jsonl", control=study.controls),
+        fits=expand("<results>/data/{control}/fits/{{student}}.json", control=study.controls),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{control}.jsonl",
@@ -70,6 +75,7 @@ use rule predict_select as predict_confirm with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         data=expand("<results>/data/{task}/test.jsonl", task=study.tasks),
+        fits=expand("<results>/data/{task}/fits/{{student}}.json", task=study.tasks),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{task}.test.jsonl",

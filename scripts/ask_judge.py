@@ -17,11 +17,10 @@ def main() -> None:
 
     from sftstudy.documents.rows import read_scored
     from sftstudy.files.writing import write_jsonl
-    from sftstudy.scoring.document import replies_by_id
+    from sftstudy.scoring.document import answered
 
     question = judge_module(arguments.control).question
-    rows = read_scored(arguments.data)
-    replies = replies_by_id(rows, arguments.predictions, arguments.data)
+    rows, replies = answered(read_scored(arguments.data), arguments.predictions, arguments.data)
     write_jsonl(arguments.output, (question(row, replies[row["id"]]["text"]) for row in rows))
 
 

@@ -27,6 +27,9 @@ def main() -> None:
         "is hf, engine (vllm or openai)",
     )
     parser.add_argument(
+        "--drop-overlong", action="store_true", help="mark rows that are too long, do not refuse"
+    )
+    parser.add_argument(
         "--batch-size", type=int, default=0, help="hf: most prompts at a time (default: what fits)"
     )
     parser.add_argument("--gpus", type=int, default=0, help="GPUs of this job (default: 0)")
@@ -58,7 +61,11 @@ def main() -> None:
     )
     with owned(first.parent / ".journal" / f"{first.stem}.owner"):
         predict(
-            arguments.checkpoint, [EvalSet(*e) for e in evalsets], arguments.generation, machine
+            arguments.checkpoint,
+            [EvalSet(*e) for e in evalsets],
+            arguments.generation,
+            machine,
+            arguments.drop_overlong,
         )
 
 

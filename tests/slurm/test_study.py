@@ -76,6 +76,8 @@ def test_slurm_was_asked_for_what_is_configured(finished: tuple[Path, Run]) -> N
         "prepare": 2,
         "prepare_control": 2,
         "lengths": 2,
+        "fits": 2,
+        "fits_control": 2,
         "card": 2,
         "train": 2,
         "predict_select": 2,

@@ -43,6 +43,7 @@ STAGES = {
     "prepare": 0.5,
     "recipe": 0.2,
     "lengths": 3.0,
+    "fits": 3.0,
     "card": 1.0,
     "train": 15.0,
     "predict": 8.0,

@@ -61,7 +61,8 @@ def test_new_task_trains_only_itself(edited: Editor) -> None:
     )
     planned = plan(edited.checkout, *STUDY)
     assert planned.of("checkpoints") == {"smoke/tatqa/lr0.001"}
-    assert planned.of("data") == {"tatqa/prepare", "tatqa/lengths/smoke", "tatqa/card"}
+    made = {"tatqa/prepare", "tatqa/lengths/smoke", "tatqa/fits/smoke", "tatqa/card"}
+    assert planned.of("data") == made
     # The confirm suite of the others gains an eval set; what it knew comes from its journal.
     others = {job for job in planned.of("metrics") if "/tatqa/" not in job}
     assert {job.rpartition("/")[2] for job in others} >= {"tatqa.test"}
@@ -145,6 +146,7 @@ def test_edited_prompt_redoes_its_task_and_trains_no_other(edited: Editor) -> No
     assert planned.of("data") == {
         "banking77/prepare",
         "banking77/lengths/smoke",
+        "banking77/fits/smoke",
         "banking77/card",
     }
     others = {job for job in planned.of("predictions") if "/banking77/" not in job}

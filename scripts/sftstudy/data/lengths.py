@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from sftstudy.documents.lengths import SplitLengths, Spread
-from sftstudy.documents.rows import Row
+from sftstudy.documents.rows import Prompt, Row
 from sftstudy.errors import StudyError
-from sftstudy.students.chat import conversation_ids
+from sftstudy.students.chat import conversation_ids, render_prompt, token_ids
 
 _CHUNK = 256  # rows tokenised at once: the tokenizer keeps some 200 bytes per token until then
 
@@ -41,6 +41,27 @@ def refuse_overlong(rows: Sequence[Row], counts: np.ndarray, max_length: int, wh
                 f"{len(rows)} rows are too long (the longest has {counts[:, 1].max()}): raise the "
                 "student's max_length, or set drop_overlong to leave such rows out"
             )
+
+
+def refuse_all_dropped(rows: Sequence[Row], dropped: Sequence[str], where: str) -> None:
+    """Raise `StudyError` if rows were dropped and none is left."""
+    if dropped and len(dropped) == len(rows):
+        raise StudyError(
+            f"{where}: all of its {len(rows)} rows are too long and would be dropped: raise the "
+            "student's max_length"
+        )
+
+
+def measure_prompts(
+    rows: Sequence[Prompt], tokenizer: Any, chat_template_kwargs: dict[str, Any]
+) -> list[int]:
+    """Return the number of tokens of each row's prompt."""
+    counts: list[int] = []
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        texts = [render_prompt(tokenizer, row["prompt"], chat_template_kwargs) for row in chunk]
+        counts += map(len, token_ids(tokenizer, texts))
+    return counts
 
 
 def summarise(counts: np.ndarray) -> SplitLengths:

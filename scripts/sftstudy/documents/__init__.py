@@ -3,6 +3,7 @@
 ``shapes``          checks a file against its shape when it is read: people edit files
 ``rows``            data/{task}/{split}.jsonl
 ``lengths``         data/{task}/lengths/{student}.json
+``fits``            data/{dataset}/fits/{student}.json
 ``card``            data/{task}/card.json
 ``source``          SOURCE.json of a snapshot or student
 ``lock``            config/sources.lock.yaml

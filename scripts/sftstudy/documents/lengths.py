@@ -1,7 +1,7 @@
 """data/{task}/lengths/{student}.json: how many tokens a task's rows have for a student."""
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sftstudy.documents.shapes import read
 
@@ -35,7 +35,8 @@ class Lengths(TypedDict):
     max_length: int  # most tokens of a row, by the student's configuration
     chat_template_kwargs: dict[str, Any]
     splits: dict[str, SplitLengths]
-    dropped: dict[str, list[str]]  # split -> ids of rows that are longer and left out of training
+    dropped: dict[str, list[str]]  # train -> ids of rows that are longer and not trained on
+    before_reply: NotRequired[str]  # what the template writes there, and training teaches to write
 
 
 def read_lengths(path: Path) -> Lengths:

@@ -52,6 +52,7 @@ class Metrics(Headline):
     split: str
     task_version: int  # of the prompt and target, by the task's data module
     n: int  # items
+    dropped: NotRequired[int]  # rows that were too long to be asked; not among n
     groups: int  # of items
     items: list[dict[str, Any]]  # one per row: its id and group, and outcomes that the task names
     prompt_sha256: str  # of all prompts

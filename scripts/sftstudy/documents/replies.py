@@ -5,13 +5,15 @@ from typing import NotRequired, TypedDict
 
 from sftstudy.documents.shapes import read_lines
 
+DROPPED = "dropped"  # the finish reason of a row that is too long to be asked: no reply, no score
+
 
 class Reply(TypedDict):
     """One line."""
 
     id: str  # of the row
     text: str
-    finish_reason: str  # stop, or length where it reached the token limit
+    finish_reason: str  # stop, length where it reached the token limit, or dropped
     prompt_tokens: NotRequired[int]  # replies of other programs may do without counts
     completion_tokens: NotRequired[int]
 

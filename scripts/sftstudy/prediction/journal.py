@@ -141,7 +141,7 @@ def _entries(file: Path) -> Iterable[_Entry]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.keys() == _Entry.__annotations__.keys():
+        if isinstance(entry, dict) and entry.keys() == {"key", "question", "reply", "made_by"}:
             yield entry  # type: ignore[misc]  # as far as its keys tell
 
 

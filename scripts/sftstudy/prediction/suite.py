@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.replies import DROPPED
 from sftstudy.documents.rows import read_prompts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
@@ -26,6 +27,7 @@ from sftstudy.prediction.maker import (
 )
 from sftstudy.students.chat import load_tokenizer, render_prompt, token_ids
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
+from sftstudy.students.limits import require_positions, without_room
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,11 +44,15 @@ class EvalSet:
 
 @dataclass(frozen=True)
 class _Question:
-    """The prompt of a row as tokens, and the name of this question in the journal."""
+    """The prompt of a row as tokens, and the name of this question in the journal.
+
+    One that is dropped is too long for a reply, and is not asked.
+    """
 
     row: str
     key: str
     prompt: list[int]
+    dropped: bool
 
 
 def predict(
@@ -54,27 +60,34 @@ def predict(
     evalsets: list[EvalSet],
     generation: dict[str, Any],
     machine: Machine | None = None,
+    drop_overlong: bool = False,
 ) -> None:
     """Write the predictions of every eval set.
 
     `generation` holds ``attention``, ``chat_template_kwargs``, ``dtype``, ``max_length`` and,
     unless it is hf, ``engine``. What the journal knows is not generated again; if it knows all, no
-    model is loaded. Raises `StudyError` if the checkpoint is replaced meanwhile.
+    model is loaded. With `drop_overlong`, rows without room for a reply are marked as dropped.
+    Raises `StudyError` if there are such rows otherwise, if `max_length` is more than the
+    checkpoint has positions for, or if the checkpoint is replaced meanwhile.
     """
     machine = machine or Machine()
     us = maker(generation, machine)
     journal = Journal(evalsets[0].output, us)
     watched = Watched(checkpoint)
+    require_positions(checkpoint, generation["max_length"], str(checkpoint))
     tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
+    asked = [
+        _questions(evalset, tokenizer, watched.sha256, generation, drop_overlong)
+        for evalset in evalsets
+    ]
     used: list[str] = []  # names in the journal, one a row
     fresh: set[str] = set()  # those that were not there before
     with ExitStack() as stack:
         began = time.monotonic()
         engine: Engine | None = None
-        for evalset in evalsets:
-            questions = _questions(evalset, tokenizer, watched.sha256, generation)
-            unanswered = [question for question in questions if question.key not in journal]
-            _check_lengths(evalset, unanswered, generation["max_length"])
+        for evalset, questions in zip(evalsets, asked, strict=True):
+            kept = [question for question in questions if not question.dropped]
+            unanswered = [question for question in kept if question.key not in journal]
             if unanswered:
                 if engine is None:
                     require_weights(checkpoint)
@@ -83,13 +96,10 @@ def predict(
                 _tell_replaced(evalset, journal, unanswered, us)
                 _answer(engine, journal, evalset, unanswered, watched, made_now(us))
             watched.require_same()
-            write_jsonl(evalset.output, ({"id": q.row, **journal[q.key]} for q in questions))
-            used += [question.key for question in questions]
+            write_jsonl(evalset.output, (_line(question, journal) for question in questions))
+            used += [question.key for question in kept]
             fresh |= {question.key for question in unanswered}
-            known = len(questions) - len(unanswered)
-            print(
-                f"{evalset.output.name}: {len(questions)} replies, {known} known before", flush=True
-            )
+            _say(evalset, len(kept), len(kept) - len(unanswered), len(questions) - len(kept))
     journal.compact(used)
     replies = [journal[key] for key in used]
     LEDGER.note(
@@ -108,16 +118,40 @@ def _questions(
     tokenizer: "PreTrainedTokenizerBase",
     weights: str,
     generation: dict[str, Any],
+    drop_overlong: bool,
 ) -> list[_Question]:
-    rows = read_prompts(evalset.data)
+    rows, limit = read_prompts(evalset.data), evalset.max_new_tokens
     if not rows:
         raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
     template = generation["chat_template_kwargs"]
     texts = [render_prompt(tokenizer, row["prompt"], template) for row in rows]
+    prompts, ids = token_ids(tokenizer, texts), [row["id"] for row in rows]
+    dropped = without_room(
+        ids,
+        [len(prompt) for prompt in prompts],
+        limit,
+        generation["max_length"],
+        drop_overlong,
+        str(evalset.data),
+    )
+    left_out = set(dropped)
     return [
-        _Question(row["id"], _key(weights, prompt, evalset.max_new_tokens, generation), prompt)
-        for row, prompt in zip(rows, token_ids(tokenizer, texts), strict=True)
+        _Question(row, _key(weights, prompt, limit, generation), prompt, row in left_out)
+        for row, prompt in zip(ids, prompts, strict=True)
     ]
+
+
+def _line(question: _Question, journal: Journal) -> dict[str, Any]:
+    """Return a line of the predictions."""
+    if not question.dropped:
+        return {"id": question.row, **journal[question.key]}
+    empty = {"text": "", "finish_reason": DROPPED, "completion_tokens": 0}
+    return {"id": question.row, **empty, "prompt_tokens": len(question.prompt)}
+
+
+def _say(evalset: EvalSet, replies: int, known: int, dropped: int) -> None:
+    more = f", {dropped} rows dropped as too long" if dropped else ""
+    print(f"{evalset.output.name}: {replies} replies, {known} known before{more}", flush=True)
 
 
 def _opened(
@@ -187,17 +221,6 @@ def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[
             "chat_template_kwargs": generation["chat_template_kwargs"],
         }
     )
-
-
-def _check_lengths(evalset: EvalSet, questions: list[_Question], max_length: int) -> None:
-    for question in questions:
-        tokens = len(question.prompt)
-        if tokens + evalset.max_new_tokens > max_length:
-            raise StudyError(
-                f"{evalset.data}: row {question.row!r} has a prompt of {tokens} tokens; "
-                f"with {evalset.max_new_tokens} for the reply that is over the student's "
-                f"max_length of {max_length}: raise max_length or lower max_new_tokens"
-            )
 
 
 def _note_known(journal: Journal, known: Iterable[str]) -> None:

@@ -5,4 +5,5 @@
 ``overview``  key metrics, regret
 ``samples``   the replies that the page carries
 ``evidence``  data, provenance, what is missing
+``warnings``  what to know before trusting a number
 """

@@ -51,7 +51,7 @@ def _length(student: str, document: Lengths) -> Row:
         "max_length": document["max_length"],
         "train": train,
         "longest": max(longest, default=None),
-        "dropped": sum(len(ids) for ids in document["dropped"].values()),
+        "dropped": len(document["dropped"].get("train", ())),
     }
 
 

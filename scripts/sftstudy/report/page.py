@@ -8,7 +8,7 @@ from sftstudy.figures.names import figures
 from sftstudy.files.reading import read_text
 from sftstudy.files.writing import write_text
 from sftstudy.pages.render import render
-from sftstudy.report import evidence, overview, samples, verdicts
+from sftstudy.report import evidence, overview, samples, verdicts, warnings
 from sftstudy.tables.results import Results
 from sftstudy.tables.write import read
 
@@ -22,6 +22,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
     seconds = evidence.training_seconds(results)
     views = verdicts.verdicts(results, tables, documents, seconds)
     training = evidence.training(results)
+    dropped = warnings.dropped_rows(tables)
     payload, per_cell = samples.encoded(results, documents)
     page = render(
         TEMPLATES / "index.html",
@@ -42,6 +43,8 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         cards=evidence.data_cards(results),
         sources=evidence.sources(results),
         training=training,
+        dropped=dropped,
+        warnings=warnings.warnings(results, dropped),
         lineage=evidence.lineage(results),
         clock="CPU time" if set(training["devices"]) == {"cpu"} else "GPU time",
         missing=tables["missing"],

@@ -14,9 +14,9 @@ from sftstudy.study.layout import Layout
 
 def before_first_job(workflow: Any, site: Site, root: str) -> None:
     """Leave the name of this run for others, warn if git does not tell the commit, bring inputs
-    back from the future, and forget copies of finished trainings that Snakemake has recorded; on a
-    cluster, compare the jobs with it, and end those that a killed run has left behind. `root` is
-    the folder of the study's results.
+    back from the future, forget copies of finished trainings that Snakemake has recorded, and have
+    trainings wait until all rows are known to fit; on a cluster, compare the jobs with it, and end
+    those that a killed run has left behind. `root` is the folder of the study's results.
 
     Raises `StudyError` for what the cluster cannot run. Hooks are for the main process only: jobs
     are started with ``--no-hooks``.
@@ -32,6 +32,8 @@ def before_first_job(workflow: Any, site: Site, root: str) -> None:
             file=sys.stderr,
         )
     forget_finished(workflow, root)
+    # Rows that are too long are an error before anything is trained, whatever split they are of.
+    run.hold_back("train", until=("lengths", "fits", "fits_control"))
     if run.is_on_cluster:
         checks.require(site, run.requests())
         leftovers.stop(run.slurm_comments(), Path.cwd(), site.warn_seconds)

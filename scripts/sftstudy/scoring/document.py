@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.documents.metrics import Measured, Metrics
-from sftstudy.documents.replies import Reply, read_replies
-from sftstudy.documents.rows import read_scored
+from sftstudy.documents.replies import DROPPED, Reply, read_replies
+from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
@@ -35,11 +35,11 @@ def metrics_document(
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
     outcomes by id. `options` are those of the task's block in the study file; what a judge answered
-    (`judgements_file`) is added to the items. Raises `StudyError` when predictions and data do not
-    hold the same ids, or none.
+    (`judgements_file`) is added to the items. Rows that were dropped as too long are counted and
+    not scored. Raises `StudyError` when predictions and data do not hold the same ids, or none.
     """
-    rows = read_scored(data_file)
-    predictions = replies_by_id(rows, predictions_file, data_file)
+    all_rows = read_scored(data_file)
+    rows, predictions = answered(all_rows, predictions_file, data_file)
     judged = _judged(task, rows, judgements_file, data_file)
     module = score_module(task)
     given = scoring_options(task, options or {})
@@ -59,13 +59,14 @@ def metrics_document(
         "task_version": module.VERSION,
         "primary": module.PRIMARY,
         "n": len(items),
+        "dropped": len(all_rows) - len(rows),
         "groups": len({item["group"] for item in items}),
         "metrics": {
             name: _measured(metric, items)
             for name, metric in (module.metrics(items) | _COMMON).items()
         },
         "items": items,
-        "prompt_sha256": sha256_json([row["prompt"] for row in rows]),
+        "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
         "data_sha256": sha256_file(data_file),
         "predictions_sha256": sha256_file(predictions_file),
         "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
@@ -129,6 +130,24 @@ def _item(row: Row, prediction: Reply, outcomes: Outcomes) -> Outcomes:
         "think": strip_think(reply)[1],
         "cut": prediction["finish_reason"] == "length",
     }
+
+
+def answered(
+    rows: Sequence[Scored], predictions_file: Path, data_file: Path
+) -> tuple[list[Scored], dict[str, Reply]]:
+    """Return the rows that were asked, and the predictions by id.
+
+    Rows that were not are marked as dropped in the predictions. A row without any line is an error
+    as in `replies_by_id`, and so are predictions that hold no reply.
+    """
+    predictions = replies_by_id(rows, predictions_file, data_file)
+    asked = [row for row in rows if predictions[row["id"]]["finish_reason"] != DROPPED]
+    if not asked:
+        raise StudyError(
+            f"{predictions_file}: all {len(rows)} rows were dropped as too long; raise the "
+            "student's max_length and predict again"
+        )
+    return asked, predictions
 
 
 def replies_by_id(rows: Sequence[Row], predictions_file: Path, data_file: Path) -> dict[str, Reply]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Messages = list[Message]
 _QUESTION: Messages = [{"role": "user", "content": "?"}]
+_REPLY = "REPLY"  # stands for any reply: what a template writes around it is not the reply
 
 
 def load_tokenizer(
@@ -99,12 +100,28 @@ def turn_end(
 ) -> int | None:
     """Return the special token that the template writes behind a reply, which training teaches;
     None where it writes none there."""
-    reply = "REPLY"
-    conversation: Messages = [*_QUESTION, {"role": "assistant", "content": reply}]
+    conversation: Messages = [*_QUESTION, {"role": "assistant", "content": _REPLY}]
     text = _rendered(tokenizer, conversation, chat_template_kwargs)
-    behind = token_ids(tokenizer, [text.rpartition(reply)[2]])[0]
+    behind = token_ids(tokenizer, [text.rpartition(_REPLY)[2]])[0]
     known = tokenizer.added_tokens_decoder
     return behind[0] if behind and behind[0] in known and known[behind[0]].special else None
+
+
+def before_reply(
+    tokenizer: "PreTrainedTokenizerBase",
+    prompt: Messages,
+    chat_template_kwargs: dict[str, Any],
+    where: str,
+) -> str:
+    """Return what the template writes between a prompt and a reply to it; empty in most.
+
+    It is not in the prompt that is asked at evaluation, so training teaches to write it. Raises
+    `StudyError` as `render_conversation` does.
+    """
+    reply: Messages = [{"role": "assistant", "content": _REPLY}]
+    text, full = render_conversation(tokenizer, prompt, reply, chat_template_kwargs, where)
+    written, found, _ = full[len(text) :].partition(_REPLY)
+    return written if found else ""
 
 
 def render_conversation(

@@ -36,6 +36,10 @@ class Layout:
         """Return how many tokens the rows of a task have for a student."""
         return self.root / "data" / task / "lengths" / f"{student}.json"
 
+    def fits(self, dataset: str, student: str) -> Path:
+        """Return which rows of a dataset's eval sets leave a student no room for a reply."""
+        return self.root / "data" / dataset / "fits" / f"{student}.json"
+
     def card(self, task: str) -> Path:
         """Return the description of a task's data."""
         return self.root / "data" / task / "card.json"

@@ -80,6 +80,7 @@ def _metric_rows(cell: Cell, document: Metrics) -> list[Row]:
         "task": task_of(variant),
         "trial": trial_of(variant),
         "evalset": evalset,
+        "dropped": document.get("dropped", 0),
     }
     return [
         {**identity, "metric": name, "primary": name == document["primary"], **metric}

@@ -68,6 +68,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "primary": "Whether it is the eval set's primary metric.",
         "value": "Value of the metric.",
         "n": "Items that count.",
+        "dropped": "Rows of the eval set that are too long for the student: no variant was asked "
+        "them (`drop_overlong`), and they are not among `n`.",
         "se": "Standard error of the value.",
         **_INTERVAL,
         "interval": "Method of the interval.",

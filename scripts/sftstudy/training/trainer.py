@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.cautions import teaches
 from sftstudy.prefix_sharing.batching import document_order
-from sftstudy.students.chat import load_tokenizer
+from sftstudy.students.chat import before_reply, load_tokenizer
 from sftstudy.students.models import load_model, pick_device, require_embedded
 from sftstudy.training.arguments import by_document, sft_arguments
 from sftstudy.training.flops import Size, count_parameters
 from sftstudy.training.job import TrainingJob
+from sftstudy.training.processes import is_leader
 from sftstudy.training.rows import samples
 from sftstudy.training.trainable import (
     add_adapter,
@@ -87,9 +89,11 @@ def _examples(job: TrainingJob, tokenizer: "PreTrainedTokenizerBase") -> list[di
         batch = training["per_device_train_batch_size"] * training["gradient_accumulation_steps"]
         order = document_order([row["group"] for row in rows], batch, training["seed"])
         rows = [rows[i] for i in order]
-    return samples(
-        rows, tokenizer, settings["chat_template_kwargs"], settings["max_length"], job.data.file
-    )
+    template, file = settings["chat_template_kwargs"], job.data.file
+    written = before_reply(tokenizer, rows[0]["prompt"], template, str(file))
+    if written and is_leader():
+        print(f"warning: {job.name}: {teaches(written)}", flush=True)
+    return samples(rows, tokenizer, template, settings["max_length"], file)
 
 
 def _share_prefixes(

@@ -5,6 +5,7 @@ import shutil
 from enum import Enum, auto
 from pathlib import Path
 
+from sftstudy.cautions import too_short
 from sftstudy.documents.provenance import Provenance
 from sftstudy.documents.recipe_file import read_recipe
 from sftstudy.files.ledger import LEDGER
@@ -104,6 +105,9 @@ def _attempt(job: TrainingJob, owner: Owner) -> Outcome:
         return Outcome.INTERRUPTED
     found = facts(job, built, resumable.train_seconds, too_large)
     note(job.recipe, found)
+    short = too_short(found["rows"], found["steps"], job.recipe["training"])
+    if short and trainer.is_world_process_zero():
+        print(f"warning: {job.name}: {short}", flush=True)
     check()
     save(trainer, job, found)
     return Outcome.FINISHED

@@ -22,6 +22,8 @@ OUTPUTS = {
     "prepare": [RESULTS.rows("{task}", split) for split in SPLITS],
     "prepare_control": [RESULTS.rows("{control}", "test")],
     "lengths": [RESULTS.lengths("{task}", "{student}")],
+    "fits": [RESULTS.fits("{task}", "{student}")],
+    "fits_control": [RESULTS.fits("{control}", "{student}")],
     "card": [RESULTS.card("{task}")],
     "recipe": [RESULTS.recipe("{student}", "{task}", "{trial}")],
     "train": [RESULTS.checkpoint(*TRIAL)],

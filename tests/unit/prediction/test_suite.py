@@ -38,14 +38,16 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_student(tmp_path_factory.mktemp("checkpoint"))
 
 
-def predict(checkpoint: Path, folder: Path, rows: list[dict], **generation: object) -> list[dict]:
+def predict(
+    checkpoint: Path, folder: Path, rows: list[dict], drop: bool = False, **generation: object
+) -> list[dict]:
     from sftstudy.prediction.suite import EvalSet
     from sftstudy.prediction.suite import predict as predict_suite
 
     write_jsonl(folder / "data.jsonl", rows)
     output = folder / "predictions" / "evalset.jsonl"
     evalset = EvalSet(folder / "data.jsonl", 8, output)
-    predict_suite(checkpoint, [evalset], GENERATION | generation)
+    predict_suite(checkpoint, [evalset], GENERATION | generation, drop_overlong=drop)
     return read_jsonl(output)
 
 
@@ -224,6 +226,27 @@ def test_prompt_over_the_maximum_names_file_and_row(checkpoint: Path, tmp_path: 
     with pytest.raises(StudyError, match=r"data\.jsonl: row 'long' has a prompt of 5\d\d tokens"):
         predict(checkpoint, tmp_path, rows)
     assert not (tmp_path / "predictions" / "evalset.jsonl").exists()
+    with pytest.raises(StudyError, match="all of its 1 rows are too long"):
+        predict(checkpoint, tmp_path, rows[-1:], drop=True)
+
+
+def test_dropped_rows_are_marked_and_nothing_else_changes(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = {"id": "long", "prompt": [{"role": "user", "content": "x" * 500}]}
+    replies = predict(checkpoint, tmp_path, [ROWS[0], long, *ROWS[1:]], drop=True)
+    marked = replies.pop(1)
+    assert replies == plain(checkpoint)
+    assert "12 replies, 0 known before, 1 rows dropped as too long" in capsys.readouterr().out
+    assert marked.pop("prompt_tokens") > 500
+    assert marked == {
+        "id": "long", "text": "", "finish_reason": "dropped", "completion_tokens": 0,
+    }  # fmt: skip
+
+
+def test_more_than_the_positions_is_not_predicted(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"max_length is 4096, .* positions for 2048 tokens"):
+        predict(checkpoint, tmp_path, ROWS[:1], max_length=4096)
 
 
 @pytest.mark.slow

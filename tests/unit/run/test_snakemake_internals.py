@@ -19,10 +19,11 @@ from sftstudy.run import snakemake_internals
 
 USED = {
     Workflow: "persistence dag is_main_process dryrun resource_settings output_settings "
-    "_localrules _prepare_dag _build_dag async_run overwrite_configfiles config_settings",
-    DAG: "needrun_jobs needrun reason jobs stats update_needrun",
+    "_localrules _prepare_dag _build_dag async_run overwrite_configfiles config_settings touch",
+    DAG: "needrun_jobs needrun reason jobs stats update_needrun dependencies depending ready_jobs "
+    "_n_until_ready",
     Job: "rule input output wildcards threads resources non_derived_params",
-    Reason: "clear get_names",
+    Reason: "clear get_names forced",
     PersistenceBase: "path locked lock metadata has_metadata has_outdated_metadata params_changed "
     "input_changed code_changed _code _params _get_key _read_record",
     FilePersistence: "_lockfile _clear_cache _filter_incomplete_keys _record_path _metadata_path "

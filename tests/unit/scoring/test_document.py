@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from programs import run
+from sftstudy.documents.replies import DROPPED
 from sftstudy.errors import StudyError
+from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_jsonl
 from sftstudy.scoring.document import metrics_document
 
@@ -90,3 +93,34 @@ def test_incomplete_predictions_are_an_error(
 def test_an_empty_evaluation_has_no_metrics(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"data\.jsonl: holds no rows"):
         score(tmp_path, [], rows=[])
+
+
+def test_dropped_rows_are_counted_and_not_scored(tmp_path: Path) -> None:
+    texts = ["yes", "yes", "maybe", "yes"]
+    replies = [reply(i, text) for i, text in enumerate(texts)]
+    everything = score(tmp_path, replies)
+    assert (everything["n"], everything["dropped"]) == (4, 0)
+    replies[1] = reply(1, "", DROPPED)
+    document = score(tmp_path, replies)
+    assert (document["n"], document["groups"], document["dropped"]) == (3, 3, 1)
+    accuracy = document["metrics"]["accuracy"]
+    assert (accuracy["value"], accuracy["n"]) == (1.0, 3)
+    assert [item["id"] for item in document["items"]] == ["r0", "r2", "r3"]
+    with pytest.raises(StudyError, match="'r1' has no prediction"):
+        score(tmp_path, [replies[0], *replies[2:]])
+    with pytest.raises(StudyError, match=r"predictions\.jsonl: all 4 rows were dropped"):
+        score(tmp_path, [reply(i, "", DROPPED) for i in range(4)])
+
+
+def test_nobody_is_asked_about_dropped_replies_of_a_control(tmp_path: Path) -> None:
+    rows = [row(i, "") | {"completion": [], "reference": {"harm": "x"}} for i in range(2)]
+    replies = [reply(0, "No."), reply(1, "", DROPPED)]
+    write_jsonl(tmp_path / "data.jsonl", rows)
+    write_jsonl(tmp_path / "predictions.jsonl", replies)
+    output = tmp_path / "questions.jsonl"
+    status, text = run(
+        *("ask_judge.py", "--control", "simple_safety_tests", "--data", tmp_path / "data.jsonl"),
+        *("--predictions", tmp_path / "predictions.jsonl", "--output", output),
+    )
+    assert status == 0, text
+    assert [question["id"] for question in read_jsonl(output)] == ["r0"]

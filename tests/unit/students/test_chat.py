@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from families import stand_in
+from sftstudy.cautions import teaches
 from sftstudy.errors import StudyError
 from sftstudy.students import chat
 from tiny_tokenizer import CHATML, make_tokenizer, save_tokenizer
@@ -130,3 +132,29 @@ def test_turn_end_is_the_special_token_behind_a_reply() -> None:
     assert chat.turn_end(tokenizer, {}) == tokenizer.convert_tokens_to_ids("<|im_end|>")
     tokenizer.chat_template = CHATML.replace("<|im_end|>", "<end>")
     assert chat.turn_end(tokenizer, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("student", "kwargs", "written"),
+    [
+        ("Qwen3-0.6B", {}, "<think>\n\n</think>\n\n"),
+        ("Qwen3-0.6B", {"enable_thinking": True}, "<think>\n\n</think>\n\n"),
+        ("Qwen3-0.6B", {"enable_thinking": False}, ""),
+        ("Qwen3-4B-Instruct-2507", {}, ""),
+        ("Llama-3.2-1B-Instruct", {"date_string": "26 Jul 2024"}, ""),
+        ("gemma-3-4b-it", {}, ""),
+        ("SmolLM2-135M-Instruct", {}, ""),
+    ],
+)
+def test_what_a_template_writes_before_a_reply(student: str, kwargs: dict, written: str) -> None:
+    assert chat.before_reply(stand_in(student), USER, kwargs, "x") == written
+
+
+def test_a_space_before_a_reply_is_written_too() -> None:
+    """The templates of Llama 2 and of the first Mistral models have one there."""
+    tokenizer = make_tokenizer(
+        "{% for message in messages %}{% if message.role == 'user' %}[INST] {{ message.content }} "
+        "[/INST]{% else %} {{ message.content }}{{ eos_token }}{% endif %}{% endfor %}"
+    )
+    assert chat.before_reply(tokenizer, USER, {}, "x") == " "
+    assert "puts ' ' before every reply" in teaches(" ")

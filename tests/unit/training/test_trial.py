@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from families import QWEN3
 from made_documents import lengths
 from programs import call, run
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json, write_jsonl
-from tiny_tokenizer import make_tokenizer
-from training_job import ROWS, Job, interrupt, recipe, steps_saved
+from tiny_tokenizer import make_tokenizer, save_tokenizer
+from training_job import ROWS, Job, interrupt, recipe, steps_saved, train_here
 
 
 def test_tokens_and_labels_are_those_of_trl() -> None:
@@ -162,6 +163,18 @@ def test_checkpoint_is_complete_and_says_where_it_came_from(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_log_warns_of_what_makes_a_training_say_little(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two steps, of which the first changes nothing; a template that writes before the reply."""
+    job = Job(tmp_path, per_device_train_batch_size=30, num_train_epochs=1)
+    save_tokenizer(job.base, QWEN3)
+    train_here(job)
+    text = capsys.readouterr().out
+    assert "warning: smoke/tatqa/" in text and "2 optimizer steps on 60 rows, 1 of them" in text
+    assert "the chat template puts '<think>\\n\\n</think>\\n\\n' before every reply" in text
+
+
 def test_padded_and_shared_training_agree(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file

@@ -68,6 +68,22 @@ class Run:
             found.add(f"rule_{job.rule.name}" + (f"_wildcards_{values}" if values else ""))
         return found
 
+    def hold_back(self, rule: str, until: Iterable[str]) -> None:
+        """Have each planned job of a rule wait for those of other rules for the same student.
+
+        It orders jobs of this run and plans none. Inputs marked `ancient` cannot do that: Snakemake
+        does not look at jobs behind them for changes (issue 4166).
+        """
+        dag, jobs = self._workflow.dag, list(self._jobs())
+        awaited = [job for job in jobs if job.rule.name in set(until)]
+        for job in [job for job in jobs if job.rule.name == rule]:
+            for other in awaited:
+                known = other in dag.dependencies[job]
+                if not known and other.wildcards.student == job.wildcards.student:
+                    dag.depending[other][job] = set()  # of no file
+                    dag._n_until_ready[job] += 1
+                    dag.ready_jobs.discard(job)
+
     def incomplete(self, outputs: Iterable[str]) -> set[str]:
         """Return the outputs that a run has begun and no run has recorded, as it is now."""
         self._workflow.persistence._clear_cache()

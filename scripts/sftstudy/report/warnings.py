@@ -1,0 +1,83 @@
+"""What a reader must know before trusting a student's numbers: one sentence each."""
+
+from collections.abc import Iterator
+
+from sftstudy.cautions import teaches, too_short
+from sftstudy.documents.card import read_card
+from sftstudy.documents.lengths import Lengths
+from sftstudy.documents.provenance import read_provenance
+from sftstudy.study.variants import BASE
+from sftstudy.tables.results import Results
+from sftstudy.tables.schema import Row, Tables
+
+NAMED = 12  # trials of one warning; the table `trials` has the steps of all
+Dropped = dict[tuple[str, str], int]  # rows by student and eval set
+
+
+def dropped_rows(tables: Tables) -> Dropped:
+    """Return how many rows of each eval set no variant of a student was asked, where any."""
+    return {
+        (row["student"], row["evalset"]): row["dropped"]
+        for row in tables["metrics"]
+        if row["primary"] and row["variant"] == BASE and row["dropped"]
+    }
+
+
+def warnings(results: Results, dropped: Dropped) -> list[Row]:
+    """Return the warnings: the ``student``, what it is ``about``, and the ``text``."""
+    lengths = _lengths(results)
+    found: list[Row] = []
+    for student in results.students:
+        own = {task: by_name[student] for task, by_name in lengths.items() if student in by_name}
+        sentences = [*_too_long(student, own, dropped), *_taught(own), *_short(results, student)]
+        found += [{"student": student, "about": about, "text": text} for about, text in sentences]
+    return found
+
+
+def _lengths(results: Results) -> dict[str, dict[str, Lengths]]:
+    paths = {task: results.layout.card(task) for task in results.tasks}
+    return {task: read_card(path)["lengths"] for task, path in paths.items() if path.exists()}
+
+
+def _too_long(
+    student: str, lengths: dict[str, Lengths], dropped: Dropped
+) -> Iterator[tuple[str, str]]:
+    """Yield what was left out for the student's max_length: one rule for all splits."""
+    counts = {
+        f"{task}.train": len(document["dropped"].get("train", ()))
+        for task, document in lengths.items()
+    }
+    counts |= {evalset: n for (name, evalset), n in dropped.items() if name == student}
+    told = [f"{n:,} of {name}" for name, n in counts.items() if n]
+    if told:
+        yield (
+            ", ".join(told),
+            "rows too long for the student's max_length were left out (drop_overlong), alike for "
+            "the baseline and all trials; n counts the others, and another student may have "
+            "answered other rows",
+        )
+
+
+def _taught(lengths: dict[str, Lengths]) -> Iterator[tuple[str, str]]:
+    """Yield what the chat template has training teach beside the completions."""
+    tasks: dict[str, list[str]] = {}
+    for task, document in lengths.items():
+        if written := document.get("before_reply"):
+            tasks.setdefault(written, []).append(task)
+    for written, names in tasks.items():
+        yield ", ".join(names), teaches(written)
+
+
+def _short(results: Results, student: str) -> Iterator[tuple[str, str]]:
+    """Yield the trainings that had too few steps to tell much, together where they are alike."""
+    trials: dict[str, list[str]] = {}
+    for name, task, trial in results.trials():
+        path = results.checkpoint(name, f"{task}/{trial}") / "provenance.json"
+        if name != student or not path.exists():
+            continue
+        done = read_provenance(path)
+        if text := too_short(done["rows"], done["steps"], done["recipe"]["training"]):
+            trials.setdefault(text, []).append(f"{task}/{trial}")
+    for text, names in trials.items():
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        yield ", ".join(names[:NAMED]) + more, text
