@@ -1,7 +1,7 @@
 """metrics/{student}/{variant}/{evalset}.json: what a variant scored on an eval set."""
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sftstudy.documents.shapes import read, require, unexpected
 
@@ -55,6 +55,8 @@ class Metrics(Headline):
     data_sha256: str  # of the file of rows
     predictions_sha256: str  # of the file of replies
     code_sha256: str  # of the modules that scored
+    # Of libraries that decide outcomes and are no Python packages; not in files of older versions.
+    versions: NotRequired[dict[str, str]]
 
 
 def read_headline(path: Path) -> Headline:

@@ -127,7 +127,7 @@ def code_state() -> CodeState:
 
 
 def packages() -> dict[str, str]:
-    """Return the versions of Python and of the packages that this process has imported."""
+    """Return the versions of Python, of the packages that this process has imported, of SQLite."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         if name in sys.modules:
@@ -135,6 +135,9 @@ def packages() -> dict[str, str]:
                 found[name] = version(name)
             except PackageNotFoundError:
                 found[name] = UNKNOWN
+    # Not a package: it comes with the interpreter or the system.
+    if "sqlite3" in sys.modules:
+        found["sqlite"] = sys.modules["sqlite3"].sqlite_version
     return found
 
 
