@@ -61,12 +61,20 @@ class Queries:
             return f" {kind} ".join(sides) + self.rng.choice(["", "", " ORDER BY 1", " LIMIT 2"])
         if pick < 0.22:
             inner = self.select(width=1, closed=self.rng.random() < 0.7, output="v")
+            if self.rng.random() < 0.3:
+                kind = self.rng.choice(["UNION", "UNION ALL", "EXCEPT"])
+                inner = f"{self.select(1, True, 'v')} {kind} {self.select(1, True)}"
+            constant = self.constant()
             outer = self.rng.choice(
                 [
                     "SELECT v FROM ({}) AS q",
                     "SELECT count(*), max(v) FROM ({}) AS q",
                     "SELECT q.v, t.a FROM ({}) AS q JOIN t ON q.v = t.name WHERE t.a > 1",
-                    "WITH q AS ({}) SELECT v FROM q WHERE v > 1 ORDER BY v",
+                    "SELECT t.a FROM t JOIN ({}) AS q ON t.a = q.v",
+                    "SELECT v / 2, typeof(v) FROM ({}) AS q",
+                    f"SELECT v FROM ({{}}) AS q WHERE v = {constant} OR v IN ({constant}, 'b')",
+                    f"WITH q AS ({{}}) SELECT v FROM q WHERE v > {constant} ORDER BY v",
+                    "WITH q AS ({}) SELECT x.v FROM q AS x JOIN q AS y ON x.v = y.v LIMIT 2",
                 ]
             )
             return outer.format(inner)
@@ -99,7 +107,7 @@ class Queries:
             return entries[0], []
         left, right = self.names
         on = f"{left}.{self.own(left)} = {right}.{self.own(right)}"
-        kind = self.rng.choice(["JOIN", "JOIN", ",", "LEFT JOIN", "USING"])
+        kind = self.rng.choice(["JOIN", "JOIN", ",", "LEFT JOIN", "USING", "FULL JOIN"])
         if kind == ",":
             return ", ".join(entries), [on]
         if kind == "USING":
@@ -120,7 +128,8 @@ class Queries:
         return self.rng.choice(
             [column] * 9
             + [f"{column} + 1", f"lower({column})", f"-{column}", f"{column} / 2"]
-            + [f"+{column}", f"CAST({column} AS TEXT)", f"{column} || 'a'"]
+            + [f"+{column}", f"CAST({column} AS TEXT)", f"{column} || 'a'", f"typeof({column})"]
+            + [f"CASE {column} WHEN 1 THEN 'a' ELSE {column} END", f"{column} IS 1"]
         )
 
     def constant(self) -> str:
@@ -166,9 +175,11 @@ class Queries:
         if pick < 0.9:
             return f"{left} {rng.choice(['', 'NOT '])}BETWEEN {self.constant()} AND {right}"
         if pick < 0.94:
-            return f"{left} IS {rng.choice(['', 'NOT '])}NULL"
-        if pick < 0.97:
+            return f"{left} {rng.choice(['IS NULL', 'IS NOT NULL', 'IS 1', 'LIKE 1', 'GLOB 1'])}"
+        if pick < 0.96:
             return f"{left} IN (SELECT name FROM u AS z WHERE z.a = {self.column()})"
+        if pick < 0.97:
+            return f"v {rng.choice('=<')} {right}"  # an output column, perhaps
         inner = rng.choice(["SELECT a FROM t AS z", "SELECT max(z.c) FROM u AS z"])
         return f"{left} {rng.choice('=<')} ({inner} WHERE z.a > {self.constant()})"
 

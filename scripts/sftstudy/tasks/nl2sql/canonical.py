@@ -292,7 +292,9 @@ class _Writer:
             )
             text = f"In({self.text(node.this)},[{','.join(listed)}])"
         elif isinstance(node, exp.Not):
-            text = f"Not({self.truth(node.this, False)})"
+            # SQLite plans the two ways to write it differently: NOT a IS NULL, a IS NOT NULL.
+            prefix = "prefix " if self.fixed and "prefix" in node.meta else ""
+            text = f"{prefix}Not({self.truth(node.this, False)})"
         else:
             text = self.text(node) if kind not in _TRUTHS else self.other(node)
         return f"Not({text})" if negated else text

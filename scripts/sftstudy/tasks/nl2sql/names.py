@@ -7,7 +7,7 @@ and HAVING see names of output columns, the output columns do not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -131,13 +131,11 @@ class _Resolver:
             raise Unclear
         self.order_of_compound(node, columns)
         self.limits(node, outer, withs)
-        # SQLite may take either side's.
         return tuple(
-            Column(
-                one.name,
-                one.affinity if one.affinity == other.affinity else None,
-                one.collation if one.collation == other.collation else None,
-            )
+            one
+            if (one.affinity, one.collation, False)
+            == (other.affinity, other.collation, other.mixed)
+            else Column(one.name, None, None, mixed=True)
             for one, other in zip(columns, others, strict=True)
         )
 
@@ -166,8 +164,7 @@ class _Resolver:
         if len(names) != len(columns):
             raise Unclear
         return tuple(
-            Column(name.name.lower(), one.affinity, one.collation)
-            for name, one in zip(names, columns, strict=True)
+            replace(one, name=name.name.lower()) for name, one in zip(names, columns, strict=True)
         )
 
     def select(self, node: exp.Select, outer: list[_Scope], withs: Withs) -> tuple[Column, ...]:

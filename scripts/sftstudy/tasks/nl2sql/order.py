@@ -77,9 +77,11 @@ def _is_total(query: exp.Query, values: Values) -> bool:
         return _is_even(query, values) and {str(place) for place in range(1, width + 1)} <= {
             key.name for key in keys if isinstance(key, exp.Literal)
         }
+    items = [_unnamed(item) for item in query.expressions]
+    if query.args.get("distinct") and not all(key in items for key in keys):
+        return False  # which of the rows that become one gives the key?
     if all(
-        isinstance(item, exp.Literal) or (item in keys and values.is_steady(item))
-        for item in map(_unnamed, query.expressions)
+        isinstance(item, exp.Literal) or (item in keys and values.is_steady(item)) for item in items
     ):
         return True
     group = query.args.get("group")
@@ -100,6 +102,9 @@ def _is_even(query: exp.Query, values: Values) -> bool:
 def _chooses(select: exp.Select, values: Values) -> bool:
     """Return whether a SELECT takes one of several rows, or of several equal values."""
     if any(isinstance(node, exp.Window) for node in _own(select)):
+        return True
+    entries = [values.sources[source.alias] for source in sources(select)]
+    if any(column.mixed for entry in entries for column in entry.columns):
         return True
     calls = [node for node in _own(select) if isinstance(node, exp.Anonymous)]
     for call in calls:

@@ -28,6 +28,11 @@ class _Exhausted(Exception):
     """The parser has gone back and forth too often."""
 
 
+def _prefix(node: exp.Expr) -> exp.Expr:
+    node.meta["prefix"] = True
+    return node
+
+
 class _Parser(SQLiteParser):
     """sqlglot's parser, faithful, and bounded: chained joins without ON cost exponential time."""
 
@@ -37,7 +42,8 @@ class _Parser(SQLiteParser):
     UNARY_PARSERS = SQLiteParser.UNARY_PARSERS | {
         TokenType.PLUS: lambda self: self.expression(
             exp.Anonymous(this=UNARY_PLUS, expressions=[self._parse_unary()])
-        )
+        ),
+        TokenType.NOT: lambda self: _prefix(SQLiteParser.UNARY_PARSERS[TokenType.NOT](self)),
     }
 
     def parse(self, raw_tokens: list, sql: str) -> list[exp.Expr | None]:
@@ -81,7 +87,8 @@ def parse_query(sql: str) -> exp.Query | None:
     """Return the tree of one query; None for anything else, broken SQL and absurd sizes.
 
     Comments and semicolons may follow the query. Of identifiers ``meta["quote"]`` is the first
-    character: a quotation mark, or part of the name.
+    character: a quotation mark, or part of the name. ``meta["prefix"]`` marks NOT before its
+    operand: SQLite plans ``NOT a IS NULL`` and ``a IS NOT NULL`` differently.
     """
     if len(sql) > LONGEST:
         return None

@@ -21,11 +21,14 @@ class Column:
         name: In lower case; None where a query does not name it.
         affinity: TEXT, INTEGER, REAL, NUMERIC, BLOB.
         collation: In upper case.
+        mixed: Whether it is a compound's whose sides differ in affinity or collation. A plan with
+            an index on the fly then converts such values, another plan does not.
     """
 
     name: str | None
     affinity: str | None
     collation: str | None
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Rules: https://www.sqlite.org/datatype3.html, sections 3, 4.2 and 7.1. Expressio
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlglot import exp
@@ -92,7 +92,7 @@ class Values:
         inner = node.unnest()
         if isinstance(inner, exp.Column):
             known = self.sources[inner.table].column(inner.name)
-            return Column(name, known.affinity, known.collation)
+            return replace(known, name=name)
         return Column(name, None, None)
 
 
