@@ -8,22 +8,25 @@ result:
   names of tables, output columns and WITH entries, qualification of columns, USING against ON,
   a WITH entry against a query in FROM, NULLS FIRST and LAST where they are the default;
 - which way round a comparison is written and the order of ``=`` and ``<>``, if the collation does
-  not depend on it; the order of ``+`` and ``*`` of two, of AND, of IN lists; one-element IN against
-  ``=``; COUNT(1) for COUNT(*); a cast's type but for its affinity;
-- where the order of scanned rows decides nothing (`order`), also the order of inner joins and
-  whether their condition stands in ON or WHERE, the order of OR and GROUP BY, BETWEEN against
-  >= AND <=, IN against OR, NOT before comparisons, AND and OR, repeated conditions, and constants
-  that a comparison does not tell apart (20.0 and 20; '20' and 20 against a column);
+  not depend on it; the order of ``+`` and ``*`` of two, of AND, OR and IN lists; IN against OR,
+  one-element IN against ``=``, BETWEEN against >= AND <=, NOT before comparisons, AND and OR,
+  repeated conditions; constants that a comparison does not tell apart (20.0 and 20; '20' and 20
+  against a column); COUNT(1) for COUNT(*); a cast's type but for its affinity;
+- the order of inner joins and whether their condition stands in ON or WHERE, the order of GROUP BY;
 - the order of UNION and INTERSECT, if their sides have the same affinities and binary collation.
 
-It keeps the case of literals, their type elsewhere, the order of the columns and DISTINCT. Equal
-forms mean that both return the same rows from every database, in the same order if the query has
-one. Different forms may still be equivalent (a join against IN), and a query without form (names
-that SQLite would refuse, recursion, random numbers, JSON) is the same only as its own text.
+Where the order of scanned rows decides the result (`order`), SQLite's plan for an empty database of
+the schema is part of the form: such queries are the same only if SQLite goes about them alike.
+
+The form keeps the case of literals, their type elsewhere, the order of the columns and DISTINCT.
+Equal forms mean that both return the same rows from every database, in the same order if the query
+has one. Different forms may still be equivalent (a join against IN), and a query without form
+(names that SQLite would refuse, recursion, random numbers, JSON) is the same only as its own text.
 """
 
 import hashlib
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -31,8 +34,9 @@ from functools import lru_cache
 from sqlglot import exp
 
 from sftstudy.tasks.nl2sql.names import Resolved, resolve
-from sftstudy.tasks.nl2sql.order import decides, has_one_scan, is_scalar, sources, yields_one_row
+from sftstudy.tasks.nl2sql.order import decides, is_scalar, sources, yields_one_row
 from sftstudy.tasks.nl2sql.parsing import words
+from sftstudy.tasks.nl2sql.schema import plan
 from sftstudy.tasks.nl2sql.values import cast_affinity, compared, function_name, literal
 
 _MOST_NAMINGS = 24  # of tables that a query joins with themselves: 4 of one table
@@ -46,10 +50,12 @@ _OPPOSITE: dict[Kind, Kind] = {exp.And: exp.Or, exp.Or: exp.And}
 # Their value is 1, 0 or NULL, so NOT NOT gives it back.
 _TRUTHS = (
     *(*_NEGATED, exp.And, exp.Or, exp.Not, exp.Between, exp.In, exp.Is, exp.Exists),
-    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.Glob, exp.Escape, exp.Boolean),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.Glob, exp.Escape),
 )
 # One side of AND or OR: its text; or (text of a value, text of the constant that it equals).
 Side = str | tuple[str, str]
+_SOURCE_OF_PLAN = re.compile(r"\b(s\d+|w\d+_\d+)\b")  # as `names` calls them
+_NUMBER_OF_QUERY = re.compile(r"\bSUBQUERY \d+")
 
 
 @lru_cache(maxsize=4096)  # the same references and replies come back for every checkpoint
@@ -62,8 +68,7 @@ def canonical(sql: str, schema: str) -> str | None:
     if resolved is None:
         return None
     try:
-        ordered = resolved.query.args.get("order") is not None
-        return _Writer(resolved).whole(resolved.query, ordered)
+        return _Writer(resolved, schema).form()
     except RecursionError:
         return None
 
@@ -85,74 +90,91 @@ def same_query(sql: str, reference: str, schema: str) -> bool:
 class _Writer:
     """Writes a query's tree as text, children before parents, what has no order sorted."""
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: Resolved, schema: str) -> None:
+        self.tree, self.sql, self.schema = resolved.query, resolved.sql(), schema
+        for test in list(self.tree.find_all(exp.Is)):
+            if isinstance(test.expression, exp.Not):  # IS NOT NULL, which is planned as such
+                test.expression.replace(test.expression.this)
+                outer = exp.Not()
+                test.replace(outer)
+                outer.set("this", test)
         self.values = resolved.values
         self.sources = resolved.values.sources
+        self.names: dict[str, str] = {}  # of sources
+        self.holders: dict[str, str] = {}  # of sources in FROM and WITH: what they stand in
         self.bodies: dict[tuple[int, bool], str] = {}
         self.by_row: dict[int, bool] = {}  # of queries: the order of scanned rows decides
-        self.names: dict[str, str] = {}  # of sources
-        self.fixed = False  # in a condition that decides how rows are scanned
 
-    def whole(self, query: exp.Query, ordered: bool) -> str:
-        """Return the text of a query that refers to no other around it."""
-        places: list[tuple[exp.Select, int]] = []
-        self.place(query, ordered, 0, places)
+    def form(self) -> str | None:
+        """Return the canonical form; None for what SQLite refuses to plan."""
+        places = self.places(self.tree, self.tree.args.get("order") is not None, 0)
+        namings = list(itertools.islice(self.namings(places), _MOST_NAMINGS))
+        steps: list[tuple[int, str]] | None = []
+        if any(self.by_row.values()):
+            steps = plan(self.sql, self.schema)
+        if steps is None:
+            return None
         texts = []
-        for names in list(itertools.islice(self.namings(places), _MOST_NAMINGS)):
-            self.names = {**self.names, **names}
-            texts.append(self.query(query))
+        for names in namings:
+            self.names |= names
+            texts.append(f"{self.query(self.tree)} {[self.step(*step) for step in steps]}")
         return min(texts)
 
-    def place(
-        self, query: exp.Query, ordered: bool, depth: int, found: list[tuple[exp.Select, int]]
-    ) -> None:
-        """Find the SELECTs of a query and their depths; note where the order of rows decides."""
+    def step(self, depth: int, text: str) -> str:
+        """Return a step of a plan with our names of sources."""
+        named = _SOURCE_OF_PLAN.sub(lambda found: self.full_name(found.group()), text)
+        return f"{depth} {_NUMBER_OF_QUERY.sub('SUBQUERY', named)}"
+
+    def full_name(self, key: str) -> str:
+        holder = self.holders.get(key)
+        return (f"{self.full_name(holder)}/" if holder else "") + self.names.get(key, "")
+
+    def places(self, query: exp.Query, ordered: bool, depth: int) -> list[tuple[exp.Select, int]]:
+        """Return the SELECTs of a query and their depths; note where the order of rows decides."""
         by_row = self.by_row[id(query)] = decides(query, ordered, self.values)
-        if isinstance(query, exp.SetOperation):
-            self.place(query.this, by_row, depth, found)
-            self.place(query.expression, by_row, depth, found)
-            return
-        assert isinstance(query, exp.Select), "`resolve` lets nothing else through"
-        found.append((query, depth))
+        if not isinstance(query, exp.Select):
+            sides = (query.this, query.expression)
+            return [place for side in sides for place in self.places(side, by_row, depth)]
+        found = [(query, depth)]
         for inner in _inner_queries(query):
             first = is_scalar(inner) and not yields_one_row(inner)
-            self.place(inner, first, depth + 1, found)
+            found += self.places(inner, first, depth + 1)
+        return found
 
     def namings(self, places: list[tuple[exp.Select, int]]) -> Iterator[dict[str, str]]:
         """Yield the ways to name the sources of SELECTs.
 
         A source is named after itself and the depth of its SELECT, so that an inner query can
-        mean an outer table. Sources that a SELECT has several times are numbered, in every order
-        unless the order of rows decides.
+        mean an outer table. Sources that a SELECT has several times are numbered, in every order.
         """
-        ways: list[Iterable[dict[str, str]]] = []
+        ways: list[list[dict[str, str]]] = []
         for select, depth in places:
-            by_row = self.by_row[id(select)]
             alike = defaultdict(list)
             for source in sources(select):
-                alike[self.body(source.alias, by_row)].append(source.alias)
+                alike[self.body(source.alias, self.by_row[id(select)])].append(source.alias)
             for name, keys in alike.items():
                 labels = [f"{name}@{depth}.{number}" for number in range(len(keys))]
-                orders = [tuple(labels)] if by_row else _first(itertools.permutations(labels))
+                orders = itertools.islice(itertools.permutations(labels), _MOST_NAMINGS)
                 ways.append([dict(zip(keys, order, strict=True)) for order in orders])
         for choice in itertools.product(*ways):
             yield {key: label for names in choice for key, label in names.items()}
 
     def body(self, key: str, by_row: bool) -> str:
         """Return the name of a table, or for a query in FROM a hash of its text."""
-        source = self.sources[key]
-        if source.query is None:
-            return source.name
-        if (id(source.query), by_row) not in self.bodies:
-            outside = self.by_row, self.names, self.fixed
-            self.by_row, self.names, self.fixed = {}, {}, False
-            text = self.whole(source.query, by_row)
-            self.by_row, self.names, self.fixed = outside
-            self.bodies[id(source.query), by_row] = hashlib.sha256(text.encode()).hexdigest()[:32]
-        # SQLite keeps the rows of a WITH entry that is read more than once.
-        readers = sum(one.query is source.query for one in self.sources.values())
-        kept = "with " if by_row and source.name and readers > 1 else ""
-        return f"({kept}{self.bodies[id(source.query), by_row]})"
+        query = self.sources[key].query
+        if query is None:
+            return self.sources[key].name
+        if (id(query), by_row) not in self.bodies:
+            places = self.places(query, by_row, 0)
+            texts: dict[str, dict[str, str]] = {}
+            for names in itertools.islice(self.namings(places), _MOST_NAMINGS):
+                self.names |= names
+                texts.setdefault(self.query(query), names)
+            text = min(texts)
+            self.names |= texts[text]
+            self.holders |= dict.fromkeys(texts[text], key)
+            self.bodies[id(query), by_row] = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return f"({self.bodies[id(query), by_row]})"
 
     def query(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Select):
@@ -166,44 +188,26 @@ class _Writer:
 
     def select(self, node: exp.Select) -> str:
         """Return the text of a SELECT: sources and conditions apart where all joins are inner."""
-        outside = self.fixed
         by_row = self.by_row[id(node)]
-        self.fixed = by_row and not has_one_scan(node, self.values)
         joins = node.args.get("joins") or []
         conditions = [_clause(node, "where")]
+        entries = [self.names[source.alias] for source in sources(node)]
         if all(map(_is_inner, joins)):
             conditions += [join.args.get("on") for join in joins]
-            entries = self.entries(node, by_row)
+            entries.sort()
         else:
-            entries = [
-                f"{entry} {self.terms([source.parent.args.get('on')])}"
-                for entry, source in zip(self.entries(node, True), sources(node), strict=True)
-                if source.parent is not None
-            ]
-        terms = self.terms(conditions)
-        self.fixed = False
-        projections = [self.text(item.unalias()) for item in node.expressions]
+            entries = [entries[0], *map(self.join, joins)]
         group = [self.text(item) for item in _group(node)]
-        text = (
+        return (
             f"Select{'!' if by_row else ''}({'DISTINCT ' if node.args.get('distinct') else ''}"
-            f"{projections} from {entries} where {terms} "
-            f"group {group if by_row else sorted(set(group))} "
+            f"{[self.text(item.unalias()) for item in node.expressions]} from {entries} "
+            f"where {self.terms(conditions)} group {group if by_row else sorted(set(group))} "
             f"having {self.terms([_clause(node, 'having')])} {self.rest(node)})"
         )
-        self.fixed = outside
-        return text
 
-    def entries(self, node: exp.Select, in_order: bool) -> list[str]:
-        """Return the texts of the entries of FROM; in their order, the kinds of joins are told."""
-        if not in_order:
-            return sorted(self.names[source.alias] for source in sources(node))
-        # SQLite puts the tables of a CROSS JOIN in no other order.
-        kinds = [
-            f"{join.side} {join.kind if join.kind not in ('INNER', 'OUTER') else ''} "
-            for join in node.args.get("joins") or []
-        ]
-        names = [self.names[source.alias] for source in sources(node)]
-        return [kind + name for kind, name in zip(["", *kinds], names, strict=bool(names))]
+    def join(self, node: exp.Join) -> str:
+        kind = node.side or "INNER"
+        return f"{kind} {self.names[node.this.alias]} {self.terms([node.args.get('on')])}"
 
     def rest(self, node: exp.Expr) -> str:
         parts = ("order", "limit", "offset")
@@ -211,15 +215,15 @@ class _Writer:
 
     def terms(self, conditions: Iterable[exp.Expr | None]) -> list[str]:
         """Return the texts of what must all hold, in order."""
-        sides = [
-            side
-            for condition in conditions
-            if condition is not None
-            and not (isinstance(condition.unnest(), exp.Boolean) and condition.unnest().this)
-            for side in self.sides(condition, False, exp.And)
-        ]
-        texts = sorted(map(_text_of_side, sides))
-        return texts if self.fixed else list(dict.fromkeys(texts))
+        given = [condition.unnest() for condition in conditions if condition is not None]
+        return sorted(
+            {
+                _text_of_side(side)
+                for condition in given
+                if not (isinstance(condition, exp.Boolean) and condition.this)
+                for side in self.sides(condition, False, exp.And)
+            }
+        )
 
     def text(self, node: object) -> str:
         """Return the text of any part of the tree."""
@@ -231,7 +235,7 @@ class _Writer:
             return self.text(node.this)
         if isinstance(node, exp.Select | exp.SetOperation):
             return self.query(node)
-        if isinstance(node, _TRUTHS) and not isinstance(node, exp.Boolean):
+        if isinstance(node, _TRUTHS):
             return self.truth(node, False)
         if isinstance(node, exp.Column):
             return f"{self.names[node.table]}.{node.name}"
@@ -265,87 +269,59 @@ class _Writer:
 
     def truth(self, node: exp.Expr, negated: bool) -> str:
         """Return the text of a condition, or of NOT before it, NULL values included."""
-        node = node.unnest()
-        if isinstance(node, exp.Not) and not self.fixed:
-            inner = node.this.unnest()
-            if not negated or isinstance(inner, _TRUTHS):
-                return self.truth(inner, not negated)
-        if isinstance(node, exp.Like | exp.Glob) and node.args.get("negate"):
-            plain = node.copy()
-            plain.set("negate", None)
-            return self.truth(plain, not negated) if not self.fixed else f"Not({self.other(plain)})"
+        node, negated = _without_not(node, negated)
         kind = type(node)
-        if kind in _NEGATED and isinstance(node, exp.Binary):
+        if kind in _NEGATED:
+            assert isinstance(node, exp.Binary)
             return self.comparison(_NEGATED[kind] if negated else kind, node.this, node.expression)
         if kind in _OPPOSITE:
             return self.connected(node, _OPPOSITE[kind] if negated else kind, negated)
-        if isinstance(node, exp.Between) and not self.fixed:
+        if isinstance(node, exp.Between):
             return self.connected(node, exp.Or if negated else exp.And, negated)
-        if isinstance(node, exp.In) and not node.args.get("query"):
-            if _is_listed(node) and not (self.fixed and len(node.expressions) > 1):
-                return self.connected(node, exp.And if negated else exp.Or, negated)
-            listed = sorted(
-                {
-                    compared(one, self.affinity(node.this)) or self.text(one)
-                    for one in node.expressions
-                }
-            )
+        if isinstance(node, exp.In) and _is_listed(node):
+            return self.connected(node, exp.And if negated else exp.Or, negated)
+        if isinstance(node, exp.In) and node.expressions:
+            listed = sorted({self.operand(one, node.this) for one in node.expressions})
             text = f"In({self.text(node.this)},[{','.join(listed)}])"
         elif isinstance(node, exp.Not):
-            # SQLite plans the two ways to write it differently: NOT a IS NULL, a IS NOT NULL.
-            prefix = "prefix " if self.fixed and "prefix" in node.meta else ""
-            text = f"{prefix}Not({self.truth(node.this, False)})"
+            text = f"Not({self.truth(node.this, False)})"
         else:
-            text = self.text(node) if kind not in _TRUTHS else self.other(node)
+            text = self.other(node) if isinstance(node, _TRUTHS) else self.text(node)
         return f"Not({text})" if negated else text
 
     def connected(self, node: exp.Expr, kind: Kind, negated: bool) -> str:
         """Return the text of conditions under AND or OR."""
         sides = self.sides(node, negated, kind)
-        if self.fixed:
-            texts = list(map(_text_of_side, sides))
-            texts = sorted(texts) if kind is exp.And else texts
-            return texts[0] if len(texts) == 1 else _call(kind, texts)
         equal = defaultdict(set)
         for side in sides:
             if isinstance(side, tuple):
                 equal[side[0]].add(side[1])
         members = [_member(value, constants) for value, constants in equal.items()]
         texts = sorted({*members, *(side for side in sides if isinstance(side, str))})
+        # One that is no truth value (5 AND 5) keeps the AND.
         if len(texts) == 1 and (members or not isinstance(node, exp.Connector)):
             return texts[0]
         return _call(kind, texts)
 
     def sides(self, node: exp.Expr, negated: bool, kind: Kind) -> list[Side]:
         """Return what AND or OR connects, sides of the same connection inside included."""
-        node = node.unnest()
-        if isinstance(node, exp.Not) and not self.fixed:
-            inner = node.this.unnest()
-            if not negated or isinstance(inner, _TRUTHS):
-                return self.sides(inner, not negated, kind)
-        own = _OPPOSITE.get(type(node))
-        if own is not None and (own if negated else type(node)) is kind:
-            return [
-                *self.sides(node.this, negated, kind),
-                *self.sides(node.expression, negated, kind),
-            ]
-        if (
-            isinstance(node, exp.Between)
-            and not self.fixed
-            and kind is (exp.Or if negated else exp.And)
-        ):
+        node, negated = _without_not(node, negated)
+        own = type(node)
+        if own in _OPPOSITE and (_OPPOSITE[own] if negated else own) is kind:
+            both = (node.this, node.expression)
+            return [side for one in both for side in self.sides(one, negated, kind)]
+        if isinstance(node, exp.Between) and kind is (exp.Or if negated else exp.And):
             low, high = (exp.LT, exp.GT) if negated else (exp.GTE, exp.LTE)
             return [
                 self.comparison(low, node.this, node.args["low"]),
                 self.comparison(high, node.this, node.args["high"]),
             ]
         if isinstance(node, exp.In) and _is_listed(node):
-            if kind is exp.Or and not negated and not (self.fixed and len(node.expressions) > 1):
+            if kind is exp.Or and not negated:
                 return [self.equality(node.this, one) for one in node.expressions]
-            if kind is exp.And and negated and not self.fixed:
+            if kind is exp.And and negated:
                 return [self.comparison(exp.NEQ, node.this, one) for one in node.expressions]
-        equal = isinstance(node, exp.NEQ) if negated else isinstance(node, exp.EQ)
-        if equal and kind is exp.Or:
+        if kind is exp.Or and isinstance(node, exp.NEQ if negated else exp.EQ):
             return [self.equality(node.this, node.expression)]
         return [self.truth(node, negated)]
 
@@ -369,11 +345,18 @@ class _Writer:
         return _call(kind, [first, second])
 
     def operand(self, node: exp.Expr, other: exp.Expr) -> str:
-        return compared(node, self.affinity(other)) or self.text(node)
+        """Return the text of what is compared with `other`."""
+        return compared(node, self.values.affinity(other)) or self.text(node)
 
-    def affinity(self, node: exp.Expr) -> str | None:
-        """Return what constants are compared with; None where their spelling must stay."""
-        return None if self.fixed else self.values.affinity(node)
+
+def _without_not(node: exp.Expr, negated: bool) -> tuple[exp.Expr, bool]:
+    """Return a condition without the NOT before it, and whether it is negated then."""
+    node = node.unnest()
+    if isinstance(node, exp.Not):
+        inner = node.this.unnest()
+        if not negated or isinstance(inner, _TRUTHS):
+            return _without_not(inner, not negated)
+    return node, negated
 
 
 def _call(kind: Kind, arguments: Iterable[str]) -> str:
@@ -433,7 +416,3 @@ def _inner_queries(select: exp.Select) -> Iterator[exp.Query]:
     for node in select.walk(prune=stop):
         if node is not select and isinstance(node, exp.Select | exp.SetOperation):
             yield node
-
-
-def _first(ways: Iterable[tuple]) -> list[tuple]:
-    return list(itertools.islice(ways, _MOST_NAMINGS))

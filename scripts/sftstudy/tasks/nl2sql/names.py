@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from sftstudy.tasks.nl2sql.order import is_aggregate
-from sftstudy.tasks.nl2sql.parsing import UNARY_PLUS, parse_query
-from sftstudy.tasks.nl2sql.schema import BINARY, Column, Table, tables
+from sftstudy.tasks.nl2sql.parsing import DIALECT, UNARY_PLUS, parse_query
+from sftstudy.tasks.nl2sql.schema import BINARY, Column, tables
 from sftstudy.tasks.nl2sql.values import Source, Values, cast_affinity
 
 
@@ -62,6 +62,10 @@ class Resolved:
     query: exp.Query
     values: Values
 
+    def sql(self) -> str:
+        """Return the query as text."""
+        return self.query.sql(DIALECT, normalize_functions=False)
+
 
 @dataclass
 class _Scope:
@@ -97,10 +101,10 @@ def resolve(sql: str, schema: str) -> Resolved | None:
 
 
 class _Resolver:
-    def __init__(self, known: Mapping[str, Table], query: exp.Query) -> None:
+    def __init__(self, known: Mapping[str, tuple[Column, ...]], query: exp.Query) -> None:
         self.known, self.tree = known, query
         self.sources: dict[str, Source] = {}
-        collations = {column.collation for table in known.values() for column in table.columns}
+        collations = {column.collation for table in known.values() for column in table}
         self.values = Values(self.sources, collations <= {BINARY} and not query.find(exp.Collate))
 
     def resolved(self) -> Resolved:
@@ -224,7 +228,7 @@ class _Resolver:
             return Source(entry.name, entry.columns, query=entry.query)
         if name not in self.known:
             raise Unclear
-        return Source(name, self.known[name].columns, table=self.known[name])
+        return Source(name, self.known[name])
 
     def join(self, node: exp.Join, scope: _Scope, withs: Withs) -> None:
         """Enter the source that a join adds; USING becomes ON, with the first such column."""
@@ -263,7 +267,7 @@ class _Resolver:
             for index, column in enumerate(source.columns):
                 if every and (key, column.name) in scope.merged:
                     continue
-                found.append(_column(key, str(column.name) if source.table else f"c{index}"))
+                found.append(_column(key, f"c{index}" if source.query else str(column.name)))
         return found
 
     def output_name(self, item: exp.Expr) -> str | None:
@@ -377,7 +381,7 @@ class _Resolver:
             raise Unclear  # SQLite renames the second
         if not places:
             return None
-        return name if source.table else f"c{places[0]}"
+        return f"c{places[0]}" if source.query else name
 
 
 def _check(node: exp.Expr) -> None:
@@ -395,7 +399,8 @@ def _check(node: exp.Expr) -> None:
     parent = node.parent
     if not isinstance(parent, exp.Binary | exp.Between | exp.In | exp.Neg | exp.BitwiseNot):
         return
-    loose = isinstance(node, exp.Not | exp.Connector) and not isinstance(parent, exp.Connector)
+    loose = isinstance(node, exp.Not | exp.Connector)
+    loose = loose and not isinstance(parent, exp.Connector | exp.Is)
     chained = isinstance(node, _COMPARISONS) and isinstance(parent, _COMPARISONS)
     if loose or (chained and not isinstance(parent, exp.Escape)):
         raise Unclear

@@ -38,25 +38,6 @@ def yields_one_row(query: exp.Query) -> bool:
     return isinstance(query, exp.Select) and not query.args.get("group") and _is_aggregate(query)
 
 
-def has_one_scan(select: exp.Select, values: Values) -> bool:
-    """Return whether a SELECT meets its rows in one order however its conditions are written.
-
-    It does on one table of which no condition names a column with index.
-    """
-    if select.args.get("joins") or not select.args.get("from_"):
-        return False
-    entry = select.args["from_"].this
-    table = values.sources[entry.alias].table
-    if table is None:
-        return False
-    inside = {one.alias for one in select.find_all(exp.Table, exp.Subquery) if one.alias}
-    where = select.args.get("where")
-    used = where.find_all(exp.Column) if where else ()
-    return all(column.table in inside for column in select.find_all(exp.Column)) and not any(
-        column.table == entry.alias and column.name in table.indexed for column in used
-    )
-
-
 def leaves(query: exp.Query) -> Iterator[exp.Select]:
     """Yield the SELECTs that a compound is made of."""
     if isinstance(query, exp.SetOperation):

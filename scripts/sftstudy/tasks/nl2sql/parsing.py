@@ -87,8 +87,8 @@ def parse_query(sql: str) -> exp.Query | None:
     """Return the tree of one query; None for anything else, broken SQL and absurd sizes.
 
     Comments and semicolons may follow the query. Of identifiers ``meta["quote"]`` is the first
-    character: a quotation mark, or part of the name. ``meta["prefix"]`` marks NOT before its
-    operand: SQLite plans ``NOT a IS NULL`` and ``a IS NOT NULL`` differently.
+    character: a quotation mark, or part of the name. ``a IS NOT NULL`` is Is(a, Not(NULL)),
+    ``a NOT LIKE b`` is Not(Like(a, b)).
     """
     if len(sql) > LONGEST:
         return None
@@ -103,7 +103,22 @@ def parse_query(sql: str) -> exp.Query | None:
     query = statements[0]
     for name in query.find_all(exp.Identifier):
         name.meta["quote"] = sql[name.meta["start"]] if "start" in name.meta else ""
+    _read_negations(query)
     return query if sum(1 for _ in query.find_all(exp.Table)) <= _MOST_TABLES else None
+
+
+def _read_negations(query: exp.Query) -> None:
+    """Write a NOT inside an operator as SQLite's parser does, which then plans by it."""
+    for node in list(query.find_all(exp.Not)):
+        test = node.this
+        if "prefix" not in node.meta and isinstance(test, exp.Is):
+            null = exp.Not(this=test.expression.copy())
+            node.replace(exp.Is(this=test.this.copy(), expression=null))
+    for match in list(query.find_all(exp.Like, exp.Glob)):
+        if match.args.get("negate"):
+            plain = match.copy()
+            plain.set("negate", None)
+            match.replace(exp.Not(this=plain))
 
 
 def words(sql: str) -> list[str] | None:

@@ -1,16 +1,15 @@
-"""What SQLite knows of a schema's columns: affinity, collation, and which have an index.
+"""What SQLite knows of a schema: affinity and collation of columns, plans of queries.
 
 SQLite itself is asked, on an empty database in memory.
 """
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 
 BINARY = "BINARY"
-_MOST_STEPS = 1_000_000  # of SQLite's machine; a CREATE TABLE needs some hundreds
+_MOST_STEPS = 1_000_000  # of SQLite's machine; a CREATE TABLE or a plan needs some hundreds
 
 
 @dataclass(frozen=True)
@@ -31,32 +30,46 @@ class Column:
     mixed: bool = False
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table: its columns in order, and the names of those that an index holds."""
-
-    columns: tuple[Column, ...]
-    indexed: frozenset[str]
-
-
 @lru_cache(maxsize=256)
-def tables(schema: str) -> dict[str, Table]:
+def tables(schema: str) -> dict[str, tuple[Column, ...]]:
     """Return the tables that CREATE TABLE statements make, by name in lower case.
 
     A statement that SQLite refuses adds none.
     """
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        database.set_progress_handler(lambda: True, _MOST_STEPS)
-        for statement in _statements(schema):
-            try:
-                database.execute(statement)
-            except (sqlite3.Error, sqlite3.Warning):
-                continue
-        names = database.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' "
-            "ESCAPE '^'"
-        ).fetchall()
-        return {name.lower(): _table(database, name) for (name,) in names}
+    database = _database(schema)
+    names = database.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' "
+        "ESCAPE '^'"
+    ).fetchall()
+    return {name.lower(): _columns(database, name) for (name,) in names}
+
+
+def plan(sql: str, schema: str) -> list[tuple[int, str]] | None:
+    """Return how SQLite goes about a query: (depth, step) of each step, in order.
+
+    None for what SQLite refuses. The query is not run.
+    """
+    depths = {0: -1}
+    steps = []
+    try:
+        for step, parent, _, detail in _database(schema).execute(f"EXPLAIN QUERY PLAN {sql}"):
+            depths[step] = depths[parent] + 1
+            steps.append((depths[step], detail))
+    except (sqlite3.Error, sqlite3.Warning):
+        return None
+    return steps
+
+
+@lru_cache(maxsize=64)
+def _database(schema: str) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.set_progress_handler(lambda: True, _MOST_STEPS)
+    for statement in _statements(schema):
+        try:
+            database.execute(statement)
+        except (sqlite3.Error, sqlite3.Warning):
+            continue
+    return database
 
 
 def affinity(declared: str) -> str:
@@ -82,22 +95,14 @@ def _statements(schema: str) -> Iterator[str]:
             statement = ""
 
 
-def _table(database: sqlite3.Connection, name: str) -> Table:
-    quoted = '"' + name.replace('"', '""') + '"'
-    indexed = set()
-    for _, index, *_ in database.execute(f"PRAGMA index_list({quoted})").fetchall():
-        held = database.execute("SELECT name FROM pragma_index_info(?)", (index,))
-        indexed |= {column.lower() for (column,) in held if column}
-    columns = []
-    for row in database.execute(f"PRAGMA table_xinfo({quoted})").fetchall():
-        _, column, declared, _, _, key, hidden = row
-        if hidden == 1:  # of a virtual table
-            continue
-        if key:  # an INTEGER PRIMARY KEY orders the table itself
-            indexed.add(column.lower())
-        collation = _collation(database, quoted, column)
-        columns.append(Column(column.lower(), affinity(declared), collation))
-    return Table(tuple(columns), frozenset(indexed))
+def _columns(database: sqlite3.Connection, table: str) -> tuple[Column, ...]:
+    quoted = '"' + table.replace('"', '""') + '"'
+    rows = database.execute(f"PRAGMA table_xinfo({quoted})").fetchall()
+    return tuple(
+        Column(name.lower(), affinity(declared), _collation(database, quoted, name))
+        for _, name, declared, _, _, _, hidden in rows
+        if hidden != 1  # of a virtual table
+    )
 
 
 def _collation(database: sqlite3.Connection, table: str, column: str) -> str | None:

@@ -37,7 +37,7 @@ def ranked(sql: str, schema: str) -> Ranked | None:
         return None
     query = resolved.query
     # What we rank must be the query, after it was written anew.
-    if canonical(_text(query), schema) != canonical(sql, schema):
+    if canonical(resolved.sql(), schema) != canonical(sql, schema):
         return None
     skipped = query.args["offset"].expression if query.args.get("offset") else None
     if skipped is not None and not (isinstance(skipped, exp.Literal) and skipped.is_int):

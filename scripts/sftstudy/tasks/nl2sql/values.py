@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from sftstudy.tasks.nl2sql.schema import BINARY, Column, Table, affinity
+from sftstudy.tasks.nl2sql.schema import BINARY, Column, affinity
 
 NO_AFFINITY = "BLOB"  # of expressions too: as of such a column, nothing is converted for it
 _NUMERIC = ("INTEGER", "REAL", "NUMERIC")
@@ -23,16 +23,15 @@ _ONE_CLASS = {"count", "avg", "total", "length", "lower", "upper", "substr", "da
 
 @dataclass(frozen=True)
 class Source:
-    """An entry of FROM, with the columns that it has. One of `table` and `query` is given."""
+    """An entry of FROM, with the columns that it has."""
 
     name: str  # of the table or of the WITH entry; empty for a query in FROM
     columns: tuple[Column, ...]
-    table: Table | None = None
-    query: exp.Query | None = None
+    query: exp.Query | None = None  # None for a table
 
     def column(self, name: str) -> Column:
         """Return a column by the name that `names.resolve` wrote."""
-        if self.table is None:
+        if self.query is not None:
             return self.columns[int(name.removeprefix("c"))]
         return next(column for column in self.columns if column.name == name)
 
