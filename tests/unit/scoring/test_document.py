@@ -54,6 +54,7 @@ def test_document(tmp_path: Path) -> None:
     # Wilson 95% for 2 of 4 (Brown, Cai and DasGupta 2001): 0.150 to 0.850
     assert accuracy["low"] == pytest.approx(0.150, abs=5e-4)
     assert accuracy["high"] == pytest.approx(0.850, abs=5e-4)
+    assert document["versions"] == {}
     assert document["metrics"]["think_rate"]["value"] == 0.25
     assert document["metrics"]["cut_rate"]["value"] == 0.25
     assert [item["id"] for item in document["items"]] == ["r0", "r1", "r2", "r3"]

@@ -130,8 +130,9 @@ def compared(node: exp.Expr, other: str | None) -> str | None:
         return text
     is_string = text.startswith("'")
     if other == "TEXT":
-        # A whole number is converted to its digits.
-        return text if is_string or not text.lstrip("-").isdigit() else f"'{int(text)}'"
+        # A whole number is converted to its digits; a larger one is floating.
+        whole = not is_string and text.lstrip("-").isdigit() and abs(int(text)) < 2**63
+        return f"'{int(text)}'" if whole else text
     if is_string and (other not in _NUMERIC or not _PLAIN_NUMBER.fullmatch(text[1:-1])):
         return text
     return _number(text.strip("'"))
