@@ -83,6 +83,7 @@ def metrics(primary: str, entry: dict[str, Any], items: list[Any], **keys: Any) 
         "data_sha256": "ef" * 32,
         "predictions_sha256": "01" * 32,
         "code_sha256": "23" * 32,
+        "versions": {},
     }
     return made | keys
 

@@ -59,6 +59,8 @@ class Metrics(Headline):
     data_sha256: str  # of the file of rows
     predictions_sha256: str  # of the file of replies
     code_sha256: str  # of the modules that scored
+    # Of libraries that decide outcomes and are no Python packages; not in files of older versions.
+    versions: NotRequired[dict[str, str]]
 
 
 def read_headline(path: Path) -> Headline:

@@ -146,7 +146,7 @@ def unknown_commit() -> str | None:
 
 
 def packages() -> dict[str, str]:
-    """Return the versions of Python and of the packages that this process has imported."""
+    """Return the versions of Python, of the packages that this process has imported, of SQLite."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         if name in sys.modules:
@@ -154,6 +154,9 @@ def packages() -> dict[str, str]:
                 found[name] = version(name)
             except PackageNotFoundError:
                 found[name] = UNKNOWN
+    # Not a package: it comes with the interpreter or the system.
+    if "sqlite3" in sys.modules:
+        found["sqlite"] = sys.modules["sqlite3"].sqlite_version
     return found
 
 

@@ -16,7 +16,7 @@ from sftstudy.statistics.estimate import estimate, unsure
 from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
-from sftstudy.tasks.task import Outcomes, ReadsFiles, Row
+from sftstudy.tasks.task import Outcomes, ReadsFiles, Row, Versioned
 
 SCHEMA = 1
 
@@ -69,6 +69,7 @@ def metrics_document(
         "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
         "data_sha256": sha256_file(data_file),
         "predictions_sha256": sha256_file(predictions_file),
+        "versions": dict(module.versions()) if isinstance(module, Versioned) else {},
         "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
     }
 

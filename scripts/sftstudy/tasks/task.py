@@ -84,6 +84,17 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class Versioned(Protocol):
+    """A `Score` that rests on libraries which are no Python packages, so that no lock pins them.
+
+    Their versions stand in the metrics file.
+    """
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the version of each library that decides outcomes, by its name."""
+
+
+@runtime_checkable
 class Smoke(Protocol):
     """A small source for studies with ``source: {smoke: ...}``."""
 

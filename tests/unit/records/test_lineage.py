@@ -12,7 +12,7 @@ from programs import run
 from repository import ROOT
 from sftstudy.errors import StudyError
 from sftstudy.files.ledger import LEDGER
-from sftstudy.files.reading import read_text
+from sftstudy.files.reading import read_json, read_text
 from sftstudy.files.writing import write_json, write_jsonl, write_text
 from sftstudy.pages.render import render
 from sftstudy.records import record
@@ -208,6 +208,9 @@ def test_databases_that_replies_are_scored_on_are_hashed(
     inputs = Lineage(Path("results/mini")).records[metrics.as_posix()]["inputs"]
     assert [name for name in inputs if name.startswith("databases")] == [used]
     assert any(f"{used}  sha256 {inputs[used][:12]}" in line for line in explain(metrics))
+    # What decided: SQLite. Both the result and the record of the job say which.
+    assert read_json(metrics)["versions"] == {"sqlite": sqlite3.sqlite_version}
+    assert read_json(Path(record))["packages"]["sqlite"] == sqlite3.sqlite_version
     assert Lineage(Path("results/mini")).state(metrics.as_posix()) == "unchanged"
 
     database("a", "INSERT INTO t VALUES (2)")

@@ -50,6 +50,14 @@ def test_record_of_a_program(capsys, monkeypatch, tmp_path: Path) -> None:
     assert record["cpu_seconds"] > 0
 
 
+def test_sqlite_is_told_where_it_is_used(monkeypatch) -> None:
+    import sqlite3
+
+    assert record.packages()["sqlite"] == sqlite3.sqlite_version
+    monkeypatch.delitem(sys.modules, "sqlite3")
+    assert "sqlite" not in record.packages()
+
+
 def test_without_the_option_and_after_a_failure_there_is_no_record(
     capsys, monkeypatch, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_document(tmp_path: Path) -> None:
     # Exact 95% for 2 of 4: 1 - (1-p)^4 - 4p(1-p)^3 = 0.025 at p = 0.0676
     assert accuracy["low"] == pytest.approx(0.0676, abs=5e-5)
     assert accuracy["high"] == pytest.approx(0.9324, abs=5e-5)
+    assert document["versions"] == {}
     assert document["metrics"]["think_rate"]["value"] == 0.25
     assert document["metrics"]["cut_rate"]["value"] == 0.25
     assert [item["id"] for item in document["items"]] == ["r0", "r1", "r2", "r3"]

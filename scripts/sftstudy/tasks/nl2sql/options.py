@@ -7,7 +7,7 @@ OPTIONS = (
         "databases",
         schema={"type": ["string", "null"], "default": None},
         meaning="Folder of SQLite files `{db_id}/{db_id}.sqlite`. With it queries are scored by "
-        "what they return.",
+        "what they return; see docs/statistics.md.",
         is_path=True,
     ),
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.errors import StudyError
+from sftstudy.tasks.nl2sql.ties import Ranked
 
 _WORKER = Path(__file__).with_name("sandbox_worker.py")
 QUERY_SECONDS = 2.0  # CPU time of one query; the child stops it, or is stopped by its CPU limit
@@ -41,18 +42,29 @@ class Sandbox:
             )
         return reply.get("errors") == [None]
 
-    def same_result(self, sql: str, reference: str, database: Path, ordered: bool) -> bool:
+    def same_result(
+        self,
+        sql: str,
+        reference: str,
+        database: Path,
+        ordered: bool,
+        ranked: Ranked | None = None,
+    ) -> bool:
         """Return whether both queries return the same rows from a database file.
 
-        Rows count as often as they occur; their order counts if `ordered`. Raises `StudyError` if
-        the database cannot be opened or the reference does not run on it.
+        Rows count as often as they occur; their order counts if `ordered`. With `ranked`, the
+        reference's, rows that tie in its ORDER BY may change places, and others of them may be
+        within its LIMIT. Raises `StudyError` if the database cannot be opened or the reference
+        does not run on it.
         """
         if not database.is_file():
             raise StudyError(
                 f"{database}: no such database; execution accuracy needs db_id/db_id.sqlite for "
                 "every database of the task: complete the folder or configure none"
             )
-        request = {"database": str(database.resolve()), "ordered": ordered}
+        request: dict[str, Any] = {"database": str(database.resolve()), "ordered": ordered}
+        if ranked is not None:
+            request |= {"ranked": ranked.sql, "offset": ranked.offset}
         reply = self._ask(request | {"queries": [reference, sql]})
         if "errors" not in reply:  # which of the two was it?
             alone = self._ask(request | {"queries": [reference]})

@@ -19,7 +19,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 MEMORY_BYTES = 1 << 30
@@ -121,8 +121,45 @@ def equal(results: list[tuple[int, list[tuple]]], ordered: bool) -> bool:
     return Counter(map(comparable, rows)) == Counter(map(comparable, other_rows))
 
 
+def permitted(rows: list[tuple], places: list[tuple], offset: int) -> bool:
+    """Return whether rows may be a result, as far as its ORDER BY says.
+
+    `places` are all rows that may stand in the result, each with its place as last column: rows
+    of one place may stand in any order, and any of them may be what a LIMIT or OFFSET leaves out.
+    `offset` rows are skipped.
+    """
+    alike: dict[int, Counter[tuple]] = defaultdict(Counter)
+    for *row, place in places:
+        alike[place][comparable(tuple(row))] += 1
+    begin = -offset
+    for _, group in sorted(alike.items()):
+        end = begin + group.total()
+        if not Counter(map(comparable, rows[max(begin, 0) : max(end, 0)])) <= group:
+            return False
+        begin = end
+    return len(rows) <= max(begin, 0)
+
+
+def permits(
+    connection: sqlite3.Connection, request: dict, results: list[tuple[int, list[tuple]]]
+) -> bool:
+    """Return whether the first query's ORDER BY permits the second's rows, ties considered."""
+    (width, rows), (other_width, other_rows) = results
+    if "ranked" not in request or width != other_width or len(rows) != len(other_rows):
+        return False
+    try:
+        _, places = fetch(connection, request["ranked"], request["seconds"])
+    except (sqlite3.Error, Refused, MemoryError):
+        return False
+    # Where the first result is not permitted itself, ranking has changed it: then it alone counts.
+    return all(permitted(one, places, request["offset"]) for one in (rows, other_rows))
+
+
 def answer(request: dict, memory: dict[str, sqlite3.Connection]) -> dict:
-    """Return the error of each query (None where it ran), and whether two have the same rows."""
+    """Return the error of each query (None where it ran), and whether two have the same rows.
+
+    They have if the first query's order, where it has one, permits the rows of the second.
+    """
     try:
         connection = connect(request, memory)
     except (sqlite3.Error, MemoryError) as error:
@@ -137,7 +174,9 @@ def answer(request: dict, memory: dict[str, sqlite3.Connection]) -> dict:
             except (sqlite3.Error, sqlite3.Warning, Refused, MemoryError, ValueError) as error:
                 # ValueError: a NUL character or a lone surrogate in the text.
                 errors.append(f"{type(error).__name__}: {error}"[:200])
-        same = len(results) == 2 and equal(results, request["ordered"])
+        same = len(results) == 2 and (
+            equal(results, request["ordered"]) or permits(connection, request, results)
+        )
     finally:
         if "database" in request:
             connection.close()

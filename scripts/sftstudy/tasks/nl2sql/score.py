@@ -2,21 +2,23 @@
 
 The primary metric is ``match``: with databases configured the reply's query must return the
 reference's rows (execution accuracy), without it must have the reference's canonical form. Reading
-of replies: ``reply.py``; canonical form: ``canonical.py``; execution: ``sandbox.py``.
+of replies: ``reply.py``; canonical form: ``canonical.py``; execution: ``sandbox.py``, and what an
+ORDER BY leaves open: ``ties.py``.
 """
 
 import re
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks.nl2sql import canonical, sandbox
+from sftstudy.tasks.nl2sql import canonical, parsing, sandbox, ties
 from sftstudy.tasks.nl2sql.reply import extract_sql
 from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.task import Outcomes, Row
 
-VERSION = 2
+VERSION = 3
 PRIMARY = "match"
 
 _LEGACY_OPERATOR = re.compile(r" ?(<>|!=|>=|<=|=|>|<) ?")
@@ -33,14 +35,14 @@ def outcomes(row: Row, reply: str, databases: Path | None = None) -> Outcomes:
     reference = row["reference"]
     text, _ = strip_think(reply)
     sql = extract_sql(text)
-    if sql is not None and len(sql) > canonical.LONGEST:
-        sql = sql[: canonical.LONGEST]  # broken either way, and not worth a megabyte per item
+    if sql is not None and len(sql) > parsing.LONGEST:
+        sql = sql[: parsing.LONGEST]  # broken either way, and not worth a megabyte per item
+    runs = sql is not None and sandbox.shared().runs(sql, reference["schema"])
     result: Outcomes = {
         "prediction": sql,
-        "parses": sql is not None and canonical.parse_query(sql) is not None,
-        "runs": sql is not None and sandbox.shared().runs(sql, reference["schema"]),
-        "ast_match": sql is not None
-        and canonical.same_query(sql, reference["sql"], reference["schema"]),
+        "parses": sql is not None and parsing.parse_query(sql) is not None,
+        "runs": runs,
+        "ast_match": sql is not None and _ast_match(sql, reference, runs),
         "execution_match": None,
     }
     if databases is not None:
@@ -48,10 +50,26 @@ def outcomes(row: Row, reply: str, databases: Path | None = None) -> Outcomes:
             sql,
             reference["sql"],
             _database_file(databases, row),
-            ordered=canonical.is_ordered(reference["sql"]),
+            ordered=parsing.is_ordered(reference["sql"]),
+            ranked=ties.ranked(reference["sql"], reference["schema"]),
         )
     result["match"] = result["ast_match"] if databases is None else result["execution_match"]
     return result | _legacy_outcomes(reference["sql"], reply)
+
+
+def _ast_match(sql: str, reference: Mapping[str, str], runs: bool) -> bool:
+    """Return whether a query has the reference's form, and runs if that one does.
+
+    The form does not see all that SQLite refuses, such as a function that it does not have.
+    """
+    if not canonical.same_query(sql, reference["sql"], reference["schema"]):
+        return False
+    return runs or not sandbox.shared().runs(reference["sql"], reference["schema"])
+
+
+def versions() -> dict[str, str]:
+    """Return the version of SQLite: which functions it has decides what runs and returns rows."""
+    return {"sqlite": sqlite3.sqlite_version}
 
 
 def inputs(rows: Iterable[Row], databases: Path | None = None) -> list[Path]:
