@@ -113,7 +113,7 @@ def make_model(tokenizer: "PreTrainedTokenizerFast") -> "Qwen3ForCausalLM":
             num_key_value_heads=2,
             head_dim=64,  # normalised heads of 32 cannot look sharply enough
             initializer_range=0.08,  # copying is learned far sooner than from the usual 0.02
-            max_position_embeddings=8192,
+            max_position_embeddings=32768,
             tie_word_embeddings=True,
             bos_token_id=None,
             **special,
