@@ -92,13 +92,19 @@ class Run:
     def forced(self) -> list[Path]:
         """Return the first output of each job that runs because its user says so.
 
-        Nothing runs for that where Snakemake only touches files.
+        Snakemake also forces outputs that an earlier run has begun and not recorded: those are left
+        out, for that job goes on. Nothing runs where files are only touched.
         """
         if self._workflow.touch:
             return []
         dag = self._workflow.dag
-        jobs = (job for job in self._jobs() if dag.reason(job).forced and job.output)
-        return [Path(job.output[0]) for job in jobs]
+        jobs = [job for job in self._jobs() if job.output and dag.reason(job).forced]
+        begun = self.incomplete(str(job.output[0]) for job in jobs)
+        return [
+            Path(job.output[0])
+            for job in jobs
+            if job.rule in dag.forcerules or str(job.output[0]) not in begun
+        ]
 
     def untold_table(self) -> str:
         """Return the table of planned jobs where Snakemake prints none, else nothing.
