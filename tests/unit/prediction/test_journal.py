@@ -1,6 +1,7 @@
 """The journal of replies: what a kill leaves behind is used, what it tore is not; a reply answers
 for the maker that made it, and for no other."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,35 @@ def test_the_difference_of_makers_is_told_with_both_versions() -> None:
     assert differences([made()], US) == "the run was forced"
 
 
-def test_entries_of_an_older_version_do_not_answer(tmp_path: Path) -> None:
-    journal(tmp_path)
-    (tmp_path / ".journal" / "select.jsonl").write_text('{"key": "a", "text": "old"}\n[]\n"a"\n')
-    assert "a" not in journal(tmp_path)
+DAMAGE = {
+    "an older version": lambda line: b'{"key": "a", "text": "old"}',
+    "other JSON": lambda line: b'[]\n"a"\n1',
+    "nested deeply": lambda line: b"[" * 100_000,
+    "a bit of the text": lambda line: line.replace(b"break", b"breaj"),
+    "another question": lambda line: line.replace(b'"question": "a"', b'"question": "z"'),
+    "zeros": lambda line: line[:40] + b"\0" * 40 + line[80:],
+    "no UTF-8": lambda line: line.replace(b"break", b"br\xffak"),
+    "no reply": lambda line: re.sub(rb'"reply": \{[^}]*\}', b'"reply": null', line),
+    "no count": lambda line: line.replace(b', "prompt_tokens": 2', b""),
+    "no maker": lambda line: re.sub(rb'"made_by": .*', b'"made_by": null}', line),
+    "a maker of an older version": lambda line: line.replace(b', "serve": null', b""),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_entry_does_not_answer_and_the_others_do(tmp_path: Path, kind: str) -> None:
+    written = journal(tmp_path)
+    for question in "bac":
+        written.add(question, REPLY, made())
+    lines = written.file.read_bytes().splitlines()
+    assert DAMAGE[kind](lines[1]) != lines[1]
+    lines[1] = DAMAGE[kind](lines[1])
+    written.file.write_bytes(b"\n".join(lines) + b"\n")
+    accept(tmp_path / "select.jsonl")
+    for maker in (US, US | {"code": engine_code("hf")}):
+        read = journal(tmp_path, maker=maker)
+        assert "a" not in read and not read.replaced(["a", "z"])
+    assert read["b"] == read["c"] == REPLY
 
 
 def test_a_forced_suite_forgets_what_all_suites_knew_but_not_what_it_makes_then(
