@@ -87,11 +87,13 @@ class Journal:
 def generate_anew(outputs: Iterable[Path]) -> None:
     """Have suites know none of their replies, until they have generated them anew.
 
-    Each is told by its first file of predictions; files that are none have no journal. What is
+    Each is told by its first file of predictions; beside files that are none is no journal. What is
     generated from now on is known again, so that a job that is killed goes on.
     """
     for output in outputs:
-        if _file(output).is_file():
+        # Of any suite: another order of tasks gives this one another first file, and so does a new
+        # suite that asks what another has asked.
+        if any(_file(output).parent.glob("*.jsonl")):
             write_text(_forced_file(output), secrets.token_hex(8) + "\n")
 
 

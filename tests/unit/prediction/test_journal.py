@@ -119,7 +119,7 @@ def test_a_forced_suite_forgets_what_all_suites_knew_but_not_what_it_makes_then(
 ) -> None:
     journal(tmp_path).add("a", REPLY, made())
     journal(tmp_path, "confirm").add("b", REPLY, made())
-    generate_anew([tmp_path / "select.jsonl", tmp_path / "no.json"])
+    generate_anew([tmp_path / "select.jsonl", tmp_path / "elsewhere" / "no.json"])
     forced = journal(tmp_path)
     assert "a" not in forced and "b" not in forced
     assert len(forced.replaced(["a", "b"])) == 2
@@ -128,7 +128,14 @@ def test_a_forced_suite_forgets_what_all_suites_knew_but_not_what_it_makes_then(
     assert "b" in journal(tmp_path, "confirm"), "a suite that was not forced"
     generate_anew([tmp_path / "select.jsonl"])
     assert "a" not in journal(tmp_path), "forced a second time"
-    assert not (tmp_path / ".journal" / "no.forced").exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_forced_suite_whose_first_file_is_another_now_knows_nothing(tmp_path: Path) -> None:
+    """As after another order of the study's tasks."""
+    journal(tmp_path, "banking77.val").add("a", REPLY, made())
+    generate_anew([tmp_path / "pubmedqa.val.jsonl"])
+    assert "a" not in journal(tmp_path, "pubmedqa.val")
 
 
 def test_replies_that_were_accepted_answer_for_the_present_code_alone(tmp_path: Path) -> None:
