@@ -40,8 +40,9 @@ class Journal:
 
     def __init__(self, output: Path, maker: Maker) -> None:
         self.file = _file(output)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(self.file)
+        with writing(self.file):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            _cut_torn_line(self.file)
         self._maker = maker
         self._forced = _forced(output)
         self._entries: dict[str, _Entry] = {}

@@ -1,11 +1,14 @@
 """The journal of replies: what a kill leaves behind is used, what it tore is not; a reply answers
 for the maker that made it, and for no other."""
 
+import errno
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_jsonl
 from sftstudy.prediction.journal import Journal, accept, generate_anew
 from sftstudy.prediction.maker import Made, Maker, differences, engine_code
@@ -50,6 +53,20 @@ def test_a_torn_last_line_is_dropped_and_the_next_entry_is_whole(tmp_path: Path,
     resumed.add("c", REPLY, made())
     again = journal(tmp_path)
     assert "b" not in again and again["a"] == again["c"] == REPLY
+
+
+def test_a_torn_journal_that_may_not_be_written_is_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn = journal(tmp_path).file
+    torn.write_text('{"key')
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "truncate", refuse)  # to root nothing is forbidden
+    with pytest.raises(StudyError, match=r"select\.jsonl: may not be written"):
+        journal(tmp_path)
 
 
 def test_compact_keeps_what_was_used(tmp_path: Path) -> None:
