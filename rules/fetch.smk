@@ -8,7 +8,7 @@
 
 rule fetch_dataset:
     input:
-        mirror=lambda w: jobs.mirror_files(study, w.dataset),
+        mirror=lambda w: jobs.mirror_files(study.source(w.dataset), w.dataset),
     output:
         directory("<results>/raw/{dataset}"),
     log:
@@ -55,6 +55,8 @@ rule make_smoke_dataset:
 
 
 rule fetch_student:
+    input:
+        folder=lambda w: jobs.mirror_files(study.student(w.student)["source"], w.student),
     output:
         directory("<results>/checkpoints/{student}/base"),
     log:

@@ -31,10 +31,12 @@ class Repository:
     served    bytes sent instead of a file's own (path -> bytes).
     cut       paths whose download breaks off after half of the bytes, each time.
     stalled   paths whose download stops after half of the bytes until the hub is closed.
-    status    answer everything with this HTTP status.
+    status    answer everything with this HTTP status; a redirect leads to where it came from.
     file_status  answer requests for files with this HTTP status.
     page      answer everything with this HTML, as a proxy's log-in page does.
+    page_headers  headers of such pages.
     file_page  answer requests for files so.
+    sha       what is given as the commit of a revision, in the place of `commit`.
     sizes     sizes that are claimed of files (path -> bytes).
     headers   headers of files that are sent instead; those that are empty are left out.
     """
@@ -48,7 +50,9 @@ class Repository:
     status: int = 200
     file_status: int = 200
     page: bytes = b""
+    page_headers: dict[str, str] = field(default_factory=dict)
     file_page: bytes = b""
+    sha: str | None = None
     sizes: dict[str, int] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -102,20 +106,22 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refusal(404, "NoRoute", f"the stub hub has no route {path}")
         except _Refusal as refusal:
             status, code, message = refusal.args
-            self._send(status, b"", {"X-Error-Code": code, "X-Error-Message": message})
+            headers = {"X-Error-Code": code, "X-Error-Message": message}
+            self._send(status, b"", headers | ({"Location": self.path} if status == 302 else {}))
 
     do_HEAD = do_GET
 
     def _info(self, kind: str, name: str, revision: str | None) -> None:
         repository = self._repository(kind, name, revision or "main", listing=True)
         if repository.page:
-            return self._send_page(repository.page)
-        self._send_json({"id": name, "sha": repository.commit, "siblings": [], "tags": []})
+            return self._send_page(repository.page, repository.page_headers)
+        sha = repository.commit if repository.sha is None else repository.sha
+        self._send_json({"id": name, "sha": sha, "siblings": [], "tags": []})
 
     def _tree(self, kind: str, name: str, revision: str) -> None:
         repository = self._repository(kind, name, revision, listing=True)
         if repository.page:
-            return self._send_page(repository.page)
+            return self._send_page(repository.page, repository.page_headers)
         self._send_json([_entry(path, data) for path, data in sorted(repository.files.items())])
 
     def _file(self, kind: str | None, name: str, revision: str, path: str) -> None:
@@ -123,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository.file_status != 200:
             raise _Refusal(repository.file_status, "", "the store is having a bad day")
         if repository.file_page:
-            return self._send_page(repository.file_page)
+            return self._send_page(repository.file_page, repository.page_headers)
         if path not in repository.files:
             raise _Refusal(404, "EntryNotFound", "Entry not found")
         entry = _entry(path, repository.files[path])
@@ -159,8 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return repository
 
-    def _send_page(self, page: bytes) -> None:
-        self._send(200, page, {"Content-Type": "text/html"})
+    def _send_page(self, page: bytes, headers: dict[str, str]) -> None:
+        self._send(200, page, {"Content-Type": "text/html"} | headers)
 
     def _send_json(self, document: Any) -> None:
         body = json.dumps(document).encode()

@@ -91,7 +91,8 @@ def lacking() -> list[str]:
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise Unfit(f"{PYTHON} does not run ({said[-1]})")
-    version, found = json.loads(done.stdout)
+    # The last line: what starts with Python there may print as well.
+    version, found = json.loads(done.stdout.splitlines()[-1])
     if tuple(version) < OLDEST:
         least = ".".join(map(str, OLDEST))
         raise Unfit(f"its Python is {'.'.join(map(str, version))}, and {least} or newer is needed")

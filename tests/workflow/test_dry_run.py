@@ -134,6 +134,8 @@ def test_a_layer_replaces_a_source_and_null_takes_a_key_away(fresh: Path) -> Non
     """In Snakemake's own merge the source would hold both."""
     file = fresh / "overlay.yaml"
     file.write_text(OVERLAY)
+    (fresh / "mirror").mkdir()
+    (fresh / "mirror" / "config.json").touch()
     layers = ("--configfile", "config/smoke.yaml", file.name)
     rules = plan(fresh, *layers).rules
     assert rules["fetch_student"] == 1 and "build_smoke_student" not in rules

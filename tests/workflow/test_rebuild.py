@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow.running import MINI, Editor, plan, snakemake
+from tiny_student import save_student
+from workflow.running import MINI, Editor, copy_repository, plan, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -287,6 +288,23 @@ def test_a_forced_suite_generates_and_a_deleted_file_does_not(mini: Path, tmp_pa
         forced = "banking77.val.jsonl: 16 known replies are generated anew: the run was forced"
         assert forced in lines
     assert (folder / "banking77.val.jsonl").read_bytes() == before
+
+
+def test_an_edited_folder_of_a_student_is_fetched_again(tmp_path: Path) -> None:
+    """For real, as after a message that asks for another template in it; hidden files are not
+    brought, and touching is no edit."""
+    checkout, folder = copy_repository(tmp_path / "checkout"), save_student(tmp_path / "student")
+    Editor(checkout).replace(MINI, "{smoke: {seed: 1, steps: 20}}", f"{{path: {folder}}}")
+    base = "results/mini/checkpoints/smoke/base"
+    snakemake(checkout, base, *STUDY)
+    (folder / ".git").mkdir()
+    (folder / ".git" / "index").touch()
+    for file in folder.iterdir():
+        file.touch()
+    assert plan(checkout, base, *STUDY).rules == {}
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8") + "{# another #}", encoding="utf-8")
+    assert plan(checkout, base, *STUDY).rules == {"fetch_student": 1}
 
 
 def test_deleted_metrics_file_is_scored_from_its_predictions(edited: Editor) -> None:

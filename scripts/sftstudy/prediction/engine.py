@@ -4,10 +4,10 @@
 module of that name with a function `opened`, so that a change of one reruns nothing of the others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
@@ -48,6 +48,34 @@ class Engine(Protocol):
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts, in an order of its own, as they are ready."""
         ...
+
+
+class Kept(TypedDict):
+    """A reply as the journal keeps it: all of a line of predictions but the row's id."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def answers(
+    engine: Engine, prompts: Mapping[str, list[int]], max_new_tokens: int
+) -> Iterator[tuple[str, Kept]]:
+    """Yield the name of each prompt and its reply, as they are ready.
+
+    Here and not in the suite, whose code is not part of an engine's: an edit of what makes a reply
+    must leave no reply known.
+    """
+    names, tokens = list(prompts), list(prompts.values())
+    for reply in engine.generate(tokens, max_new_tokens):
+        kept: Kept = {
+            "text": reply.text,
+            "finish_reason": reply.finish_reason,
+            "prompt_tokens": len(tokens[reply.index]),
+            "completion_tokens": reply.tokens,
+        }
+        yield names[reply.index], kept
 
 
 def end_tokens(

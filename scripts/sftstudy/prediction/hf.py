@@ -17,7 +17,7 @@ from sftstudy.students.models import load_model, pick_device, require_embedded
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-COMPUTES_WITH = ("torch", "transformers", "tokenizers", "flash_attn")
+COMPUTES_WITH = ("torch", "transformers", "tokenizers", "flash_attn", "kernels")
 TOKENS_PER_BATCH = 32_768  # prompt and reply, padding included; bounds memory, not results
 
 

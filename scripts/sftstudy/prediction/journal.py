@@ -13,20 +13,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
+from sftstudy.documents.shapes import require
+from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.writing import write_jsonl, write_text, writing
+from sftstudy.prediction.engine import Kept
 from sftstudy.prediction.maker import Made, Maker, engine_code
 
 FOLDER = ".journal"  # beside the predictions
-
-
-class Generated(TypedDict):
-    """A reply as the journal keeps it: all of a line of predictions but the row's id."""
-
-    text: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
 
 
 class _Entry(TypedDict):
@@ -34,7 +28,8 @@ class _Entry(TypedDict):
 
     key: str  # of question and maker
     question: str
-    reply: Generated
+    reply: Kept
+    sha256: str  # of question and reply: a damaged entry is none
     made_by: Made
 
 
@@ -45,8 +40,9 @@ class Journal:
 
     def __init__(self, output: Path, maker: Maker) -> None:
         self.file = _file(output)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(self.file)
+        with writing(self.file):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            _cut_torn_line(self.file)
         self._maker = maker
         self._forced = _forced(output)
         self._entries: dict[str, _Entry] = {}
@@ -60,7 +56,7 @@ class Journal:
     def __contains__(self, question: str) -> bool:
         return question in self._entries
 
-    def __getitem__(self, question: str) -> Generated:
+    def __getitem__(self, question: str) -> Kept:
         return self._entries[question]["reply"]
 
     def made_by(self, question: str) -> Made:
@@ -71,10 +67,15 @@ class Journal:
         """Return who has replied to questions that are open here: a maker for each such reply."""
         return [self._others[q] for q in questions if q not in self and q in self._others]
 
-    def add(self, question: str, reply: Generated, made_by: Made) -> None:
+    def add(self, question: str, reply: Kept, made_by: Made) -> None:
         """Append a reply. It is flushed to the system, so that a killed job has not lost it."""
-        key = _key(question, self._maker, self._forced)
-        entry: _Entry = {"key": key, "question": question, "reply": reply, "made_by": made_by}
+        entry: _Entry = {
+            "key": _key(question, self._maker, self._forced),
+            "question": question,
+            "reply": reply,
+            "sha256": sha256_json([question, reply]),
+            "made_by": made_by,
+        }
         with writing(self.file), self.file.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
         self._entries[question] = entry
@@ -87,11 +88,13 @@ class Journal:
 def generate_anew(outputs: Iterable[Path]) -> None:
     """Have suites know none of their replies, until they have generated them anew.
 
-    Each is told by its first file of predictions; files that are none have no journal. What is
+    Each is told by its first file of predictions; beside files that are none is no journal. What is
     generated from now on is known again, so that a job that is killed goes on.
     """
     for output in outputs:
-        if _file(output).is_file():
+        # Of any suite: another order of tasks gives this one another first file, and so does a new
+        # suite that asks what another has asked.
+        if any(_file(output).parent.glob("*.jsonl")):
             write_text(_forced_file(output), secrets.token_hex(8) + "\n")
 
 
@@ -134,15 +137,16 @@ def _all_entries(folder: Path) -> Iterable[_Entry]:
 
 
 def _entries(file: Path) -> Iterable[_Entry]:
-    """Yield the entries of a file, but for what is none: a line that a kill cut short, or one of an
-    older version, which does not tell its maker. Their replies are generated again."""
+    """Yield the entries of a file, but for what is none: a line that a kill cut short, one that was
+    damaged or edited, or one of an older version. Their replies are generated again."""
     for line in file.read_bytes().split(b"\n"):
         try:
-            entry = json.loads(line)
-        except ValueError:
+            entry: _Entry = json.loads(line)
+            require(entry, _Entry, str(file))
+        except (ValueError, RecursionError, StudyError):
             continue
-        if isinstance(entry, dict) and entry.keys() == {"key", "question", "reply", "made_by"}:
-            yield entry  # type: ignore[misc]  # as far as its keys tell
+        if entry["sha256"] == sha256_json([entry["question"], entry["reply"]]):
+            yield entry
 
 
 def _cut_torn_line(file: Path) -> None:

@@ -14,8 +14,8 @@ from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.writing import write_jsonl
-from sftstudy.prediction.engine import Engine, Machine
-from sftstudy.prediction.journal import Generated, Journal
+from sftstudy.prediction.engine import Engine, Kept, Machine, answers
+from sftstudy.prediction.journal import Journal
 from sftstudy.prediction.maker import (
     Made,
     Maker,
@@ -189,23 +189,14 @@ def _answer(
     No reply is kept that may be of another checkpoint than the key says: weights of a file that is
     mapped into memory can change while they are used.
     """
-    by_key = {question.key: question.prompt for question in unanswered}
-    keys, prompts = list(by_key), list(by_key.values())
-    tenth = max(1, len(keys) // 10)
-    for done, reply in enumerate(engine.generate(prompts, evalset.max_new_tokens), start=1):
+    prompts = {question.key: question.prompt for question in unanswered}
+    tenth = max(1, len(prompts) // 10)
+    replies = answers(engine, prompts, evalset.max_new_tokens)
+    for done, (key, reply) in enumerate(replies, start=1):
         watched.require_same()
-        journal.add(
-            keys[reply.index],
-            {
-                "text": reply.text,
-                "finish_reason": reply.finish_reason,
-                "prompt_tokens": len(prompts[reply.index]),
-                "completion_tokens": reply.tokens,
-            },
-            made,
-        )
-        if done % tenth == 0 or done == len(keys):
-            print(f"{evalset.output.stem}: {done}/{len(keys)} replies", flush=True)
+        journal.add(key, reply, made)
+        if done % tenth == 0 or done == len(prompts):
+            print(f"{evalset.output.stem}: {done}/{len(prompts)} replies", flush=True)
 
 
 def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[str, Any]) -> str:
@@ -240,7 +231,7 @@ def _note_cost(
     checkpoint: Path,
     generation: dict[str, Any],
     machine: Machine,
-    replies: list[Generated],
+    replies: list[Kept],
     seconds: float,
 ) -> None:
     """Enter what the replies that were generated now have cost into the record of this job."""

@@ -45,6 +45,8 @@ def resolve(repository: Repository) -> str:
         info = HfApi().repo_info(
             repository.id, repo_type=repository.kind, revision=repository.revision
         )
+    if not re.fullmatch(r"[0-9a-f]{40}", str(info.sha)):
+        raise StudyError(f"{repository}: {_no_hub(f'it gives the commit as {info.sha!r}')}")
     return str(info.sha)
 
 
@@ -199,6 +201,10 @@ def _explain_transport(error: Exception, chain: list[BaseException]) -> str:
             f"{sizes[3].rstrip('.')}; run again, and if it does so again use another server: its "
             "copy is damaged"
         )
+    if isinstance(error, httpx2.UnsupportedProtocol):
+        return f"{server()} is no address of a hub ({_line(error)}); check HF_ENDPOINT, or unset it"
+    if isinstance(error, httpx2.TooManyRedirects | httpx2.DecodingError):
+        return _no_hub(f"{type(error).__name__}: {_line(error).rstrip('.')}")
     if isinstance(error, httpx2.HTTPError | errors.XetDownloadError):
         return (
             f"the download was cut off ({server()}, {type(error).__name__}: {_line(error)}); run "

@@ -37,22 +37,27 @@ def sources(study: Study) -> dict[str, dict[str, Any]]:
     }
 
 
-def mirror_files(study: Study, dataset: str) -> list[str]:
-    """Return the files of a dataset's local mirror, if that is its source."""
-    folder = study.source(dataset).get("path")
+def mirror_files(source: dict[str, Any], name: str) -> list[str]:
+    """Return the files of a dataset's or student's local folder, if that is its source.
+
+    Without hidden ones, which are not brought: git, for one, writes there when it is only asked.
+    """
+    folder = source.get("path")
     if not folder:
         return []
-    files = sorted(str(file) for file in Path(folder).rglob("*") if file.is_file())
+    inside = (file.relative_to(folder) for file in Path(folder).rglob("*") if file.is_file())
+    shown = (file for file in inside if not any(part.startswith(".") for part in file.parts))
+    files = sorted(str(Path(folder, file)) for file in shown)
     if not files:
         raise StudyError(
-            f"{folder}: the source of {dataset} (its 'path') is no folder with files; a "
+            f"{folder}: the source of {name} (its 'path') is no folder with files; a "
             "relative path starts where Snakemake runs"
         )
     for file in files:
         if "{" in file or "}" in file:
             raise StudyError(
                 f"{file}: Snakemake takes the braces for a wildcard; rename the file, or take "
-                f"it out of the folder of {dataset}"
+                f"it out of the folder of {name}"
             )
     return files
 

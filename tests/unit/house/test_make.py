@@ -106,6 +106,15 @@ def test_a_linked_one_that_fits_is_used_and_left_as_it_is(checkout: Path) -> Non
     assert held(other) == before and (checkout / ".venv").is_symlink()
 
 
+def test_a_linked_one_that_prints_when_it_starts_is_used(checkout: Path) -> None:
+    other = environment(checkout.parent / "other", "1.0")
+    [packages] = other.glob("lib/python*/site-packages")
+    (packages / "greeting.pth").write_text("import sys; print('hello')\n")
+    (checkout / ".venv").symlink_to(other)
+    status, said = make(checkout)
+    assert status == 0 and "error" not in said.lower(), said
+
+
 @pytest.mark.parametrize("found", ["2.0", None])
 def test_a_linked_one_that_lacks_packages_is_told_and_left_as_it_is(
     checkout: Path, found: str | None

@@ -25,8 +25,9 @@ from repository import ROOT
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_jsonl
-from sftstudy.prediction.engine import Machine
+from sftstudy.prediction.engine import Generated, Machine, answers
 from sftstudy.prediction.maker import maker
+from sftstudy.run.code import code
 from tiny_student import save_student
 
 GENERATION = {
@@ -73,6 +74,24 @@ def expected(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list
     replies = predict(checkpoint, tmp_path_factory.mktemp("hf"), GENERATION)
     assert len({reply["text"] for reply in replies}) > 1
     return replies
+
+
+@pytest.mark.parametrize("engine", ["hf", "vllm", "openai"])
+def test_all_that_makes_a_kept_reply_is_code_of_each_engine(engine: str) -> None:
+    """Else a reply would stay known that edited code would not make."""
+
+    class Backwards:
+        def generate(self, prompts: list[list[int]], _: int) -> Iterator[Generated]:
+            for index in reversed(range(len(prompts))):
+                yield Generated(index, f"to {prompts[index]}", 7, "length")
+
+    counts = {"finish_reason": "length", "completion_tokens": 7}
+    assert list(answers(Backwards(), {"a": [1], "b": [2, 3]}, 8)) == [
+        ("b", {"text": "to [2, 3]", "prompt_tokens": 2, **counts}),
+        ("a", {"text": "to [1]", "prompt_tokens": 1, **counts}),
+    ]
+    module = Path(answers.__code__.co_filename).relative_to(ROOT).as_posix()
+    assert module in code(f"scripts/sftstudy/prediction/{engine}.py")
 
 
 # -- hf: out of memory ---------------------------------------------------------------------------

@@ -1,10 +1,14 @@
 """The journal of replies: what a kill leaves behind is used, what it tore is not; a reply answers
 for the maker that made it, and for no other."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_jsonl
 from sftstudy.prediction.journal import Journal, accept, generate_anew
 from sftstudy.prediction.maker import Made, Maker, differences, engine_code
@@ -51,6 +55,20 @@ def test_a_torn_last_line_is_dropped_and_the_next_entry_is_whole(tmp_path: Path,
     assert "b" not in again and again["a"] == again["c"] == REPLY
 
 
+def test_a_torn_journal_that_may_not_be_written_is_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn = journal(tmp_path).file
+    torn.write_text('{"key')
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "truncate", refuse)  # to root nothing is forbidden
+    with pytest.raises(StudyError, match=r"select\.jsonl: may not be written"):
+        journal(tmp_path)
+
+
 def test_compact_keeps_what_was_used(tmp_path: Path) -> None:
     whole = journal(tmp_path)
     for question in "abc":
@@ -82,10 +100,35 @@ def test_the_difference_of_makers_is_told_with_both_versions() -> None:
     assert differences([made()], US) == "the run was forced"
 
 
-def test_entries_of_an_older_version_do_not_answer(tmp_path: Path) -> None:
-    journal(tmp_path)
-    (tmp_path / ".journal" / "select.jsonl").write_text('{"key": "a", "text": "old"}\n[]\n"a"\n')
-    assert "a" not in journal(tmp_path)
+DAMAGE = {
+    "an older version": lambda line: b'{"key": "a", "text": "old"}',
+    "other JSON": lambda line: b'[]\n"a"\n1',
+    "nested deeply": lambda line: b"[" * 100_000,
+    "a bit of the text": lambda line: line.replace(b"break", b"breaj"),
+    "another question": lambda line: line.replace(b'"question": "a"', b'"question": "z"'),
+    "zeros": lambda line: line[:40] + b"\0" * 40 + line[80:],
+    "no UTF-8": lambda line: line.replace(b"break", b"br\xffak"),
+    "no reply": lambda line: re.sub(rb'"reply": \{[^}]*\}', b'"reply": null', line),
+    "no count": lambda line: line.replace(b', "prompt_tokens": 2', b""),
+    "no maker": lambda line: re.sub(rb'"made_by": .*', b'"made_by": null}', line),
+    "a maker of an older version": lambda line: line.replace(b', "serve": null', b""),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_entry_does_not_answer_and_the_others_do(tmp_path: Path, kind: str) -> None:
+    written = journal(tmp_path)
+    for question in "bac":
+        written.add(question, REPLY, made())
+    lines = written.file.read_bytes().splitlines()
+    assert DAMAGE[kind](lines[1]) != lines[1]
+    lines[1] = DAMAGE[kind](lines[1])
+    written.file.write_bytes(b"\n".join(lines) + b"\n")
+    accept(tmp_path / "select.jsonl")
+    for maker in (US, US | {"code": engine_code("hf")}):
+        read = journal(tmp_path, maker=maker)
+        assert "a" not in read and not read.replaced(["a", "z"])
+    assert read["b"] == read["c"] == REPLY
 
 
 def test_a_forced_suite_forgets_what_all_suites_knew_but_not_what_it_makes_then(
@@ -93,7 +136,7 @@ def test_a_forced_suite_forgets_what_all_suites_knew_but_not_what_it_makes_then(
 ) -> None:
     journal(tmp_path).add("a", REPLY, made())
     journal(tmp_path, "confirm").add("b", REPLY, made())
-    generate_anew([tmp_path / "select.jsonl", tmp_path / "no.json"])
+    generate_anew([tmp_path / "select.jsonl", tmp_path / "elsewhere" / "no.json"])
     forced = journal(tmp_path)
     assert "a" not in forced and "b" not in forced
     assert len(forced.replaced(["a", "b"])) == 2
@@ -102,7 +145,14 @@ def test_a_forced_suite_forgets_what_all_suites_knew_but_not_what_it_makes_then(
     assert "b" in journal(tmp_path, "confirm"), "a suite that was not forced"
     generate_anew([tmp_path / "select.jsonl"])
     assert "a" not in journal(tmp_path), "forced a second time"
-    assert not (tmp_path / ".journal" / "no.forced").exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_forced_suite_whose_first_file_is_another_now_knows_nothing(tmp_path: Path) -> None:
+    """As after another order of the study's tasks."""
+    journal(tmp_path, "banking77.val").add("a", REPLY, made())
+    generate_anew([tmp_path / "pubmedqa.val.jsonl"])
+    assert "a" not in journal(tmp_path, "pubmedqa.val")
 
 
 def test_replies_that_were_accepted_answer_for_the_present_code_alone(tmp_path: Path) -> None:

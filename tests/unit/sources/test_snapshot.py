@@ -233,6 +233,7 @@ def test_locked_commit_that_is_gone(study: Study) -> None:
     ("extra", "words"),
     [
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, ["no network", "http://127.0.0.1:9", "proxy"]),
+        ({"HF_ENDPOINT": "127.0.0.1:9"}, ["127.0.0.1:9 (HF_ENDPOINT) is no address of a hub"]),
         ({"HF_HUB_OFFLINE": "1"}, ["HF_HUB_OFFLINE forbids the network"]),
         ({"TRANSFORMERS_OFFLINE": "1"}, ["variable TRANSFORMERS_OFFLINE forbids the network"]),
     ],
@@ -298,6 +299,7 @@ def test_connection_that_breaks_off_every_time(study: Study) -> None:
 
 
 PARQUET = "data/train [1].parquet"
+GZIP = {"Content-Encoding": "gzip"}
 NO_HUB = ["is not what a hub answers", "check HF_ENDPOINT and the proxy"]
 
 
@@ -308,6 +310,10 @@ NO_HUB = ["is not what a hub answers", "check HF_ENDPOINT and the proxy"]
         ({"file_status": 404}, ["answered with status 404 to", "README.md", "complete mirror"]),
         ({"page": b"<html>log in</html>"}, [*NO_HUB, "JSONDecodeError"]),
         ({"page": b"[]"}, NO_HUB),
+        ({"page": b"not gzip", "page_headers": GZIP}, [*NO_HUB, "DecodingError"]),
+        ({"status": 302}, [*NO_HUB, "TooManyRedirects"]),
+        ({"sha": ""}, [*NO_HUB, "gives the commit as ''"]),
+        ({"sha": "main"}, [*NO_HUB, "gives the commit as 'main'"]),
         ({"page": b"{}"}, NO_HUB),
         ({"file_page": b"<html>log in</html>"}, [*NO_HUB, "X-Repo-Commit"]),
         ({"headers": {"ETag": "", "X-Linked-Etag": ""}}, [*NO_HUB, "ETag"]),

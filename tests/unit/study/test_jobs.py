@@ -52,15 +52,15 @@ def test_gpus_of_a_prediction_job(config: dict) -> None:
     assert jobs.predict_facts(Study(config | {"engine": "openai"}, "x"), name)["gpus"] == 2
 
 
-def test_a_mirror_that_is_not_there_is_an_error_before_anything_runs(
-    config: dict, tmp_path: Path
-) -> None:
+def test_a_mirror_that_is_not_there_is_an_error_before_anything_runs(tmp_path: Path) -> None:
     folder = tmp_path / "mirror"
-    config["catalog"]["tasks"]["tatqa"]["source"] = {"path": str(folder)}
-    study = Study(config, "config.yaml")
+    source = {"path": str(folder)}
     with pytest.raises(StudyError, match=r"the source of tatqa .* is no folder with files"):
-        jobs.mirror_files(study, "tatqa")
-    folder.mkdir()
+        jobs.mirror_files(source, "tatqa")
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "index").touch()
+    with pytest.raises(StudyError, match=r"is no folder with files"):
+        jobs.mirror_files(source, "tatqa")
     (folder / "dev.json").touch()
-    assert jobs.mirror_files(study, "tatqa") == [str(folder / "dev.json")]
-    assert jobs.mirror_files(study, "pubmedqa") == []
+    assert jobs.mirror_files(source, "tatqa") == [str(folder / "dev.json")]
+    assert jobs.mirror_files({"hub": "owner/name"}, "tatqa") == []

@@ -103,7 +103,7 @@ def test_braces_would_be_wildcards_of_snakemake(config: dict[str, Any], tmp_path
     source["path"] = str(tmp_path)
     (tmp_path / "rows{x}.jsonl").touch()
     with pytest.raises(StudyError, match=r"rows\{x\}\.jsonl: Snakemake takes the braces"):
-        jobs.mirror_files(Study(config, "study.yaml"), "banking77")
+        jobs.mirror_files(source, "banking77")
 
 
 def test_free_text_may_hold_line_ends(config: dict[str, Any]) -> None:
