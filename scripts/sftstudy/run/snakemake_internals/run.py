@@ -72,10 +72,12 @@ class Run:
         """Have each planned job of a rule wait for those of other rules for the same student.
 
         It orders jobs of this run and plans none. Inputs marked `ancient` cannot do that: Snakemake
-        does not look at jobs behind them for changes (issue 4166).
+        does not look at jobs behind them for changes (issue 4166). A job that ``--until`` names is
+        not waited for: Snakemake tells nobody behind it that it has finished.
         """
         dag, jobs = self._workflow.dag, list(self._jobs())
-        awaited = [job for job in jobs if job.rule.name in set(until)]
+        names = set(until)
+        awaited = [job for job in jobs if job.rule.name in names and not dag.in_until(job)]
         for job in [job for job in jobs if job.rule.name == rule]:
             for other in awaited:
                 known = other in dag.dependencies[job]
