@@ -76,12 +76,14 @@ class Run:
         not waited for: Snakemake tells nobody behind it that it has finished.
         """
         dag, jobs = self._workflow.dag, list(self._jobs())
+        awaited: dict[str, list[Any]] = {}  # by student
         names = set(until)
-        awaited = [job for job in jobs if job.rule.name in names and not dag.in_until(job)]
+        for job in jobs:
+            if job.rule.name in names and not dag.in_until(job):
+                awaited.setdefault(job.wildcards.student, []).append(job)
         for job in [job for job in jobs if job.rule.name == rule]:
-            for other in awaited:
-                known = other in dag.dependencies[job]
-                if not known and other.wildcards.student == job.wildcards.student:
+            for other in awaited.get(job.wildcards.student, ()):
+                if other not in dag.dependencies[job]:
                     dag.depending[other][job] = set()  # of no file
                     dag._n_until_ready[job] += 1
                     dag.ready_jobs.discard(job)
