@@ -227,6 +227,7 @@ class Recommendation(Shown):
     configurations: list[JudgedConfiguration]
     selection: Selection
     gains: Gains
+    dropped: NotRequired[dict[str, int]]  # by eval set, where any: rows too long, not among n
     leave_one_task_out: list[LeftOut]
     sensitivity: list[Alternative]
     pareto: list[str]

@@ -54,7 +54,10 @@ def parse_yaml(text: str, where: str, advice: str = _MEND) -> Document:
         raise StudyError(f"{where}: not valid YAML{line} ({error.problem}); {advice}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         said = str(error).partition("\n")[0]
-        raise StudyError(f"{where}: not valid YAML ({said}); {advice}") from None
+        line = ""
+        if isinstance(error, yaml.reader.ReaderError):  # a control character
+            line = f" on line {text.count(chr(10), 0, error.position) + 1}"
+        raise StudyError(f"{where}: not valid YAML{line} ({said}); {advice}") from None
 
 
 def dotted(key: Key) -> str:

@@ -145,6 +145,12 @@ class Cells:
             self._provenance[variant] = self._read_provenance(variant)
         return self._provenance[variant]
 
+    def dropped(self) -> dict[str, int]:
+        """Return how many rows were too long to be asked, by eval set that was read, where any."""
+        read = {evalset: file for (name, evalset), file in self._documents.items() if name == BASE}
+        counts = {evalset: file.get("dropped", 0) for evalset, file in read.items() if file}
+        return {evalset: count for evalset, count in counts.items() if count}
+
     def train_flops(self, variant: str) -> float | None:
         """Return the compute of training a trial, in FLOPs; None where it is not known."""
         provenance = self.provenance(variant)

@@ -92,6 +92,7 @@ def recommend(
         ],
         "selection": _selection(comparison, tasks),
         "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
+        "dropped": cells.dropped(),
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
         "sensitivity": sensitivity(comparison, gates, cells),
         "pareto": pareto,

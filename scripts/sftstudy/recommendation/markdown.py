@@ -22,6 +22,7 @@ def to_markdown(document: Recommendation) -> str:
         "\n".join(f"- {reason}" for reason in document["reasons"]),
         "## What to do next\n" + "\n".join(f"- {step}" for step in document["next_steps"]),
         _values(document),
+        _dropped(document.get("dropped", {})),
         "## Gain over the baseline on the test splits\n" + _gains(document["gains"]["confirm"]),
         "## Gates\n" + _gates(document),
         "## Configurations\n" + _configurations(document),
@@ -54,6 +55,13 @@ def _values(document: Recommendation) -> str:
     for task, fields in document["config_by_task"].items():
         rows += [[f"`{field}` on {task}", f"`{value}`"] for field, value in fields.items()]
     return "## Configuration\n" + _table(["field", "value"], rows)
+
+
+def _dropped(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return ""
+    told = ", ".join(f"{count} of {evalset}" for evalset, count in counts.items())
+    return f"Too long for the student, so asked of no variant (not in n): {told}."
 
 
 def _gains(gains: Mapping[str, TaskGain | None]) -> str:

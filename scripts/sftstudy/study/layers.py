@@ -4,7 +4,6 @@ Snakemake merges them too, before any code of ours runs, but then it is lost wha
 file, which key stood there twice, and which of two alternatives came last. So they are read again.
 """
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +105,7 @@ class _Merged:
                 self._lay(below[name], value, inner, places)
             else:
                 self._take(below, key, name)
-                below[name] = copy.deepcopy(value)
+                below[name] = _own(value)
                 self.places |= {k: v for k, v in places.items() if k[: len(inner)] == inner}
 
     def _take(self, mapping: dict[str, Any], key: Key, name: str) -> None:
@@ -114,6 +113,13 @@ class _Merged:
         inner = (*key, name)
         mapping.pop(name, None)
         self.places = {k: v for k, v in self.places.items() if k[: len(inner)] != inner}
+
+
+def _own(value: Any) -> Any:
+    """Return a copy without shared parts: what two aliases of YAML stand for is laid over apart."""
+    if isinstance(value, dict):
+        return {name: _own(child) for name, child in value.items()}
+    return [_own(child) for child in value] if isinstance(value, list) else value
 
 
 def _replaced(above: dict[str, Any], key: Key) -> set[str]:

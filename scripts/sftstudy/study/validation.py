@@ -211,14 +211,23 @@ def _explained(error: Any, origin: Origin) -> StudyError:
         missing = [name for name in error.validator_value if name not in error.instance]
         return origin.error(key, f"the key '{missing[0]}' is missing")
     if error.validator == "oneOf":
-        wanted = [" and ".join(option.get("required", [])) for option in error.validator_value]
-        choices = ", ".join(filter(None, wanted)) or str(error.validator_value)
-        return origin.error(key, f"found {error.instance!r}; give exactly one of {choices}")
+        return origin.error(key, f"found {error.instance!r}; {_one_of(error)}")
     if error.validator == "enum":
         values = ", ".join(repr(value) for value in error.validator_value)
         hint = _hint(error.instance, ["string"])
         return origin.error(key, f"found {error.instance!r}; allowed are {values}{hint}")
     return origin.error(key, f"found {error.instance!r}; {_expectation(error)}")
+
+
+def _one_of(error: Any) -> str:
+    """Say which keys exclude each other, or which values of several kinds there may be."""
+    options = error.validator_value
+    keys = [" and ".join(option["required"]) for option in options if "required" in option]
+    if keys:
+        return f"give exactly one of {', '.join(keys)}"
+    values = [repr(o["const"]) if "const" in o else _TYPES[o["type"]] for o in options]
+    hint = _hint(error.instance, [o["type"] for o in options if "type" in o])
+    return f"expected {' or '.join(values)}{hint}"
 
 
 def did_you_mean(found: object, allowed: Iterable[str]) -> str:
@@ -235,6 +244,7 @@ def _expectation(error: Any) -> str:
         "exclusiveMinimum": "expected more than {}",
         "exclusiveMaximum": "expected less than {}",
         "minItems": "expected at least {} item(s)",
+        "minProperties": "expected at least {} key(s)",
         "uniqueItems": "every value may occur only once",
         "pattern": "expected text that matches {}",
     }
@@ -254,8 +264,19 @@ def _hint(found: Any, types: list[str]) -> str:
     if "integer" in types and isinstance(found, float) and found.is_integer():
         return f": write {found:.0f}"
     if {"number", "integer"} & set(types) and isinstance(found, str) and _EXPONENT.fullmatch(found):
-        return f" (YAML reads {found} as text, for want of a dot or sign: write {float(found)!r})"
+        return f" (YAML reads {found} as text, for want of a dot or sign{_instead(found, types)})"
     return ""
+
+
+def _instead(found: str, types: list[str]) -> str:
+    """Return how to write an exponent without a dot so that YAML reads the number."""
+    value = float(found)
+    if not math.isfinite(value):
+        return ""
+    if "number" not in types:
+        return f": write {value:.0f}" if value.is_integer() else ""
+    digits, e, power = repr(value).partition("e")
+    return f": write {digits if '.' in digits else f'{digits}.0'}{e}{power}"
 
 
 def _fill_defaults(node: dict[str, Any], value: Any) -> None:

@@ -32,7 +32,8 @@ from sftstudy.sources import lock
         ("a: 1\n---\nb: 2", ["not valid YAML on line 2", "another document"]),
         ("a: !!python/object:os.system {}", ["not valid YAML on line 1"]),
         ("[" * 5_000, ["not valid YAML"]),
-        ("a: \0", ["not valid YAML", "special characters"]),
+        ("a: \0", ["not valid YAML on line 1", "special characters"]),
+        ("a: 1\nb: \7", ["not valid YAML on line 2", "special characters"]),
         ("a: " + "9" * 5_000, ["not valid YAML"]),
     ],
 )

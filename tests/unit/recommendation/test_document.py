@@ -37,6 +37,16 @@ def test_every_number_of_the_document_is_on_the_page():
         assert text in page
 
 
+def test_rows_that_were_too_long_are_told_beside_n():
+    study = MadeUpStudy()
+    for (_, evalset), made in study.metrics.items():
+        made["dropped"] = {"tatqa.test": 3, "ifeval": 1}.get(evalset, 0)
+    document = study.recommend()
+    assert document["dropped"] == {"ifeval": 1, "tatqa.test": 3}
+    assert "(not in n): 1 of ifeval, 3 of tatqa.test." in to_markdown(document)
+    assert "not in n" not in to_markdown(MadeUpStudy().recommend())
+
+
 def test_permuting_all_confirm_scores_changes_no_choice():
     study = MadeUpStudy()
     before = study.recommend()

@@ -97,6 +97,26 @@ def test_both_alternatives_in_one_layer_are_an_error_with_its_line(tmp_path: Pat
         given_study(paths, [])
 
 
+def test_a_layer_over_one_alias_leaves_the_other_as_it_was(tmp_path: Path) -> None:
+    below = BELOW | {"catalog": None, "space": None}
+    text = yaml.safe_dump(below).replace("catalog: null\n", "").replace("space: null\n", "")
+    text += "space: &s {learning_rate: [1.0e-5], num_train_epochs: [1]}\ncatalog:\n"
+    text += "  students: {a: {source: {hub: org/a}, max_length: 512, space: *s}}\n"
+    text += "  tasks:\n    banking77: {source: {path: mirror}, max_new_tokens: 8, split: &x "
+    text += "{strategy: stratified, val: 8, test: published}}\n"
+    text += "    pubmedqa: {source: {path: other}, max_new_tokens: 8, split: *x}\n"
+    text += "  controls: {ifeval: {source: {hub: org/ifeval}, max_new_tokens: 8}}\n"
+    over = {
+        "space": {"learning_rate": [3e-5]},
+        "catalog": {"tasks": {"banking77": {"split": {"val": 4}}}},
+    }
+    config = read_layers(files(tmp_path, text, over), []).config
+    assert config["space"]["learning_rate"] == [3e-5]
+    assert config["catalog"]["students"]["a"]["space"]["learning_rate"] == [1e-5]
+    splits = {name: task["split"]["val"] for name, task in config["catalog"]["tasks"].items()}
+    assert splits == {"banking77": 4, "pubmedqa": 8}
+
+
 def test_null_takes_away_what_a_layer_below_has_given(tmp_path: Path) -> None:
     over = {"judge": None, "space": {"num_train_epochs": None}, "gates": None}
     study = given_study(files(tmp_path, BELOW, over), [])

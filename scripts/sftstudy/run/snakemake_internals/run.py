@@ -72,14 +72,18 @@ class Run:
         """Have each planned job of a rule wait for those of other rules for the same student.
 
         It orders jobs of this run and plans none. Inputs marked `ancient` cannot do that: Snakemake
-        does not look at jobs behind them for changes (issue 4166).
+        does not look at jobs behind them for changes (issue 4166). A job that ``--until`` names is
+        not waited for: Snakemake tells nobody behind it that it has finished.
         """
         dag, jobs = self._workflow.dag, list(self._jobs())
-        awaited = [job for job in jobs if job.rule.name in set(until)]
+        awaited: dict[str, list[Any]] = {}  # by student
+        names = set(until)
+        for job in jobs:
+            if job.rule.name in names and not dag.in_until(job):
+                awaited.setdefault(job.wildcards.student, []).append(job)
         for job in [job for job in jobs if job.rule.name == rule]:
-            for other in awaited:
-                known = other in dag.dependencies[job]
-                if not known and other.wildcards.student == job.wildcards.student:
+            for other in awaited.get(job.wildcards.student, ()):
+                if other not in dag.dependencies[job]:
                     dag.depending[other][job] = set()  # of no file
                     dag._n_until_ready[job] += 1
                     dag.ready_jobs.discard(job)
