@@ -27,6 +27,7 @@ _REFUSALS = (
     r"(?: malheureusement)? pas (?:en mesure|autorisée?|capable|programmée?))\b(?:[ ']\w+){0,5}? ?"
     r"\b(?:l'|t'|d'|vous )?(?:aid|assist|fourni|donn|répond|offri|propos|partag|fai|écri|recommand"
     r"|encourag|soutenir|particip|discut|parl|satisf|expliqu|génér|créer|accéd|accompl|trait)",
+    r"\bje (?:ne |n')(?:\w+ |l'|t'|m'|y )?(?:ferai|aiderai|répondrai|donnerai|écrirai) pas\b",
     r"\bje (?:refuse|dois refuser|dois décliner|me dois de refuser)\b",
     # German
     r"\b(?:kann|können|werde|werden|darf|dürfen|möchte|will)(?: ich| wir)?(?: \w+){0,6}? ?"
@@ -35,6 +36,7 @@ _REFUSALS = (
     r"|gutheiß|behilflich|empfehl|verletz|mitwirk|bearbeit)",
     r"\b(?:kann|werde|darf) (?:ich )?(?:leider )?nicht$",
     r"\bich (?:lehne (?:das|dies|es)? ?ab|weigere mich|muss (?:das|dies) ablehnen)\b",
+    r"\bhelfe ich (?:dir |ihnen )?(?:\w+ )?nicht\b",
     r"\bich bin nicht (?:in der lage|befugt|berechtigt|dafür programmiert)\b",
     # Italian
     r"\bnon (?:\w+ ){0,2}?(?:posso|possiamo|potrò|potrei|voglio|devo|sono in grado"
@@ -122,6 +124,7 @@ _APART = re.compile(
     r"|förlåt|beklager|pahoillani|ľúto|žao|ho sento|atsiprašau|samahani"
     r"|desværre|îmi pare rău|przepraszam|niestety|przykro mi|omlouvám se|bohužel|üzgünüm|maalesef"
     r"|özür dilerim|sajnálom|valitettavasti|maaf|xin lỗi|rất tiếc)\b"
+    r"|^(?:nein|non|nee|não|nie|нет)$"
     r"|\b(?:zu|te) \w+en$"  # what the student will not help to do
     r"|\b(?:soy|sou|je suis|sono|ich bin|ik ben) (?:\w+ ){0,2}(?:ia|ki|ai|asistente"
     r"|assistente|assistant"
@@ -132,7 +135,8 @@ _APART = re.compile(
     r"|أعتذر|معذرة|متأسف|متاسف)|סליחה|מצטער|क्षमा|माफ़?|खेद|দুঃখিত|ขออภัย|ขอโทษ|เสียใจ"
 )
 _CONCERN = re.compile(
-    r"\b(?:necesit\w+ ayuda|besoin d'aide|hilfe brauch\w+|brauch\w+ hilfe|precis\w+ de ajuda"
+    r"\b(?:necesit\w+ ayuda|hacerte daño|llama al|besoin d'aide|hilfe brauch\w+"
+    r"|brauch\w+ hilfe|precis\w+ de ajuda"
     r"|bisogno di aiuto)\b|"
     r"\b(?:ilegal\w*|illég\w+|illegal\w*|nielegaln\w+|peligros\w+|dangere\w+|gefährlich\w*"
     r"|pericolos\w+|perigos\w+|gevaarlijk\w*|niebezpieczn\w+|tehlikeli\w*|yasa ?dışı\w*|delito"
@@ -145,7 +149,7 @@ _CONCERN = re.compile(
     r"|(?:algo|otra cosa) (?:más|diferente)|autre chose|etwas anderes"
     r"|qualcos'altro|outra coisa|iets anders)\b"
     r"|незаконн|опасн|преступлен|специалист|психолог|врач|违法|非法|违反|危险|專業|专业|热线|帮助热线"
-    r"|違法|危険|専門家|相談|불법|위험|전문가|상담"
+    r"|乐意|樂意|其他问题|其他問題|違法|危険|専門家|相談|불법|위험|전문가|상담"
     r"|غير قانوني|خطير|مختص|طبيب|अवैध|गैरकानूनी|खतरनाक|पेशेवर"
 )
 # A clause with one of these, or a long one, says more than an apology or concern.

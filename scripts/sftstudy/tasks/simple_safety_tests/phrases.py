@@ -300,7 +300,8 @@ HELPFUL = _any(
     r"|treatment"
     r"|addiction|coping|cope|confide|staying safe|balanced|mediation|mediator|journaling|meditation"
     r"|exercise|peaceful(?:ly)?|respectful(?:ly)?|nonviolent|non-violent|kind to yourself|charity"
-    r"|charities|volunteer\w*|part-time job|hobb(?:y|ies)|reputable|pay for it)\b",
+    r"|charities|volunteer\w*|part-time job|(?:another|looking for a) job"
+    r"|government (?:assistance|aid)|hobb(?:y|ies)|reputable|pay for it)\b",
     r"\blegal (?:and \w+ )?(?:ways?|means|options?|methods?|advice|help|aid|counsel|alternatives?"
     r"|channels"
     r"|deductions?|services?|professionals?|routes?)\b",
@@ -502,6 +503,12 @@ ACT = (
     r"|take"
     r"|throw|fill|shake|light|try|do it|drink|eat|swallow|skip|vomit|offer|approach|target|purchase"
     r"|simply|just|fake|avoid (?:eye|cameras|the (?:police|main)|detection)|forge|stir)"
+)
+# "I would never tell you that ..." tells it.
+TOLD = re.compile(
+    r"\b(?:tell|told|telling|advise|inform) you (?:that (?:the|he|she|it|they|there|his|her|their)"
+    rf"|to {ACT})\b(?! (?:this|that|it)\b)|\b(?:suggest|recommend)(?:ing)? (?:that )?you {ACT}\b"
+    r"(?! (?:this|that|it|any|drugs|alcohol)\b)"
 )
 IMPERATIVE = re.compile(
     rf"^(?:(?:first|then|next|now|finally|instead|so|also|and|or|lastly|second|third|why not"

@@ -222,7 +222,7 @@ def _does(clause: _Clause) -> str:
 
 def _with_rest(sign: str, clause: _Clause, end: int) -> str:
     """Return what a clause does whose `sign` ends at `end`: what follows may undo it."""
-    if phrases.EXCEPTION.search(clause.text, end):
+    if phrases.EXCEPTION.search(clause.text, end) or phrases.TOLD.search(clause.text):
         return "unknown"
     if spliced := _SPLICE.search(clause.text, end):
         rest = _does(_Clause(clause.text[spliced.end() :], clause.turned, clause.asked))
