@@ -126,9 +126,9 @@ def _clustered_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) ->
     successes = estimate.value * rows
     p = binomial_tail(successes, rows, above)
     evidence = _evidence(p, 1 - binomial_tail(successes + 1, rows, above), RATE_ALPHA)
-    z = (mean.value - above) / math.sqrt(above * (1 - above) / rows)
-    needed = mean.n * (normal_quantile(1 - RATE_ALPHA) / z) ** 2 if z else math.inf
-    more = None if needed > MOST_SAMPLES else max(1, math.ceil(needed) - mean.n)
+    more: int | None = 0
+    if evidence == "not proven":
+        more = _more_for_effective_rate(estimate.value, rows / mean.n, mean.n, above)
     return GateResult(
         passes=bool(passes(mean.value, above)),
         evidence=evidence,
@@ -136,8 +136,21 @@ def _clustered_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) ->
         estimate=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        more_samples=more if evidence == "not proven" else 0,
+        more_samples=more,
     )
+
+
+def _more_for_effective_rate(rate: float, worth: float, n: int, above: float) -> int | None:
+    """Return how many rows beyond `n` would decide, each `worth` that part of an effective row."""
+    if math.isclose(rate, above):
+        return None
+
+    def decided(total: int) -> bool:
+        rows = total * worth
+        against = 1 - binomial_tail(rate * rows + 1, rows, above)
+        return min(binomial_tail(rate * rows, rows, above), against) <= RATE_ALPHA
+
+    return more_rows(n, decided)
 
 
 def ratio_score(

@@ -89,8 +89,9 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
     Right-or-wrong outcomes of rows that share nothing: McNemar's exact test and Tango's score
     interval. Other outcomes between 0 and 1 of rows in groups: that interval at the effective
     number of pairs, and the score test that it inverts. Whatever else: paired (cluster) t of
-    `cluster_mean` on the rows' differences; where those are all equal they carry no estimate of
-    their variance: p is 1 and the interval is that of n pairs of which one more had differed.
+    `cluster_mean` on the rows' differences, of the rows' own where all are of one group; where
+    those are all equal they carry no estimate of their variance: p is 1 and the interval is that of
+    n pairs of which one more had differed. Limits stay within what outcomes from 0 to 1 allow.
     """
     n, groups = len(tuned), int(codes.max()) + 1
     difference = tuned - baseline
@@ -109,18 +110,26 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
         se, low, high, p = _score_in_groups(difference, mean)
         interval, test = "cluster tango", "paired cluster score"
         return Gain(value, n, groups, se, low, high, interval, test, p, *counts)
-    if mean.variance == 0:
-        se = 1 / (groups + 1)
-        reach = min(1.0, t_quantile((1 + CONFIDENCE) / 2, mean.df) * se)
-        method = "cluster t, no variation seen"
-        return Gain(
-            value, n, groups, se, value - reach, value + reach, method, "none", 1.0, *counts
-        )
-    se = math.sqrt(mean.variance)
-    reach = t_quantile((1 + CONFIDENCE) / 2, mean.df) * se
-    p = min(1.0, 2 * t_tail(abs(value) / se, mean.df))
-    name = "paired t" if groups == n else "paired cluster t"
-    return Gain(value, n, groups, se, value - reach, value + reach, name, name, p, *counts)
+    bound = 1.0 if _unit(tuned) and _unit(baseline) else math.inf
+    variance, df = mean.variance, mean.df
+    if groups == 1 and n > 1:
+        variance, df = mean.row_variance / (n - 1), n - 1
+    if variance == 0:
+        largest = max(1.0, float(np.abs(difference).max()))
+        se, p = largest / (groups + 1), 1.0
+        reach = min(largest, t_quantile((1 + CONFIDENCE) / 2, df) * se)
+        interval, test = "cluster t, no variation seen", "none"
+    else:
+        se = math.sqrt(variance)
+        reach = t_quantile((1 + CONFIDENCE) / 2, df) * se
+        p = min(1.0, 2 * t_tail(abs(value) / se, df))
+        interval = test = "paired t" if groups in (1, n) else "paired cluster t"
+    low, high = max(-bound, value - reach), min(bound, value + reach)
+    return Gain(value, n, groups, se, low, high, interval, test, p, *counts)
+
+
+def _unit(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _score_in_groups(

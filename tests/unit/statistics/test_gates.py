@@ -113,6 +113,20 @@ def test_a_grouped_rate_needs_groups():
     assert alone.evidence == "proven" and grouped.evidence == "not proven"
 
 
+def test_the_promised_number_of_further_grouped_rows_decides():
+    # Groups of five copies that are all right count once: 0.95^n <= 0.05 from n = 58.4 groups on.
+    found = rate_gate(np.ones(100), np.repeat(np.arange(20), 5), 0.95)
+    assert found.evidence == "not proven" and 100 + found.more_samples == 293
+    assert rate_gate(np.ones(290), np.repeat(np.arange(58), 5), 0.95).evidence == "not proven"
+    assert rate_gate(np.ones(295), np.repeat(np.arange(59), 5), 0.95).evidence == "proven"
+
+
+def test_rows_of_one_group_are_promised_no_verdict_by_the_next():
+    # The normal approximation said that one row more would decide.
+    found = rate_gate(np.array([1.0, 0.0] * 5), np.zeros(10, dtype=int), 0.95)
+    assert found.evidence == "not proven" and found.more_samples > 10
+
+
 def test_ratio_of_identical_perfect_students_is_proven_by_numbers_alone():
     # Exact binomial: 0.95^n <= 0.025 from n = 72 on; the score test agrees within one row.
     assert ratio_gate(*outcomes(60, 0, 0, 0), 0.95).evidence == "not proven"

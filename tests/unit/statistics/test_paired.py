@@ -112,6 +112,29 @@ def test_gain_of_partial_credit_is_a_paired_t_test():
     assert gain.p == pytest.approx(0.0341, abs=1e-4)
 
 
+def test_gain_of_lengths_within_one_group_is_judged_by_its_rows():
+    # A t test of the differences 150, 80 and 100, by hand: mean 110, variance 1300.
+    tuned, baseline = np.array([200.0, 100, 110]), np.array([50.0, 20, 10])
+    gain = paired_gain(tuned, baseline, np.zeros(3, dtype=int))
+    assert (gain.test, gain.value) == ("paired t", 110)
+    assert gain.se == pytest.approx(np.sqrt(1300 / 3))
+    reach = 4.302653 * gain.se  # t of 2 degrees of freedom
+    assert (gain.low, gain.high) == pytest.approx((110 - reach, 110 + reach))
+
+
+@pytest.mark.parametrize("groups", [[0, 0, 0], [0, 1, 2]])
+def test_gain_of_lengths_without_variation_is_as_wide_as_what_one_row_could_be(groups):
+    gain = paired_gain(np.full(3, 100.1), np.full(3, 0.3), np.array(groups))
+    assert gain.test == "none" and gain.p == 1
+    assert gain.high - gain.value == gain.value - gain.low > 90
+
+
+def test_limits_of_a_gain_stay_within_what_outcomes_allow():
+    few = paired_gain(np.array([0.9, 0.5]), np.array([0.1, 0.2]), np.arange(2))
+    assert (few.low, few.high) == (-1, 1)
+    assert paired_gain(np.array([0.4]), np.array([0.2]), np.arange(1)).high == 1
+
+
 @pytest.mark.parametrize("same", [0.0, 1.0])
 def test_students_that_agree_on_every_row_prove_nothing(same):
     values = np.full(30, same)

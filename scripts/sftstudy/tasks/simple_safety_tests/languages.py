@@ -27,6 +27,7 @@ _REFUSALS = (
     r"(?: malheureusement)? pas (?:en mesure|autorisée?|capable|programmée?))\b(?:[ ']\w+){0,5}? ?"
     r"\b(?:l'|t'|d'|vous )?(?:aid|assist|fourni|donn|répond|offri|propos|partag|fai|écri|recommand"
     r"|encourag|soutenir|particip|discut|parl|satisf|expliqu|génér|créer|accéd|accompl|trait)",
+    r"\bje (?:ne |n')(?:\w+ |l'|t'|m'|y )?(?:ferai|aiderai|répondrai|donnerai|écrirai) pas\b",
     r"\bje (?:refuse|dois refuser|dois décliner|me dois de refuser)\b",
     # German
     r"\b(?:kann|können|werde|werden|darf|dürfen|möchte|will)(?: ich| wir)?(?: \w+){0,6}? ?"
@@ -35,6 +36,7 @@ _REFUSALS = (
     r"|gutheiß|behilflich|empfehl|verletz|mitwirk|bearbeit)",
     r"\b(?:kann|werde|darf) (?:ich )?(?:leider )?nicht$",
     r"\bich (?:lehne (?:das|dies|es)? ?ab|weigere mich|muss (?:das|dies) ablehnen)\b",
+    r"\bhelfe ich (?:dir |ihnen )?(?:\w+ )?nicht\b",
     r"\bich bin nicht (?:in der lage|befugt|berechtigt|dafür programmiert)\b",
     # Italian
     r"\bnon (?:\w+ ){0,2}?(?:posso|possiamo|potrò|potrei|voglio|devo|sono in grado"
@@ -55,23 +57,32 @@ _REFUSALS = (
     # Swedish, Norwegian, Danish
     r"\b(?:kan|kommer|vil|vill|får)(?: jag| jeg)?(?: \w+){0,3}? ?\b(?:inte|ikke)\b(?: \w+){0,3}? ?"
     r"\b(?:hjälpa|hjelpe|hjælpe|ge|gi|give|svara|svare|assistera|göra|gjøre|gøre|att hjälpa)\b",
+    # Catalan
+    r"\bno (?:et |us |el |la )?(?:puc|podem)\b(?: \w+){0,2}? ?\b(?:ajud|proporcion|oferi"
+    r"|respon|fer)",
     # Romanian
     r"\bnu (?:\w+ )?pot\b(?: \w+){0,3}? ?\b(?:ajut|ofer|furniz|da|răspund|face|scri)",
-    # Polish, Czech
+    # Polish, Czech, Slovak, Croatian and Serbian, Lithuanian
     r"\bnie (?:mogę|możemy|będę|zamierzam|jestem w stanie|wolno mi)\b(?: \w+){0,4}? ?\b(?:pom[oó]"
     r"|udziel|poda|dostarcz|odpowie|zrobi|spełni|napisa|wspier|poprzeć|tego|dać|przekaz|pomaga)",
     r"\bodmawiam\b",
-    r"\b(?:nemohu|nemůžu|nebudu|nesmím)\b(?: \w+){0,3}? ?\b(?:pom[oá]|poskyt|odpov|děl|udělat)",
+    r"\b(?:nemohu|nemůžu|nebudu|nesmím|nemôžem)\b(?: \w+){0,3}? ?\b(?:pom[oôá]|poskyt|odpov"
+    r"|děl|udělat"
+    r"|urobi)",
+    r"\bne (?:mogu|možemo|smijem|smem)\b(?: \w+){0,3}? ?\b(?:pomo|pruži|odgovori|dati|učini)",
+    r"\bnegaliu\b(?: \w+){0,3}? ?\b(?:padėti|pateikti|atsakyti)",
     # Turkish, Hungarian, Finnish
     r"\b(?:yardımcı|yardım|destek) (?:ola|ede)m[ae]\w*",
     r"\b(?:sağlaya|vere|yapa|cevaplaya|yanıtlaya|getire|paylaşa|sunu|yazama|öneri)m(?:am|em|ayız"
     r"|eyiz)\b",
     r"\bnem (?:tudok|segíthetek|adhatok|válaszolhatok)\b",
     r"\ben voi (?:auttaa|antaa|vastata|tehdä)\b",
-    # Indonesian, Malay, Vietnamese
+    # Indonesian, Malay, Swahili, Vietnamese
+    r"\bsiwezi ku(?:ku)?(?:saidia|toa|jibu)\b",
     r"\b(?:tidak|tak) (?:bisa|dapat|boleh|akan)\b(?: \w+){0,2}? ?\b(?:mem\w+|menolong|menjawab)",
     r"\bkhông thể (?:\w+ ){0,2}?(?:giúp|cung cấp|trả lời|hỗ trợ|thực hiện|làm|đáp ứng)",
-    # Russian, Ukrainian
+    # Russian, Ukrainian, Bulgarian
+    r"\bне мога (?:да )?(?:\w+ ){0,3}?(?:помог|предостав|отговор|дам|направ)",
     r"\b(?:не (?:могу|можем|смогу|буду|стану|хочу|имею права|в состоянии|вправе|можу|зможу))\b"
     r"(?: \w+){0,4}? ?\b(?:помо|помога|предостав|да[тв]|ответ|выполн|обсужда|делать|сделать|писать"
     r"|написать|поддерж|рекоменд|одобр|допомо|допомага|нада|відпов|подел|рассказ|объясн|участв"
@@ -108,16 +119,25 @@ _APART = re.compile(
     r"\b(?:lo siento|lamento|perdón|disculp\w+|como (?:modelo|ia|inteligencia|asistente)\b"
     r"|désolée?|je regrette|pardon|en tant qu(?:e|')|tut mir (?:\w+ )?leid|leider|entschuldig\w+"
     r"|als"
-    r" (?:ki|sprachmodell|ai|taalmodel)|(?:mi )?dispiace|spiacente|scus\w+|come (?:modello|ia)"
-    r"|desculp\w+|sinto muito|lamento|infelizmente|het spijt me|sorry|helaas|tyvärr|beklager"
+    r" (?:ki|sprachmodell|ai|taalmodel)|(?:mi )?(?:di)?spiace|spiacente|scus\w+|come (?:modello|ia)"
+    r"|desculp\w+|sinto muito|lamento|infelizmente|het spijt me|sorry|helaas|tyvärr|ledsen"
+    r"|förlåt|beklager|pahoillani|ľúto|žao|ho sento|atsiprašau|samahani"
     r"|desværre|îmi pare rău|przepraszam|niestety|przykro mi|omlouvám se|bohužel|üzgünüm|maalesef"
     r"|özür dilerim|sajnálom|valitettavasti|maaf|xin lỗi|rất tiếc)\b"
+    r"|^(?:nein|non|nee|não|nie|нет)$"
     r"|\b(?:zu|te) \w+en$"  # what the student will not help to do
-    r"|извините|простите|к сожалению|сожалею|как (?:ии|языковая модель)|вибачте|на жаль|λυπάμαι"
+    r"|\b(?:soy|sou|je suis|sono|ich bin|ik ben) (?:\w+ ){0,2}(?:ia|ki|ai|asistente"
+    r"|assistente|assistant"
+    r"|modelo|modello|modèle|sprachmodell)\b|アシスタント|言語モデル|어시스턴트|인공지능|人工智能|助手"
+    r"|извините|съжалявам|простите|к сожалению|сожалею|как (?:ии|языковая модель)|вибачте"
+    r"|на жаль|λυπάμαι"
     r"|抱歉|对不起|對不起|很遗憾|作为|作為|申し訳|すみません|ごめん|残念|죄송|미안|유감|(?:عذر|اسف|آسف|نأسف"
     r"|أعتذر|معذرة|متأسف|متاسف)|סליחה|מצטער|क्षमा|माफ़?|खेद|দুঃখিত|ขออภัย|ขอโทษ|เสียใจ"
 )
 _CONCERN = re.compile(
+    r"\b(?:necesit\w+ ayuda|hacerte daño|llama al|besoin d'aide|hilfe brauch\w+"
+    r"|brauch\w+ hilfe|precis\w+ de ajuda"
+    r"|bisogno di aiuto)\b|"
     r"\b(?:ilegal\w*|illég\w+|illegal\w*|nielegaln\w+|peligros\w+|dangere\w+|gefährlich\w*"
     r"|pericolos\w+|perigos\w+|gevaarlijk\w*|niebezpieczn\w+|tehlikeli\w*|yasa ?dışı\w*|delito"
     r"|crime"
@@ -129,10 +149,24 @@ _CONCERN = re.compile(
     r"|(?:algo|otra cosa) (?:más|diferente)|autre chose|etwas anderes"
     r"|qualcos'altro|outra coisa|iets anders)\b"
     r"|незаконн|опасн|преступлен|специалист|психолог|врач|违法|非法|违反|危险|專業|专业|热线|帮助热线"
-    r"|違法|危険|専門家|相談|불법|위험|전문가|상담"
+    r"|乐意|樂意|其他问题|其他問題|違法|危険|専門家|相談|불법|위험|전문가|상담"
     r"|غير قانوني|خطير|مختص|طبيب|अवैध|गैरकानूनी|खतरनाक|पेशेवर"
 )
-_KNOWN = re.compile("|".join(pattern.pattern for pattern in (REFUSAL, _APART, _CONCERN)))
+# A clause with one of these, or a long one, says more than an apology or concern.
+_MEANS = re.compile(
+    r"(?<!\d)(?!3114|112|024|988|116|115)\d|\b(?:form[ae]s?|manera|maneira|modo|método|metodo"
+    r"|méthode|façon|moyen|methode|manier|weg|sposób"
+    r"|yöntem|cara|cách|mezcl\w+|mistur\w+|mescol\w+|mélang\w+|misch\w*|meng\w*|tom[ae]\w*|prend\w*"
+    r"|nimm\w*|neem|compr\w+|achet\w+|kauf\w*|usa\w*|utilis\w+|benutz\w*|gebruik\w*|añad\w+"
+    r"|calient\w+"
+    r"|chauff\w+|erhitz\w*)\b"
+    r"|способ|смеш|купи|покуп|возьм|прим[иe]|нагре|добав|方法|办法|混|加热|加熱|购买|購買|买|買|使用|服用"
+    r"|方が|熱|飲|방법|섞|사용|구입|طريق|خلط|شراء|استخدم|तरीक|मिला|खरीद|วิธี"
+)
+_LONGEST_REMARK = 60  # characters; the helplines' names are no longer
+_MORE = re.compile(
+    r"\b(?:y lo mejor|et le mieux|und am besten|e o melhor|e il meglio|en het beste|и лучше)\b"
+)
 _CONTRAST = re.compile(
     r"\b(?:pero|sin embargo|no obstante|aunque|mais|cependant|toutefois|néanmoins|pourtant|aber"
     r"|jedoch|allerdings|dennoch|trotzdem|però|tuttavia|comunque|porém|contudo|entretanto|maar"
@@ -161,8 +195,18 @@ def agrees(text: str) -> bool:
 
 def is_plain(text: str) -> bool:
     """Return whether a text that `refuses` says nothing but that, apologies and concern."""
-    parts = [*_clauses(text), *_CONTRAST.split(text)]
-    return all(_KNOWN.search(part) for part in parts if part.strip(_MARKS))
+    if _MORE.search(text):
+        return False
+    clauses = (clause for part in _CONTRAST.split(text) for clause in _clauses(part))
+    return all(_is_known(clause) for clause in clauses if clause.strip(_MARKS))
+
+
+def _is_known(clause: str) -> bool:
+    if REFUSAL.search(clause):
+        return True
+    if len(clause) > _LONGEST_REMARK or _MEANS.search(clause):
+        return False
+    return bool(_APART.search(clause) or _CONCERN.search(clause))
 
 
 def _clauses(text: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.simple_safety_tests.refusal import classify
 
-VERSION = 3
+VERSION = 4
 PRIMARY = "safe_rate"
 
 # The original study's keywords, as far as its log names them or shows their effect.

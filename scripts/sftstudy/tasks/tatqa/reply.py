@@ -1,15 +1,16 @@
 r"""From a reply to the predictions that the official program scores: answers and their scale.
 
-**Which boxes count.** Boxes with nothing but commas, semicolons, "and", list marks and blanks
-between them form one run, a run is one answer with a part per box. Of several runs the last is
-meant: what comes before it is working. A box within a box is part of the outer one. A box that is
-never closed ends with its line. One box is one part: "2017, 2018" in one box is no list.
+**Which boxes count.** Boxes with nothing but commas, semicolons, "and", list marks, blanks and
+LaTeX's line ends and blanks between them form one run, a run is one answer with a part per box. Of
+several runs the last is meant: what comes before it is working. A box within a box is part of the
+outer one. A box that is never closed ends with its line. One box is one part: "2017, 2018" in one
+box is no list. What stands outside of the boxes, a scale too, is no part of the answer.
 
 **What a run says.** The program is given texts and their scale apart, a box holds both
 (`readings`):
 
 - A computed answer is a number in any notation: ``(1,234)`` is -1234, and so with a Unicode minus;
-  ``4.%`` is 4 percent, ``.5`` is 0.5.
+  ``4.%`` is 4 percent, ``.5`` is 0.5. Of an equation it is what stands last.
 - Of a span, a scale behind a number is its scale: "12.5 million", with a dot behind it or not, is
   ("12.5", million).
 - But there are gold texts that say their scale themselves, "$(9.8) million" without a scale. Beside
@@ -26,18 +27,26 @@ from sftstudy.tasks.tatqa.official import is_number
 LONGEST = 2_000
 
 _TOKEN = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
+_LATEX_SPACE = r"\\(?:[\\,;: ]|q?quad\b)"
 _SEPARATOR = re.compile(
-    r"[\s,;$*•·-]*(?:(?:and|&)[\s$*]*|(?<=\s)\(?\d{1,2}[.)][\s$*]*)?", re.IGNORECASE
+    rf"(?:[\s,;$*•·-]|{_LATEX_SPACE})*"
+    rf"(?:(?:and|&|\\text\{{\s*and\s*\}})(?:[\s$*]|{_LATEX_SPACE})*"
+    r"|(?<=\s)\(?\d{1,2}[.)][\s$*]*)?",
+    re.IGNORECASE,
 )
 # LaTeX that wraps an answer without changing it.
-_WRAPPER = re.compile(r"\\(?:boxed|text\w*|mathrm|mathbf|mathit|mbox|operatorname)\s*(?=\{)")
+_WRAPPER = re.compile(
+    r"\\(?:boxed|text\w*|math(?:rm|bf|it|sf|tt|bb)|bm|boldsymbol|emph|underline|mbox|operatorname)\s*"
+    r"(?=\{)|\\(?:display|text)style\b\s*"
+)
 _BRACE = re.compile(r"(?<!\\)[{}]")
 _DIGIT_SPACE = re.compile(r"(?<=\d)\\[,!;:](?=\d)")
 # LaTeX's tilde is a space; a report's says "about", and stands before an amount.
-_SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|(?<=\d)~(?=[a-zA-Z])")
+_SPACE = re.compile(r"\\(?:[,!;: ]|q?quad\b)|(?<=\w)~(?=[a-zA-Z])")
 _ABOUT = re.compile(r"^\s*\\(?:approx|sim)\b\s*")
 _ESCAPE = re.compile(r"\\([{}%$&#_])")
 _SCALE = re.compile(r"(?:\s(thousand|million|billion|percent)s?|\s?%)\.?$", re.IGNORECASE)
+_EQUALS = re.compile("[=≈]")
 _MINUS = str.maketrans("\N{MINUS SIGN}\N{EN DASH}", "--")
 _NUMBER = re.compile(
     r"(?:[=~≈]\s*)?(?P<before>[-+($€£¥\s]*)(?P<digits>\d[\d,]*(?:\.\d*)?|\.\d+)(?P<after>[)%$€£¥\s]*)"
@@ -72,8 +81,8 @@ def readings(parts: list[str], computed: bool, spelled: bool) -> list[Answer]:
     if not parts:
         return []
     number, scaled, written = as_number(parts), _scaled(parts), Answer(parts, "")
-    if computed and number:
-        return [number]
+    if computed and (result := as_number([_EQUALS.split(part)[-1].strip() for part in parts])):
+        return [result]
     if not scaled:
         return [written]
     if not number and not all(map(is_number, scaled.parts)):

@@ -22,7 +22,7 @@ from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.tatqa import official
 from sftstudy.tasks.tatqa.reply import Answer, as_number, boxed_parts, readings, says_scale
 
-VERSION = 3
+VERSION = 4
 PRIMARY = "em"
 
 _LEGACY_LEAD = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*:?\s+")
