@@ -177,10 +177,10 @@ def test_report_warns_at_its_top(chain: Path) -> None:
     from sftstudy.records.lineage import Problem
 
     problems = [Problem(f"<{n}>", "edited", True, "edited") for n in range(30)]
-    page = render(TEMPLATES / "problems.html", lineage={"problems": problems})
+    page = render(TEMPLATES / "problems.html", lineage={"problems": problems}, warnings=[])
     assert "30 files are not what their jobs made" in page and "and 10 more" in page
     assert "&lt;0&gt;" in page and "<0>" not in page
-    assert render(TEMPLATES / "problems.html", lineage={"problems": []}).strip() == ""
+    assert render(TEMPLATES / "problems.html", lineage={"problems": []}, warnings=[]).strip() == ""
 
 
 def test_databases_that_replies_are_scored_on_are_hashed(
