@@ -48,6 +48,9 @@ def content(file: Path) -> Any:
     """Return what has to be equal of a file."""
     if file.name == "provenance.json":
         return {k: v for k, v in json.loads(file.read_bytes()).items() if k not in SECONDS}
+    if file.parent.name == ".journal":  # it tells when and on which device
+        entries = [json.loads(line) for line in file.read_bytes().splitlines()]
+        return [(entry["question"], entry["reply"]) for entry in entries]
     return file.read_bytes()
 
 

@@ -55,8 +55,9 @@ STAGES = {
 }
 OFTEN = ("train", "predict", "score")  # twice a round: most of a study's time goes there
 MOST_ROUNDS_MORE = 4  # for jobs that have ended before they could be killed
-# Measured times differ from run to run: in provenance.json, and in the report made of it.
-MEASURED = {"train_seconds", "gpu_seconds"}
+# Measured times differ from run to run: in provenance.json, and in the report made of it. So does
+# the version of the code: that of the victim saves after every step.
+DIFFERENT = {"train_seconds", "gpu_seconds", "code"}
 TIMES = re.compile(rb'data-value="[0-9.]+"|\b[0-9][0-9.,]* (?:s|min|h)\b')
 
 
@@ -128,7 +129,7 @@ def contents(checkout: Path) -> dict[str, str]:
 def _content(file: Path) -> str:
     if file.name == "provenance.json":
         document = read_json(file)
-        return sha256_json({key: document[key] for key in document if key not in MEASURED})
+        return sha256_json({key: document[key] for key in document if key not in DIFFERENT})
     found = file.read_bytes()
     return hashlib.sha256(TIMES.sub(b"", found) if file.name == "index.html" else found).hexdigest()
 
@@ -229,6 +230,7 @@ class Chaos:
         """Wait for the first moment of the planned ones and kill; None if the study ends first."""
         watches = [Watch(kill, self._works) for kill in planned]
         while process.poll() is None:
+            self._check_progress()  # what an orphan's log says is lost when its job starts again
             jobs = _jobs(process.pid)
             for watch in watches:
                 if watch.due(jobs):
@@ -294,7 +296,7 @@ class Chaos:
     def _newest_state(self, process: int) -> int:
         """Return the step of the newest complete state of a training, 0 if there is none."""
         for file in self._results().glob("scratch/*.owner"):
-            if read_json(file)["process"] == process:
+            if f'"process": {process},' in file.read_text(encoding="utf-8"):  # or half written
                 states = file.with_suffix("").glob("checkpoint-*/complete.json")
                 return max((int(s.parent.name.rpartition("-")[2]) for s in states), default=0)
         return 0

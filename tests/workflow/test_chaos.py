@@ -11,8 +11,8 @@ pytestmark = pytest.mark.slow
 
 KILLS = [
     Kill("build_smoke_student", "job", 1.0, skip=0, at_work=False),
-    Kill("train", "job", 0.2, skip=0, at_work=True),
-    Kill("train", "snakemake", 0.0, skip=0, at_work=True),
+    Kill("train", "job", 0.0, skip=0, at_work=True),
+    Kill("predict", "snakemake", 0.0, skip=0, at_work=True),
     Kill("predict", "group", 0.0, skip=1, at_work=True),
     Kill("score", "job", 0.1, skip=2, at_work=False),
     Kill("report", "group", 0.5, skip=0, at_work=False),
