@@ -64,7 +64,7 @@ rule lengths:
         code=code_version("scripts/lengths.py"),
         max_length=lambda w: study.student(w.student)["max_length"],
         chat_template_kwargs=lambda w: as_json(study.student(w.student)["chat_template_kwargs"]),
-        drop="--drop-overlong" if study.config["drop_overlong"] else "",
+        drop=jobs.drop_overlong(study),
     message:
         "Measuring the rows of {wildcards.task} with the tokenizer of {wildcards.student}"
     shell:
@@ -92,7 +92,7 @@ rule fits:
         max_new_tokens=lambda w: jobs.max_new_tokens(study, w.task),
         max_length=lambda w: study.student(w.student)["max_length"],
         chat_template_kwargs=lambda w: as_json(study.student(w.student)["chat_template_kwargs"]),
-        drop="--drop-overlong" if study.config["drop_overlong"] else "",
+        drop=jobs.drop_overlong(study),
     message:
         "Looking for rows without room for a reply of {wildcards.student}: {output}"
     shell:

@@ -28,7 +28,7 @@ rule predict_select:
         code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, w.student)]),
         generation=lambda w: as_json(jobs.generation(study, w.student)),
         max_new_tokens=lambda w: [jobs.max_new_tokens(study, w.task)],
-        drop="--drop-overlong" if study.config["drop_overlong"] else "",
+        drop=jobs.drop_overlong(study),
     message:
         "Generating replies with {input.checkpoint}: {output}"
     shell:

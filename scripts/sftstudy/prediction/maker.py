@@ -3,12 +3,11 @@
 import importlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, TypedDict
 
 from sftstudy.prediction.engine import Machine
-from sftstudy.records.record import code_state, hardware
+from sftstudy.records.record import code_state, hardware, installed
 from sftstudy.run.code import code_sha256
 
 DEFAULT_ENGINE = "hf"
@@ -53,7 +52,7 @@ def maker(generation: dict[str, Any], machine: Machine) -> Maker:
     return {
         "engine": name,
         "code": engine_code(name),
-        "packages": _versions(engine_module(name).COMPUTES_WITH),
+        "packages": installed(engine_module(name).COMPUTES_WITH),
         "serve": machine.serve if name == "openai" else None,
     }
 
@@ -88,14 +87,3 @@ def _changes(before: Maker, now: Maker) -> list[str]:
 
 def _told_versions(maker: Maker) -> dict[str, str]:
     return maker["packages"] | {"code": maker["code"]}
-
-
-def _versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those packages that are installed."""
-    found = {}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -147,16 +149,21 @@ def unknown_commit() -> str | None:
 
 def packages() -> dict[str, str]:
     """Return the versions of Python, of the packages that this process has imported, of SQLite."""
+    imported = [name for name in PACKAGES if name in sys.modules]
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        if name in sys.modules:
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                found[name] = UNKNOWN
+    found |= dict.fromkeys(imported, UNKNOWN) | installed(imported)
     # Not a package: it comes with the interpreter or the system.
     if "sqlite3" in sys.modules:
         found["sqlite"] = sys.modules["sqlite3"].sqlite_version
+    return found
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed, imported or not."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
     return found
 
 

@@ -148,13 +148,21 @@ def predict_facts(study: Study, student: str) -> dict[str, Any]:
 
 
 def serving(study: Study) -> dict[str, Any]:
-    """Return how replies are asked for, which changes none of them: no parameters, resources."""
+    """Return how replies are asked for: resources, no parameters, so that they rerun nothing.
+
+    A job that runs for another reason generates anew if `serve` is another command.
+    """
     return {
         "serve": study.config["serve"] or "",
         "requests": study.config["requests"],
         "device": study.config["device"],
         "batch_size": study.config["batch_size"] or 0,
     }
+
+
+def drop_overlong(study: Study) -> str:
+    """Return the option by which programs leave out rows that are too long, or nothing."""
+    return "--drop-overlong" if study.config["drop_overlong"] else ""
 
 
 def max_new_tokens(study: Study, name: str) -> int:
