@@ -65,6 +65,7 @@ def test_a_killed_owner_is_replaced_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beats", [True, False])
 def test_on_another_machine_the_heartbeat_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beats: bool

@@ -75,6 +75,7 @@ def test_one_cell_of_the_original_study(fresh: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_exports_are_a_job_per_student_and_one_for_lm_eval(fresh: Path) -> None:
     """They are no part of `all`, whose jobs are counted above."""
     rules = plan(fresh, "exports", profile="local").rules
@@ -82,6 +83,7 @@ def test_exports_are_a_job_per_student_and_one_for_lm_eval(fresh: Path) -> None:
     assert "report" not in rules
 
 
+@pytest.mark.slow
 def test_students_tasks_and_limit_from_the_command_line(fresh: Path) -> None:
     choice = ["--config", "students=[SmolLM2-135M-Instruct]", "tasks=[banking77]", "limit=20"]
     done = snakemake(fresh, "--dry-run", "--printshellcmds", *choice, profile="local")
@@ -91,6 +93,7 @@ def test_students_tasks_and_limit_from_the_command_line(fresh: Path) -> None:
     assert "--limit=20" in done.stdout
 
 
+@pytest.mark.slow
 def test_overrides_from_the_command_line(fresh: Path) -> None:
     """In the original study --model.device_map, torch_dtype_str, model_max_length,
     generation.batch_size and num_samples."""
@@ -107,6 +110,7 @@ def test_a_profile_runs_the_study_that_it_is_given(fresh: Path) -> None:
     assert plan(fresh, "--configfile", "config/smoke.yaml", profile="local").rules["train"] == 8
 
 
+@pytest.mark.slow
 def test_a_judge_is_asked_about_every_variant(fresh: Path) -> None:
     with_judge = plan(fresh, "--config", "judge=smoke").rules
     without = plan(fresh).rules
@@ -130,6 +134,7 @@ catalog:
 """
 
 
+@pytest.mark.slow
 def test_a_layer_replaces_a_source_and_null_takes_a_key_away(fresh: Path) -> None:
     """In Snakemake's own merge the source would hold both."""
     file = fresh / "overlay.yaml"

@@ -76,6 +76,7 @@ def version(checkout: Path) -> str:
     return subprocess.check_output([checkout / ".venv/bin/python", "-c", code], text=True).strip()
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_and_follows_the_requirements(checkout: Path) -> None:
     status, said = make(checkout)
     assert status == 0, said
@@ -89,6 +90,7 @@ def test_an_environment_is_made_and_follows_the_requirements(checkout: Path) -> 
     assert "up to date" in make(checkout)[1]
 
 
+@pytest.mark.slow
 def test_one_whose_making_was_cut_short_is_completed(checkout: Path) -> None:
     environment(checkout / ".venv", None)
     status, said = make(checkout)

@@ -140,6 +140,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(
     assert "24 prompts at a time are too many; going on with 12" in printed
 
 
+@pytest.mark.slow
 def test_out_of_memory_with_a_single_prompt_is_an_error_that_keeps_what_is_done(
     checkpoint: Path, tmp_path: Path, memory: Memory, capsys: pytest.CaptureFixture[str]
 ) -> None:

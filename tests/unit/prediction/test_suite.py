@@ -166,6 +166,7 @@ def test_known_replies_are_not_generated_again(
     assert "12 replies, 0 known before" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_edited_code_or_another_package_would_reply_is_generated(
     checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ while time.time() < end:
 """
 
 
+@pytest.mark.slow
 def test_of_many_that_are_killed_one_owns_whether_there_are_hard_links_or_not(
     tmp_path: Path,
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_name_that_does_not_fit_on_the_disk_is_not_left_half(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_while_it_replaced_another_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -289,6 +289,7 @@ def test_killed_download_leaves_nothing_and_the_next_one_completes(study: Study)
     assert (study.output / name).read_bytes() == FILES[name]
 
 
+@pytest.mark.slow
 def test_connection_that_breaks_off_every_time(study: Study) -> None:
     study.hub.repositories["datasets/org/data"].cut.add("data/train [1].parquet")
     study.write_lock("org/data", FILES)
@@ -307,7 +308,7 @@ NO_HUB = ["is not what a hub answers", "check HF_ENDPOINT and the proxy"]
     ("fault", "words"),
     [
         ({"status": 503}, ["answered with status 503 to", "/api/datasets/org/data", "try again"]),
-        ({"file_status": 404}, ["answered with status 404 to", "README.md", "complete mirror"]),
+        ({"file_status": 404}, ["answered with status 404 to", "/resolve/", "complete mirror"]),
         ({"page": b"<html>log in</html>"}, [*NO_HUB, "JSONDecodeError"]),
         ({"page": b"[]"}, NO_HUB),
         ({"page": b"not gzip", "page_headers": GZIP}, [*NO_HUB, "DecodingError"]),

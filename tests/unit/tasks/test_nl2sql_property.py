@@ -4,6 +4,7 @@ import random
 import sqlite3
 from contextlib import ExitStack, closing
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ QUERIES, REWRITINGS, DATABASES = 4, 5, 6
 
 
 # A seed and not a query is drawn: shrinking a seed leads nowhere, so a failure says the pair.
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_same_form_returns_the_same_rows(seed):

@@ -175,6 +175,7 @@ def test_log_warns_of_what_makes_a_training_say_little(
     assert "the chat template puts '<think>\\n\\n</think>\\n\\n' before every reply" in text
 
 
+@pytest.mark.slow
 def test_padded_and_shared_training_agree(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
