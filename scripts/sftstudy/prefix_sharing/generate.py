@@ -10,7 +10,7 @@ share next to nothing are decoded padded, one row a prompt, from the start.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -26,6 +26,10 @@ WORTHWHILE = 0.9  # tries are used where they compute at most this share of the 
 # What it costs to read and copy a cached column, in queries that attend to it: in a row of several
 # slots, whose keys are repeated for each head that uses them, and in a row of one. From CPUs.
 MOVED_FOR_MANY, MOVED_FOR_ONE = 16, 7
+
+
+# Called after each step with the tokens that a batch's replies have by now, and how many go on.
+Watch = Callable[[int, int], None]
 
 
 class Reply(NamedTuple):
@@ -45,13 +49,14 @@ def generate_shared(
     eos_token_ids: set[int],
     pad_token_id: int,
     batch_size: int,
+    watch: Watch = lambda tokens, going: None,
 ) -> Iterator[Reply]:
     """Yield a greedy reply to every prompt (token ids, at least one), in an order of its own.
 
     Replies come as soon as their batch of at most `batch_size` prompts is decoded. They are those
     of plain greedy decoding: the same sums, in another order. The model's generation_config has no
     influence. `model` is a causal LM in evaluation mode; where its attention cannot take the masks
-    of a trie, everything is decoded padded.
+    of a trie, everything is decoded padded. `watch` is told of each step.
     """
     alone: list[int] = []  # prompts to be decoded padded
     if _takes_masks(model):
@@ -67,7 +72,7 @@ def generate_shared(
                 continue
             cache = prefix.extend(heads[0][:root], len(rows))
             slots = _Slots(model, cache, root, rows, [prompts[i][-1] for i in batch])
-            replies = slots.decode(max_new_tokens, eos_token_ids)
+            replies = slots.decode(max_new_tokens, eos_token_ids, watch)
             yield from _finished(batch, replies, eos_token_ids)
     else:
         alone += range(len(prompts))
@@ -75,7 +80,7 @@ def generate_shared(
     for start in range(0, len(alone), batch_size):
         batch = alone[start : start + batch_size]
         replies = _decode_padded(
-            model, [prompts[i] for i in batch], max_new_tokens, eos_token_ids, pad_token_id
+            model, [prompts[i] for i in batch], max_new_tokens, eos_token_ids, pad_token_id, watch
         )
         yield from _finished(batch, replies, eos_token_ids)
 
@@ -237,17 +242,19 @@ class _Slots:
         )
         self.columns = columns
 
-    def decode(self, max_new_tokens: int, eos: set[int]) -> list[list[int]]:
+    def decode(self, max_new_tokens: int, eos: set[int], watch: Watch) -> list[list[int]]:
         """Decode all slots to their end; returns the new tokens by the number of the prompt."""
         replies: dict[int, list[int]] = {s: [] for row in self.owner for s in row if s is not None}
-        for _ in range(max_new_tokens):
+        for step in range(max_new_tokens):
             best = self._step().tolist()
             for row, tokens in zip(self.owner, best, strict=True):
                 for slot, token in enumerate(tokens):
                     if (s := row[slot]) is not None:
                         replies[s].append(token)
                         row[slot] = None if token in eos else s
-            if not any(s is not None for row in self.owner for s in row):
+            going = sum(s is not None for row in self.owner for s in row)
+            watch(step + 1, going)
+            if not going:
                 break
             self._compact()
             if self._crowded():
@@ -326,7 +333,12 @@ class _Slots:
 
 
 def _decode_padded(
-    model: Any, prompts: list[Sequence[int]], max_new_tokens: int, eos: set[int], pad: int
+    model: Any,
+    prompts: list[Sequence[int]],
+    max_new_tokens: int,
+    eos: set[int],
+    pad: int,
+    watch: Watch,
 ) -> list[list[int]]:
     """Plain greedy decoding of left-padded prompts; finished rows leave the batch."""
     length = max(map(len, prompts))
@@ -336,7 +348,7 @@ def _decode_padded(
     cache = DynamicCache(config=model.config)
     replies: list[list[int]] = [[] for _ in prompts]
     busy = list(range(len(prompts)))
-    for _ in range(max_new_tokens):
+    for step in range(max_new_tokens):
         positions = (attention.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
         logits = model(
             input_ids=tokens,
@@ -350,6 +362,7 @@ def _decode_padded(
         for row, token in zip(busy, tokens[:, 0].tolist(), strict=True):
             replies[row].append(token)
         kept = [k for k, row in enumerate(busy) if replies[row][-1] not in eos]
+        watch(step + 1, len(kept))
         if not kept:
             break
         if len(kept) < len(busy):
