@@ -106,5 +106,5 @@ bench-grid: .venv/.installed  ## Measure Snakemake and the summaries on 5,000 an
 bench-stats: .venv/.installed  ## Simulate studies with known truth
 	$(BIN)/python benchmarks/bench_stats.py
 
-bench-hardware: .venv/.installed  ## Train and predict with 0.6 billion random parameters on a GPU
-	$(BIN)/python benchmarks/bench_hardware.py
+bench-hardware: .venv/.installed  ## Measure exactness, training, prediction and memory on a GPU
+	$(BIN)/python benchmarks/bench_gpu.py
