@@ -35,6 +35,13 @@ use rule predict_select as predict_judge with:
     log:
         text="<logs>/judgements/{student}/{variant}/{control}/replies.log",
         record="<records>/judgements/{student}/{variant}/{control}/replies.json",
+    conda:
+        jobs.environment(
+            study,
+            [study.judge] if study.judge else [],
+            "../envs/predict.yaml",
+            vllm="../envs/predict-vllm.yaml",
+        )
     threads: lambda w: study.student(study.judge)["cpus"]
     resources:  # those of the judge, not of the student that it judges
         **site.resources(lambda w: jobs.predict_facts(study, study.judge)),

@@ -19,7 +19,9 @@ rule predict_select:
         text="<logs>/predictions/{student}/{task}/{trial}/{task}.select.log",
         record="<records>/predictions/{student}/{task}/{trial}/{task}.select.json",
     conda:
-        "../envs/predict.yaml"
+        jobs.environment(
+            study, study.students, "../envs/predict.yaml", vllm="../envs/predict-vllm.yaml"
+        )
     threads: lambda w: study.student(w.student)["cpus"]
     resources:
         **site.resources(lambda w: jobs.predict_facts(study, w.student)),
@@ -35,7 +37,7 @@ rule predict_select:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q} {params.drop}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
-        " --threads {resources.torch_threads} --device {resources.device}"
+        " {resources.eager} --threads {resources.torch_threads} --device {resources.device}"
         " --batch-size {resources.batch_size} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 

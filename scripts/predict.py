@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument(
         "--requests", type=int, default=16, help="openai: most requests at a time (default: 16)"
     )
+    parser.add_argument(
+        "--enforce-eager", action="store_true", help="vllm: compile nothing before the first reply"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSONL to write")
@@ -58,6 +61,7 @@ def main() -> None:
         batch_size=arguments.batch_size or None,
         serve=arguments.serve or None,
         requests=arguments.requests,
+        enforce_eager=arguments.enforce_eager,
     )
     with owned(first.parent / ".journal" / f"{first.stem}.owner"):
         predict(

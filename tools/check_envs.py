@@ -2,7 +2,7 @@
 """Check that every environment is exactly pinned, complete, and the same everywhere.
 
 Compares envs/*.yaml with envs/*.in, with requirements.txt and with the environment that this
-program runs in. Exits with status 1 and one line per finding.
+program runs in; those that requirements.in does not include with their envs/*.in alone. Exits with status 1 and one line per finding.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from lock_envs import (
     Pins,
     ResolutionError,
     environment_text,
+    is_alone,
     left_open,
     lines,
     normalized,
@@ -103,14 +104,20 @@ def check_form(path: Path) -> Iterator[str]:
         yield f"{pinned}: makes Snakemake skip the pip section of {path.name}: remove it"
 
 
-def check_content(source: Path, locked: Pins) -> Iterator[str]:
-    """Findings about one environment file against its `.in` and requirements.txt."""
+def check_direct(source: Path) -> Iterator[str]:
+    """Findings about one environment file against its `.in`."""
     path = source.with_suffix(".yaml")
     versions = pins(pip_section(path))
     for requirement in direct(source):
         version = versions.get(normalized(requirement.name))
         if version is None or version not in requirement.specifier:
             yield f"{path}: {requirement.name} {version}, but {source.name} asks for {requirement}"
+
+
+def check_content(source: Path, locked: Pins) -> Iterator[str]:
+    """Findings about one environment file against requirements.txt."""
+    path = source.with_suffix(".yaml")
+    versions = pins(pip_section(path))
     for name, version in without_cuda(versions).items():
         if locked.get(name) != version:
             yield f"{path}: {name}=={version}, but requirements.txt has {locked.get(name)}"
@@ -170,9 +177,12 @@ def check_root(root: Path) -> Iterator[str]:
         if not line.startswith("#") and not pins([line]):
             yield f"requirements.txt: {line!r} is not an exact pin (name==version)"
     locked = pins(requirements)
+    together = [source for source in sources if not is_alone(source)]
     for source in sources:
+        yield from check_direct(source)
+    for source in together:
         yield from check_content(source, locked)
-    yield from check_agreement(paths)
+    yield from check_agreement([source.with_suffix(".yaml") for source in together])
     yield from check_local(locked)
 
 

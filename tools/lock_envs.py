@@ -8,6 +8,10 @@ Versions that are already locked are kept while they fit; `--upgrade` takes the 
 Torch's builds differ in their CUDA packages. Those that a build pins itself are left out, so that
 the same files install its CPU build without them; those that it leaves open are pinned for the
 conda environments.
+
+An environment that requirements.in does not include has versions of its own, because something in
+it says which torch it goes with: it is resolved alone, and pinned whole. Where it leaves versions
+open it takes the others'.
 """
 
 import argparse
@@ -125,13 +129,28 @@ def requirements_text(versions: Pins) -> str:
     return header + "\n".join(lines(versions)) + "\n"
 
 
+def is_alone(source: Path) -> bool:
+    """Return whether an environment has versions of its own: requirements.in does not include it."""
+    everything = source.parents[1] / "requirements.in"
+    included = everything.read_text(encoding="utf-8").splitlines()
+    return f"-r envs/{source.name}" not in included
+
+
 def locked_versions(root: Path) -> Pins:
-    """Return every version that the present files pin."""
+    """Return every version that the present files pin, but for those of environments alone."""
     requirements = root / "requirements.txt"
     present = requirements.read_text(encoding="utf-8").splitlines() if requirements.exists() else []
     for path in sorted((root / "envs").glob("*.yaml")):
-        present += pip_section(path)
+        if not is_alone(path.with_suffix(".in")):
+            present += pip_section(path)
     return pins(present)
+
+
+def closure_alone(source: Path, everything: Pins, upgrade: bool) -> Pins:
+    """Return all versions of an environment that has its own."""
+    path = source.with_suffix(".yaml")
+    present = pins(pip_section(path)) if path.exists() and not upgrade else {}
+    return resolve(source, {}, everything | present)
 
 
 def main() -> None:
@@ -146,10 +165,13 @@ def main() -> None:
     everything = resolve(root / "requirements.in", {}, wanted)
     texts = {root / "requirements.txt": requirements_text(without_cuda(everything))}
     for source in sorted((root / "envs").glob("*.in")):
-        closure = resolve(source, everything, {})
-        kept = without_cuda(closure)
-        if kept != closure:
-            kept |= left_open(kept, closure)
+        if is_alone(source):
+            kept = closure_alone(source, everything, arguments.upgrade)
+        else:
+            closure = resolve(source, everything, {})
+            kept = without_cuda(closure)
+            if kept != closure:
+                kept |= left_open(kept, closure)
         texts[source.with_suffix(".yaml")] = environment_text(source.stem, kept)
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")

@@ -21,11 +21,15 @@ PART = re.compile(r'module_files\(.+?, "(\w+)"\)')
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that runs a program of the repository in a conda environment."""
+    """A rule that runs a program of the repository in a conda environment.
+
+    `instead` are environments that it takes for some students.
+    """
 
     name: str
     program: str
     environment: str
+    instead: tuple[str, ...]
     part: str | None
 
     def modules(self) -> list[str]:
@@ -69,11 +73,12 @@ def _rules_of(file: Path) -> Iterator[Rule]:
         if not found:
             continue  # A name for several files; it runs nothing.
         program = re.search(r"scripts/\w+\.py", shell)
-        environment = re.search(r'"\.\./envs/(\w+)\.yaml"', body)
+        environments = re.findall(r'"\.\./envs/([\w-]+)\.yaml"', body)
         part = PART.search(body)
-        if not program or not environment:
+        if not program or not environments:
             raise ValueError(f"{file}: rule {match['name']} names no program or no environment")
-        yield Rule(match["name"], program[0], environment[1], part[1] if part else None)
+        usual, *instead = environments
+        yield Rule(match["name"], program[0], usual, tuple(instead), part[1] if part else None)
 
 
 def third_party_imports(module: str) -> set[str]:

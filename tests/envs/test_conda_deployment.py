@@ -58,12 +58,13 @@ def run(checkout: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def prefixes(checkout: Path) -> dict[str, Path]:
+def prefixes(checkout: Path, *settings: str) -> dict[str, Path]:
     """Return name -> folder of every environment, as `--list-conda-envs` says."""
-    table = snakemake(checkout, *STUDY, "--sdm", "conda", "--list-conda-envs").stdout
+    command = (*STUDY, "--config", "seed=42", *settings, "--sdm", "conda", "--list-conda-envs")
+    table = snakemake(checkout, *command).stdout
     return {
         name: checkout / folder
-        for name, folder in re.findall(r"^envs/(\w+)\.yaml\s+(\S+)$", table, re.MULTILINE)
+        for name, folder in re.findall(r"^envs/([\w-]+)\.yaml\s+(\S+)$", table, re.MULTILINE)
     }
 
 
@@ -99,6 +100,16 @@ def offers_cpu_torch() -> bool:
 
 def test_every_environment_is_listed(checkout: Path) -> None:
     assert prefixes(checkout).keys() == {rule.environment for rule in rules()}
+
+
+def test_students_of_vllm_have_an_environment_of_their_own(checkout: Path) -> None:
+    usual = prefixes(checkout).keys()
+    assert prefixes(checkout, "engine=vllm").keys() == usual - {"predict"} | {"predict-vllm"}
+    # One student each: the rule takes the one that the student of a job asks for.
+    second = "catalog={students: {second: {source: {smoke: {}}, max_length: 1024, engine: vllm}}}"
+    both = prefixes(checkout, "students=[smoke, second]", second)
+    assert both.keys() == usual | {"predict-vllm"}
+    assert prefixes(checkout, "judge=second", second).keys() == both.keys()
 
 
 def test_a_dry_run_plans_the_same_jobs_as_without_conda(checkout: Path) -> None:

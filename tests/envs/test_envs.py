@@ -11,7 +11,7 @@ import check_envs
 import pytest
 from lock_envs import PIP, normalized, pins, pip_section
 
-from envs.rule_programs import ROOT, Rule, distributions, rules, third_party_imports
+from envs.rule_programs import ROOT, Rule, distributions, imported, rules, third_party_imports
 
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 WITHOUT_TORCH = {"fetch", "score", "report"}
@@ -26,7 +26,7 @@ def test_the_repository_passes_its_own_check() -> None:
 
 
 def test_every_rule_has_an_environment_and_every_environment_a_rule() -> None:
-    used = {rule.environment for rule in rules()}
+    used = {name for rule in rules() for name in (rule.environment, *rule.instead)}
     declared = sum(
         line == "    shell:"
         for file in (ROOT / "rules").glob("*.smk")
@@ -38,15 +38,28 @@ def test_every_rule_has_an_environment_and_every_environment_a_rule() -> None:
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)
 def test_the_environment_of_a_rule_holds_what_its_program_imports(rule: Rule) -> None:
-    provided = closure(rule.environment)
-    providers = distributions()
-    missing = {
+    assert not lacking(rule.environment, rule.modules())
+
+
+ENGINES = {"hf": "predict", "openai": "predict", "vllm": "predict-vllm"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_environment_of_an_engine_holds_what_it_imports(engine: str) -> None:
+    modules = imported("scripts/predict.py", f"scripts/sftstudy/prediction/{engine}.py")
+    assert not lacking(ENGINES[engine], modules)
+    assert "transformers" in {name for module in modules for name in third_party_imports(module)}
+
+
+def lacking(environment: str, modules: list[str]) -> set[str]:
+    """Return what modules import and an environment does not hold."""
+    provided, providers = closure(environment), distributions()
+    return {
         f"{module}: import {name}"
-        for module in rule.modules()
+        for module in modules
         for name in third_party_imports(module)
         if not any(normalized(provider) in provided for provider in providers.get(name, [name]))
     }
-    assert not missing
 
 
 @pytest.mark.parametrize("environment", sorted(WITHOUT_TORCH))
@@ -107,6 +120,10 @@ DAMAGE = {
     "incomplete closure": (
         lambda root: drop_pin(root / "envs/score.yaml", "immutabledict"),
         "immutabledict is missing from the closure of score.in",
+    ),
+    "of its own, other version": (
+        replace("envs/predict-vllm.yaml", "      - vllm==", "      - vllm==0."),
+        "but predict-vllm.in asks for vllm==",
     ),
     "superfluous pin": (
         replace("envs/score.yaml", f"      - {NUMPY}\n", f"      - nose==1.3.7\n      - {NUMPY}\n"),

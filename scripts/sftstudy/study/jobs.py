@@ -7,6 +7,7 @@ something that matters to its output changes. Files are named as Snakemake has t
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,20 @@ def engine_file(study: Study, student: str) -> str:
     return f"scripts/sftstudy/prediction/{engine(study, student)}.py"
 
 
+def environment(
+    study: Study, students: list[str], usual: str, vllm: str
+) -> str | Callable[[Any], str]:
+    """Return which of two conda environments the prediction jobs of these students take.
+
+    It is a file where all take the same, else a function of a job's wildcards: of files alone
+    Snakemake makes a recipe of a container.
+    """
+    files = {name: vllm if engine(study, name) == "vllm" else usual for name in students}
+    if len(set(files.values())) > 1:
+        return lambda wildcards: files[wildcards.student]
+    return next(iter(files.values()), usual)
+
+
 def predict_facts(study: Study, student: str) -> dict[str, Any]:
     """Return the facts of a student as a prediction job asks for resources.
 
@@ -177,6 +192,7 @@ def serving(study: Study) -> dict[str, Any]:
     return {
         "serve": study.config["serve"] or "",
         "requests": study.config["requests"],
+        "eager": "--enforce-eager" if study.config["enforce_eager"] else "",
         "device": study.config["device"],
         "batch_size": study.config["batch_size"] or 0,
     }

@@ -1,10 +1,9 @@
 """Engines: the same rows give the same text, whatever fails on the way.
 
-`openai` is tested against a real server, `transformers serve` with a random student. `vllm` needs a
-GPU and was not run: its arguments are held against the signatures of its package.
+`openai` is tested against a real server, `transformers serve` with a random student. vLLM, offline
+and as a server, is run by tests/engines.
 """
 
-import ast
 import json
 import os
 import signal
@@ -217,6 +216,7 @@ def test_openai_sends_token_ids_where_they_are_taken(
     def as_text(body: dict[str, Any]) -> dict[str, Any]:
         assert body.pop("repetition_penalty") == 1.0
         assert body.pop("stop_token_ids") == [tokenizer.eos_token_id]
+        assert body.pop("return_token_ids") is True
         return body | {"prompt": tokenizer.decode(body["prompt"])}
 
     with faulty_proxy(server, as_text) as proxy:
@@ -400,39 +400,3 @@ def test_gpus_that_cannot_share_the_heads_are_an_error_before_loading(
     machine = Machine(gpus=3)
     with pytest.raises(StudyError, match=r"3 GPUs cannot share 4 attention heads.*one of 1, 2, 4"):
         predict(checkpoint, tmp_path, GENERATION | {"engine": "vllm"}, machine)
-
-
-def test_vllm_knows_all_that_it_is_given(checkpoint: Path) -> None:
-    from sftstudy.prediction.vllm import engine_arguments, sampling
-
-    package = find_spec("vllm")
-    if package is None:
-        pytest.skip("vllm is not installed: its signatures cannot be read")
-    root = Path(package.origin).parent
-    arguments = engine_arguments(checkpoint, GENERATION, Machine(gpus=2))
-    known = parameters(root / "entrypoints" / "llm.py", "LLM", "__init__")
-    known |= fields(root / "engine" / "arg_utils.py", "EngineArgs")
-    assert set(arguments) <= known
-    assert set(sampling({1}, 8)) <= fields(root / "sampling_params.py", "SamplingParams")
-    assert {"prompts", "sampling_params", "use_tqdm"} <= parameters(
-        root / "entrypoints" / "llm.py", "LLM", "generate"
-    )
-    assert "prompt_token_ids" in fields(root / "inputs" / "llm.py", "TokensPrompt")
-    assert {"token_ids", "finish_reason"} <= fields(root / "outputs.py", "CompletionOutput")
-
-
-def find_class(file: Path, name: str) -> ast.ClassDef:
-    """Read without importing: vLLM's modules need its compiled parts, and those a GPU."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    return next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
-
-
-def parameters(file: Path, name: str, method: str) -> set[str]:
-    body = find_class(file, name).body
-    found = next(n for n in body if isinstance(n, ast.FunctionDef) and n.name == method)
-    return {argument.arg for argument in found.args.args + found.args.kwonlyargs}
-
-
-def fields(file: Path, name: str) -> set[str]:
-    body = find_class(file, name).body
-    return {node.target.id for node in body if isinstance(node, ast.AnnAssign)}

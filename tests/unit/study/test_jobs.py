@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +51,27 @@ def test_gpus_of_a_prediction_job(config: dict) -> None:
     assert jobs.predict_facts(Study(config | {"engine": "openai"}, "x"), name)["gpus"] == 0
     config["catalog"]["students"][name]["engine"] = "hf"
     assert jobs.predict_facts(Study(config | {"engine": "openai"}, "x"), name)["gpus"] == 2
+
+
+def test_students_of_vllm_are_predicted_in_an_environment_of_their_own(config: dict) -> None:
+    first, second = config["students"][:2]
+    files = ("usual.yaml", "vllm.yaml")
+    assert jobs.environment(Study(config, "x"), [first, second], *files) == "usual.yaml"
+    config["catalog"]["students"][second]["engine"] = "vllm"
+    study = Study(config, "x")
+    assert jobs.environment(study, [second], *files) == "vllm.yaml"
+    assert jobs.environment(study, [], *files) == "usual.yaml"
+    of_job = jobs.environment(study, [first, second], *files)
+    assert callable(of_job)
+    assert of_job(SimpleNamespace(student=first, task="tatqa")) == "usual.yaml"
+    assert of_job(SimpleNamespace(student=second, task="tatqa")) == "vllm.yaml"
+
+
+def test_eager_mode_is_an_option_and_no_part_of_the_generation(config: dict) -> None:
+    eager = Study(config | {"engine": "vllm", "enforce_eager": True}, "x")
+    usual = Study(config | {"engine": "vllm"}, "x")
+    assert (jobs.serving(eager)["eager"], jobs.serving(usual)["eager"]) == ("--enforce-eager", "")
+    assert jobs.generation(eager, ONE[0]) == jobs.generation(usual, ONE[0])
 
 
 def test_a_mirror_that_is_not_there_is_an_error_before_anything_runs(tmp_path: Path) -> None:
