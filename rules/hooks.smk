@@ -7,7 +7,7 @@ from sftstudy.run import hooks
 
 
 onstart:
-    hooks.before_first_job(workflow, site, study.root)
+    hooks.before_first_job(workflow, site, study)
     journal.generate_anew(hooks.forced_outputs(workflow))
 
 

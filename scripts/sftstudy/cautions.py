@@ -60,5 +60,20 @@ def dequantised(file: str, types: Sequence[str]) -> str:
     )
 
 
+def crowded(cpus: Mapping[str, int], cores: int) -> str | None:
+    """Return in words which students ask for more threads than there are cores, None if none does.
+
+    `cpus`: the threads of each student's jobs.
+    """
+    told = [f"{student} (cpus: {number})" for student, number in cpus.items() if number > cores]
+    if not told:
+        return None
+    return (
+        f"this machine has {_count(cores, 'core')}, and jobs of {', '.join(told)} compute with "
+        "more threads, which take turns: on a CPU that is slower. Set the student's cpus in the study "
+        "file, before the first training: what a CPU computes depends on the number of threads"
+    )
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sftstudy.cautions import too_short, warmup_steps
+from sftstudy.cautions import crowded, too_short, warmup_steps
 
 DEFAULT = {"warmup_ratio": 0.03, "lr_scheduler_type": "cosine"}
 
@@ -49,3 +49,11 @@ def test_steps_that_change_weights(scheduler: str, steps: int, ratio: float) -> 
     assert changing == steps - (warmup > 0)
     told = f"{changing} step{'' if changing == 1 else 's'} changed weights"
     assert (told in (too_short(8, steps, training) or "")) == (warmup > 0)
+
+
+def test_students_with_more_threads_than_cores_are_named() -> None:
+    assert crowded({"small": 2, "smaller": 1}, cores=2) is None
+    told = crowded({"small": 8, "smaller": 2}, cores=2)
+    assert told is not None
+    assert "2 cores, and jobs of small (cpus: 8) compute with more threads" in told
+    assert "smaller" not in told

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sftstudy.device import DEVICE
+from sftstudy.device import DEVICE, available_cores
 from sftstudy.documents.record import CodeState, Hardware, Memory, Record
 from sftstudy.files.ledger import LEDGER, shown
 from sftstudy.files.repository import ROOT
@@ -180,9 +180,7 @@ def hardware() -> Hardware:
     return {
         "machine": socket.gethostname(),
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": available_cores(),
         "device": device,
     }
 

@@ -4,19 +4,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sftstudy.cautions import crowded
 from sftstudy.cluster import checks, leftovers, requests
 from sftstudy.cluster.site import Site
+from sftstudy.device import available_cores
 from sftstudy.records.record import unknown_commit
 from sftstudy.run import clock, finished, holders
 from sftstudy.run.snakemake_internals.run import Run
+from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
 
-def before_first_job(workflow: Any, site: Site, root: str) -> None:
+def before_first_job(workflow: Any, site: Site, study: Study) -> None:
     """Leave the name of this run for others, warn if git does not tell the commit, bring inputs
     back from the future, forget copies of finished trainings that Snakemake has recorded, and have
     trainings wait until all rows are known to fit; on a cluster, compare the jobs with it, and end
-    those that a killed run has left behind. `root` is the folder of the study's results.
+    those that a killed run has left behind; elsewhere, warn if there are fewer cores than threads.
 
     Raises `StudyError` for what the cluster cannot run. Hooks are for the main process only: jobs
     are started with ``--no-hooks``.
@@ -31,12 +34,16 @@ def before_first_job(workflow: Any, site: Site, root: str) -> None:
             f"is ahead), {ahead[0]} for example; their time is now",
             file=sys.stderr,
         )
-    forget_finished(workflow, root)
+    forget_finished(workflow, study.root)
     # Rows that are too long are an error before anything is trained, whatever split they are of.
     run.hold_back("train", until=("lengths", "fits", "fits_control"))
     if run.is_on_cluster:
         checks.require(site, run.requests())
         leftovers.stop(run.slurm_comments(), Path.cwd(), site.warn_seconds)
+    else:
+        cpus = {student: study.student(student)["cpus"] for student in study.students}
+        if warning := crowded(cpus, available_cores()):
+            print(f"warning: {warning}", file=sys.stderr)
 
 
 def forced_outputs(workflow: Any) -> list[Path]:
