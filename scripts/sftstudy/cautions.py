@@ -70,8 +70,8 @@ def crowded(cpus: Mapping[str, int], cores: int) -> str | None:
         return None
     return (
         f"this machine has {_count(cores, 'core')}, and jobs of {', '.join(told)} compute with "
-        "more threads, which take turns: on a CPU that is slower. Set the student's cpus in the study "
-        "file, before the first training: what a CPU computes depends on the number of threads"
+        "more threads, which take turns: on a CPU that is slower. Set the student's cpus in the "
+        "study file, before the first training: what a CPU computes depends on their number"
     )
 
 
