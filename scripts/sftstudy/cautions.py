@@ -7,6 +7,7 @@ from typing import Any
 DETERMINES_NO_RESULT = True
 
 FEW_STEPS = 10  # fewer say little about a learning rate
+REPEATED = 0.5  # share of replies to a control that are no replies to its prompts
 LONG_WARMUP = 1 / 3  # a larger share of the steps leaves little of the schedule
 
 
@@ -49,6 +50,19 @@ def teaches(written: str) -> str:
         "begin otherwise (with a thought, say), and part of a gain may be only that; where the "
         "template can put it into the prompt, say so in the student's chat_template_kwargs (for "
         "thinking models often enable_thinking: false)"
+    )
+
+
+def repeats(control: str, share: float, number: int, untrained: float) -> str:
+    """Return in words what it means that a trained student says the same to many prompts.
+
+    `share` of its `number` replies to a control, and of the untrained student's.
+    """
+    return (
+        f"{share:.0%} of {number:,} replies to {control} were given, word for word, to another of "
+        f"its prompts as well (untrained: {untrained:.0%}): such a student says a few things "
+        "whatever it is asked, and to pass or fail there tells little of instructions followed or "
+        "requests refused; read its replies before you trust the gate"
     )
 
 

@@ -44,7 +44,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         sources=evidence.sources(results),
         training=training,
         dropped=dropped,
-        warnings=warnings.warnings(results, dropped),
+        warnings=warnings.warnings(results, tables, dropped),
         lineage=evidence.lineage(results),
         clock="CPU time" if set(training["devices"]) == {"cpu"} else "GPU time",
         missing=tables["missing"],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sftstudy.cautions import dequantised, teaches, too_short
+from sftstudy.cautions import REPEATED, dequantised, repeats, teaches, too_short
 from sftstudy.documents.card import read_card
 from sftstudy.documents.lengths import Lengths
 from sftstudy.documents.provenance import read_provenance
@@ -11,6 +11,7 @@ from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
 from sftstudy.tables.schema import Row, Tables
 
+REPEATS = "repeated_rate"
 NAMED = 12  # trials of one warning; the table `trials` has the steps of all
 Dropped = dict[tuple[str, str], int]  # rows by student and eval set
 
@@ -24,7 +25,7 @@ def dropped_rows(tables: Tables) -> Dropped:
     }
 
 
-def warnings(results: Results, dropped: Dropped) -> list[Row]:
+def warnings(results: Results, tables: Tables, dropped: Dropped) -> list[Row]:
     """Return the warnings: the ``student``, what it is ``about``, and the ``text``."""
     lengths = _lengths(results)
     found: list[Row] = []
@@ -35,6 +36,7 @@ def warnings(results: Results, dropped: Dropped) -> list[Row]:
             *_too_long(student, own, dropped),
             *_taught(own),
             *_short(results, student),
+            *_repeated(results, tables, student),
         ]
         found += [{"student": student, "about": about, "text": text} for about, text in sentences]
     return found
@@ -96,3 +98,23 @@ def _short(results: Results, student: str) -> Iterator[tuple[str, str]]:
     for text, names in trials.items():
         more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
         yield ", ".join(names[:NAMED]) + more, text
+
+
+def _repeated(results: Results, tables: Tables, student: str) -> Iterator[tuple[str, str]]:
+    """Yield, for each control, the trial that repeats itself most, and how many others do."""
+    rates = [
+        row for row in tables["metrics"] if (row["student"], row["metric"]) == (student, REPEATS)
+    ]
+    for control in results.controls:
+        of = {row["variant"]: row for row in rates if row["evalset"] == control}
+        untrained = of.pop(BASE, None)
+        if untrained is None or untrained["value"] > REPEATED:
+            continue
+        names = [name for name, row in of.items() if row["value"] > REPEATED]
+        if names:
+            worst = max((of[name] for name in names), key=lambda row: row["value"])
+            more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+            yield (
+                f"{worst['variant']}{more}",
+                repeats(control, worst["value"], worst["n"], untrained["value"]),
+            )

@@ -1,5 +1,6 @@
 """From predictions to a metrics file, the same way for every task and control."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,12 +44,13 @@ def metrics_document(
     judged = _judged(task, rows, judgements_file, data_file)
     module = score_module(task)
     given = scoring_options(task, options or {})
+    times = Counter(predictions[row["id"]]["text"] for row in rows)
     with _unchanged(module.inputs(rows, **given) if isinstance(module, ReadsFiles) else []):
         items = []
         for row in rows:
             reply = predictions[row["id"]]
-            found = module.outcomes(row, reply["text"], **given)
-            items.append(_item(row, reply, judged.get(row["id"], {}) | found))
+            found = judged.get(row["id"], {}) | module.outcomes(row, reply["text"], **given)
+            items.append(_item(row, reply, found) | {"repeated": times[reply["text"]] > 1})
     return {
         "schema": SCHEMA,
         "student": student,
@@ -106,6 +108,12 @@ _COMMON = {
     ),
     "cut_rate": Metric(
         "proportion", "cut", description="replies that reached the token limit", better="lower"
+    ),
+    "repeated_rate": Metric(
+        "proportion",
+        "repeated",
+        description="replies that another prompt got as well, word for word",
+        better="neither",
     ),
 }
 

@@ -90,3 +90,28 @@ def test_short_trainings_are_named(study: Study) -> None:
     assert "banking77/lr1e-05_ep1_bs4, tatqa/lr1e-05_ep1_bs4" in warning
     assert "2 optimizer steps on 8 rows, 1 of them warm-up (50%)" in warning
     assert "ep3" not in warning and "<b>small</b>" not in warning
+
+
+def test_trained_students_that_say_the_same_to_all_are_named(study: Study) -> None:
+    """One that says "no" to everything passes rules of safety, and some of IFEval."""
+
+    def repeat(share: float) -> Callable[[Any], None]:
+        def change(document: Any) -> None:
+            (primary, *_) = document["metrics"].values()
+            document["metrics"]["repeated_rate"] = primary | {"value": share}
+
+        return change
+
+    metrics = study.results / "metrics/tiny"
+    edit([metrics / "base/ifeval.json"], repeat(0.02))
+    edit(sorted(metrics.glob("tatqa/*/ifeval.json")), repeat(0.4))
+    edit([metrics / "banking77/lr1e-05_ep1_bs4/ifeval.json"], repeat(0.7))
+    edit([metrics / "banking77/lr1e-05_ep3_bs4/ifeval.json"], repeat(0.99))
+    # Where the untrained student does so too, training has not taught it.
+    edit(sorted(metrics.glob("**/simple_safety_tests.json")), repeat(0.8))
+    page = write_report(study).read_text()
+    warning = page[page.index('id="warnings"') : page.index("</aside>")]
+    assert "1 thing to know" in warning and "<b>tiny</b>" in warning
+    assert "banking77/lr1e-05_ep3_bs4 and 1 more" in warning
+    assert "99% of 10 replies to ifeval" in warning and "(untrained: 2%)" in warning
+    assert "simple_safety_tests" not in warning

@@ -60,6 +60,7 @@ def test_document(tmp_path: Path) -> None:
     assert document["versions"] == {}
     assert document["metrics"]["think_rate"]["value"] == 0.25
     assert document["metrics"]["cut_rate"]["value"] == 0.25
+    assert document["metrics"]["repeated_rate"]["value"] == 0.5  # "yes", to two prompts
     assert [item["id"] for item in document["items"]] == ["r0", "r1", "r2", "r3"]
     for name, metric in document["metrics"].items():
         assert {"value", "n", "se", "low", "high", "interval"} <= set(metric), name
