@@ -123,7 +123,9 @@ def test_another_engine_predicts_anew_and_trains_nothing(edited: Editor) -> None
 
 
 def test_how_an_engine_is_run_and_code_of_another_engine_rerun_nothing(edited: Editor) -> None:
-    edited.replace(MINI, "students: [smoke]", "serve: x {port}\nenforce_eager: true\nstudents: [smoke]")
+    edited.replace(
+        MINI, "students: [smoke]", "serve: x {port}\nenforce_eager: true\nstudents: [smoke]"
+    )
     edited.append("scripts/sftstudy/prediction/openai.py", CODE)
     edited.append("scripts/sftstudy/prediction/vllm.py", CODE)
     assert plan(edited.checkout, *STUDY).rules == {}
