@@ -2,7 +2,8 @@
 """Check that every environment is exactly pinned, complete, and the same everywhere.
 
 Compares envs/*.yaml with envs/*.in, with requirements.txt and with the environment that this
-program runs in; those that requirements.in does not include with their envs/*.in alone. Exits with status 1 and one line per finding.
+program runs in; those that requirements.in does not include with their envs/*.in alone. Exits with
+status 1 and one line per finding.
 """
 
 import argparse

