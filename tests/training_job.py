@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,19 @@ def recipe(**training: Any) -> dict[str, Any]:
 class Job:
     """The files of one training job, and the command that runs it."""
 
-    def __init__(self, folder: Path, model: Any = None, **training: Any) -> None:
-        """Write the files; `model` is the student (default: that of `tiny_student`)."""
+    def __init__(
+        self,
+        folder: Path,
+        model: Any = None,
+        base: Path | None = None,
+        rows: Sequence[Mapping[str, Any]] = ROWS,
+        **training: Any,
+    ) -> None:
+        """Write the files; `model` is the student (default: that of `tiny_student`), or `base` is
+        the folder of one that is there."""
         self.output, self.scratch = folder / "out" / "trial", folder / "scratch"
-        self.base = base = save_student(folder / "base", model=model)
-        write_jsonl(folder / "train.jsonl", ROWS)
+        self.base = base = base or save_student(folder / "base", model=model)
+        write_jsonl(folder / "train.jsonl", rows)
         write_json(folder / "lengths.json", lengths())
         (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe(**training)))
         self.arguments = ["--recipe", folder / "recipe.yaml", "--train", folder / "train.jsonl"]
@@ -76,14 +85,14 @@ def train_here(job: Job) -> Job:
 def interrupt(job: Job, sent: signal.Signals) -> int:
     """Start the job, send a signal after its first logged step, and return its exit status."""
     process = start("train.py", *job.arguments, PYTHONUNBUFFERED="1")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         line = process.stdout.readline()
         if line.startswith(("step ", "resuming")):
             process.send_signal(sent)
             break
     process.stdout.read()
-    return process.wait(timeout=60)
+    return process.wait(timeout=300)
 
 
 def steps_saved(job: Job) -> list[int]:

@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import fetch_smollm2
 import yaml
 
-import fetch_smollm2
 from repository import ROOT
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file

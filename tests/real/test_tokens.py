@@ -1,4 +1,4 @@
-"""Tokens of real rows by real tokenizers: those of TRL and of plain `tokenizers`, whole and once."""
+"""Tokens of real rows by real tokenizers: those of TRL and of plain `tokenizers`, begun once."""
 
 from typing import Any
 
