@@ -244,7 +244,7 @@ def test_the_study_of_smollm2_trains_by_task_and_has_the_sources_of_config_yaml(
         }
         for task in study.tasks
     }
-    assert epochs == {"banking77": {4}, "pubmedqa": {1}}
+    assert epochs == {"banking77": {8}, "pubmedqa": {1}}
     assert len(study.trials(student, "banking77")) == len(study.trials(student, "pubmedqa")) == 3
 
 
@@ -252,8 +252,9 @@ def test_whole_splits_and_epochs_are_laid_over_the_study_of_smollm2(tmp_path: Pa
     """As its head says of a GPU."""
     over = tmp_path / "gpu.yaml"
     over.write_text(
-        "limit: null\nspace: {num_train_epochs: [1, 3]}\ncatalog: {students: "
-        "{SmolLM2-135M-Instruct: {gpus: 1, dtype: bfloat16, source: {gguf: models/x.gguf}}}}\n",
+        "limit: null\nspace: {num_train_epochs: [1, 3]}\n"
+        "catalog: {students: {SmolLM2-135M-Instruct: "
+        "{gpus: 1, dtype: bfloat16, tasks: null, source: {gguf: models/x.gguf}}}}\n",
         encoding="utf-8",
     )
     study = given_study([*(ROOT / "config" / name for name in SMOLLM2), over], [])
