@@ -10,8 +10,8 @@ PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
 .PHONY: help demo example models status explain keep-results forecast cost test test-fast \
-	test-deploy test-real chaos lint format config-docs table-docs lock check-envs check-slurm bench \
-	bench-grid bench-stats bench-hardware
+	test-deploy test-real test-engines chaos lint format config-docs table-docs lock check-envs \
+	check-slurm bench bench-grid bench-stats bench-hardware
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,10 +57,10 @@ cost: .venv/.installed  ## Show GPU seconds, tokens and MFU of the jobs so far (
 	@$(BIN)/python tools/cost.py --configfile $(CONFIG)
 
 test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
-	$(PYTEST) -m "not deploy and not real"
+	$(PYTEST) -m "not deploy and not engines and not real"
 
 test-fast: .venv/.installed lint  ## Run the quick tests (under three minutes)
-	$(PYTEST) -m "not slow and not deploy and not real" -n 2
+	$(PYTEST) -m "not slow and not deploy and not engines and not real" -n 2
 
 test-deploy: .venv/.installed  ## Run the tests that build conda environments and start a Slurm
 	$(PYTEST) -m deploy
@@ -68,6 +68,9 @@ test-deploy: .venv/.installed  ## Run the tests that build conda environments an
 # One thread each: on busy cores, threads that wait for each other cost more than they bring.
 test-real: .venv/.installed  ## Run the tests on real tokenizers and a real student (ten minutes)
 	OMP_NUM_THREADS=1 $(PYTEST) tests/real -n 2 --dist loadfile
+
+test-engines: .venv/.installed  ## Build vLLM for CPU and hold its replies against ours (ten minutes)
+	$(PYTEST) tests/engines
 
 chaos: .venv/.installed  ## Kill a study 30 times at random moments and compare (up to 45 minutes)
 	PYTHONPATH=scripts:tests $(BIN)/python -m workflow.chaos

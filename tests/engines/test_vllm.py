@@ -83,14 +83,24 @@ def test_killed_and_run_again_it_gives_the_replies_of_hf(
 
 
 def test_in_bfloat16_differences_are_counted(
-    hf: Engine, vllm: Engine, smollm2: Path, questions: Ask, tmp_path: Path, measured: Say
+    hf: Engine,
+    vllm: Engine,
+    smollm2: Path,
+    questions: Ask,
+    expected: Prediction,
+    tmp_path: Path,
+    measured: Say,
 ) -> None:
-    """The texts are those of one student to rounding: most are equal."""
+    """The texts are those of one student to rounding, which moves hf's own as much."""
     asked = questions("ifeval", "simple_safety_tests", "pubmedqa", "tatqa")
     of_hf = Job(hf, smollm2, asked, tmp_path / "hf", dtype="bfloat16").run()
     of_vllm = Job(vllm, smollm2, asked, tmp_path / "vllm", dtype="bfloat16").run()
     told = compared(of_vllm, of_hf)
     measured(f"vllm, bfloat16: {told}")
+    in_float32 = {name: expected[name] for name in of_hf}
+    for engine, made in (("hf", of_hf), ("vllm", of_vllm)):
+        [count, *_] = compared(made, in_float32).splitlines()
+        measured(f"{engine}, bfloat16, and hf in float32: {count}")
     assert int(told.split()[0]) >= 4 * ROWS / 2, told
 
 
@@ -120,11 +130,11 @@ def test_settings_of_the_checkpoint_do_not_leak_its_end_tokens_end_and_rows_that
     expected: Prediction,
     tmp_path: Path,
 ) -> None:
-    """`max_length` is what the sixth row needs to the token; longer ones are dropped."""
+    """`max_length` is what the eighth row needs to the token; longer ones are dropped."""
     asked = questions("ifeval")
     tokens = sorted(line["prompt_tokens"] for line in expected["ifeval"])
-    most = tokens[5] + LIMITS["ifeval"]
-    dropped = sum(number > tokens[5] for number in tokens)
+    most = tokens[7] + LIMITS["ifeval"]
+    dropped = sum(number > tokens[7] for number in tokens)
     assert dropped
     made = [
         Job(engine, impolite, asked, tmp_path / engine.name, max_length=most).run("--drop-overlong")
@@ -138,7 +148,7 @@ def test_settings_of_the_checkpoint_do_not_leak_its_end_tokens_end_and_rows_that
             continue
         assert whole["text"].startswith(line["text"]) and " the " not in line["text"]
         ended += line["finish_reason"] == "stop" and line["text"] != whole["text"]
-    assert not dropped and ended >= 3
+    assert not dropped and ended >= 2
 
 
 def test_checkpoint_of_lora_replies_as_in_hf(

