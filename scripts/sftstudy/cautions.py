@@ -1,7 +1,7 @@
 """What weakens a student's numbers, in words: for logs and for the report."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DETERMINES_NO_RESULT = True
@@ -49,6 +49,14 @@ def teaches(written: str) -> str:
         "begin otherwise (with a thought, say), and part of a gain may be only that; where the "
         "template can put it into the prompt, say so in the student's chat_template_kwargs (for "
         "thinking models often enable_thinking: false)"
+    )
+
+
+def dequantised(file: str, types: Sequence[str]) -> str:
+    """Return in words what weights mean that were computed back from quantised ones."""
+    return (
+        f"the weights were computed back (dequantised) from the {', '.join(types)} of {file}: near "
+        "the published ones, not equal to them, and so are all numbers of this student"
     )
 
 

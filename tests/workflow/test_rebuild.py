@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tiny_gguf import save_gguf
 from tiny_student import save_student
+from tiny_tokenizer import CHATML
 from workflow.running import MINI, Editor, copy_repository, plan, snakemake
 
 pytestmark = pytest.mark.slow
@@ -305,6 +307,28 @@ def test_an_edited_folder_of_a_student_is_fetched_again(tmp_path: Path) -> None:
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text(encoding="utf-8") + "{# another #}", encoding="utf-8")
     assert plan(checkout, base, *STUDY).rules == {"fetch_student": 1}
+
+
+def test_a_changed_gguf_file_is_converted_again_and_a_touched_one_is_not(tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="the package gguf is not installed")
+    checkout, file = copy_repository(tmp_path / "checkout"), tmp_path / "checkout" / "tiny.gguf"
+    Editor(checkout).replace(MINI, "{smoke: {seed: 1, steps: 20}}", "{gguf: tiny.gguf}")
+    base = "results/mini/checkpoints/smoke/base"
+    refused = snakemake(checkout, "--dry-run", *STUDY, check=False)
+    assert refused.returncode
+    assert "tiny.gguf: the source of smoke (its 'gguf') is no file" in refused.stdout
+    save_gguf(file)
+    whole = plan(checkout, *STUDY).rules
+    assert whole["convert_student"] == 1 and "build_smoke_student" not in whole
+    snakemake(checkout, base, *STUDY)
+    weights = checkout / base / "model.safetensors"
+    before = weights.read_bytes()
+    file.touch()
+    assert plan(checkout, base, *STUDY).rules == {}
+    save_gguf(file, template=CHATML + "{# another #}")
+    snakemake(checkout, base, *STUDY)
+    assert "another" in (checkout / base / "chat_template.jinja").read_text(encoding="utf-8")
+    assert weights.read_bytes() == before
 
 
 def test_deleted_metrics_file_is_scored_from_its_predictions(edited: Editor) -> None:

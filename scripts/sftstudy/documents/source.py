@@ -4,7 +4,7 @@ It holds no time, so that the same source gives the same bytes.
 """
 
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from sftstudy.documents.shapes import read
 
@@ -21,10 +21,12 @@ class FileFacts(TypedDict):
 class Source(TypedDict):
     """The file."""
 
-    kind: str  # hub, path (a local folder) or smoke (made by the workflow)
-    id: str | None  # the hub's repository, or the folder
-    revision: str | None  # the hub's commit
+    kind: str  # hub, path (a local folder), gguf (a file) or smoke (made by the workflow)
+    id: str | None  # the hub's repository, the folder, or the file's name
+    revision: str | None  # the hub's commit, or the SHA-256 of the GGUF file
     files: dict[str, FileFacts]  # by path in the folder
+    # Of gguf: the types of its quantised weights, which were computed back.
+    dequantised: NotRequired[list[str]]
 
 
 def read_source(path: Path, enter: bool = True) -> Source:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.cautions import dequantised
 from sftstudy.documents.metrics import Measured, read_metrics
 from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
 from sftstudy.files.writing import write_text
@@ -134,7 +135,10 @@ def _count(result: _Result) -> str:
 
 def _provenance(provenance: Provenance) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
+    base = provenance["base"]
+    types = base.get("dequantised")
     rows = {
+        **({"base": dequantised(str(base["id"]), types)} if types else {}),
         "base, SHA-256": provenance["base_sha256"],
         "training data, SHA-256": provenance["data_sha256"],
         "device": f"{provenance['processes']} x {provenance['device']}",

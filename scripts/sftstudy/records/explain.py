@@ -74,6 +74,8 @@ class _Explanation:
             source = read_source(file, enter=False)
             identity = source["id"] or "made by the workflow"
             yield f"source   {source['kind']}: {identity} ({source['revision'] or 'no revision'})"
+            if types := source.get("dequantised"):
+                yield f"         weights computed back (dequantised) from {', '.join(types)}"
         if record["program"] == "recipe" and path.is_file():
             yield from (f"| {line}" for line in path.read_text(encoding="utf-8").splitlines())
 

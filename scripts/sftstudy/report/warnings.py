@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from sftstudy.cautions import teaches, too_short
+from sftstudy.cautions import dequantised, teaches, too_short
 from sftstudy.documents.card import read_card
 from sftstudy.documents.lengths import Lengths
 from sftstudy.documents.provenance import read_provenance
+from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
 from sftstudy.tables.schema import Row, Tables
@@ -29,7 +30,12 @@ def warnings(results: Results, dropped: Dropped) -> list[Row]:
     found: list[Row] = []
     for student in results.students:
         own = {task: by_name[student] for task, by_name in lengths.items() if student in by_name}
-        sentences = [*_too_long(student, own, dropped), *_taught(own), *_short(results, student)]
+        sentences = [
+            *_dequantised(results, student),
+            *_too_long(student, own, dropped),
+            *_taught(own),
+            *_short(results, student),
+        ]
         found += [{"student": student, "about": about, "text": text} for about, text in sentences]
     return found
 
@@ -37,6 +43,15 @@ def warnings(results: Results, dropped: Dropped) -> list[Row]:
 def _lengths(results: Results) -> dict[str, dict[str, Lengths]]:
     paths = {task: results.layout.card(task) for task in results.tasks}
     return {task: read_card(path)["lengths"] for task, path in paths.items() if path.exists()}
+
+
+def _dequantised(results: Results, student: str) -> Iterator[tuple[str, str]]:
+    """Yield that a student is not the published one, but near it."""
+    path = results.checkpoint(student, BASE) / SOURCE
+    if path.exists():
+        source = read_source(path)
+        if types := source.get("dequantised"):
+            yield "all results", dequantised(str(source["id"]), types)
 
 
 def _too_long(

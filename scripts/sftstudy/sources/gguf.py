@@ -1,15 +1,33 @@
 """A GGUF file as a student: its weights dequantised, in the folder that transformers reads."""
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.source import SOURCE
 from sftstudy.errors import StudyError
-from sftstudy.files.writing import permit
+from sftstudy.files.hashing import sha256_file
+from sftstudy.files.writing import atomic_path, permit, write_json
+from sftstudy.sources.description import describe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-MAGIC = b"GGUF"
+_FULL = ("F64", "F32", "F16", "BF16")  # types of GGUF that are not quantised
+
+
+def snapshot(file: Path, output: Path) -> None:
+    """Make the student of a GGUF file at `output`, with its ``SOURCE.json``: whole or not at all.
+
+    Raises `StudyError` as `convert` does.
+    """
+    sha256 = sha256_file(file)
+    with atomic_path(output) as folder:
+        convert(file, folder)
+        found = describe("gguf", file.name, sha256, folder)
+        if types := _quantised(file):
+            found["dequantised"] = types
+        write_json(folder / SOURCE, found)
 
 
 def convert(file: Path, folder: Path) -> None:
@@ -20,22 +38,26 @@ def convert(file: Path, folder: Path) -> None:
     The same file gives the same bytes with the same versions of torch, transformers and gguf.
 
     Raises:
-        StudyError: the file is no GGUF, of an architecture that transformers does not read from
-            GGUF, or does not hold all weights and a tokenizer.
+        StudyError: the file is damaged, of an architecture that transformers does not read from
+            GGUF, or does not hold all weights, a tokenizer and a chat template.
     """
-    require_gguf(file)
     import torch
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         loaded = _load(file)
-    except (ValueError, KeyError, NotImplementedError, IndexError) as error:
+    except (ValueError, LookupError, NotImplementedError, struct.error) as error:
         raise StudyError(
             f"{file}: transformers cannot make a model of it ({type(error).__name__}: {error}); "
             "use a GGUF file of an architecture that it reads, or a folder of safetensors as the "
             "source's 'path'"
         ) from error
+    if not tokenizer.chat_template:
+        raise StudyError(
+            f"{file}: holds no chat template; a student must be an instruct model: choose another "
+            "file"
+        )
     # transformers refuses to save what it has loaded from GGUF: a fresh model of the same
     # configuration, which starts with no values of its own, takes the weights over.
     values = loaded.config.to_dict()
@@ -50,19 +72,6 @@ def convert(file: Path, folder: Path) -> None:
     for path in folder.glob("*.safetensors"):
         permit(path, 0o644)  # written for its owner only
     tokenizer.save_pretrained(folder)
-
-
-def require_gguf(file: Path) -> None:
-    """Raise `StudyError` unless this is a GGUF file, by its first four bytes."""
-    if not file.is_file():
-        raise StudyError(f"{file}: no such file; a source's 'gguf' must be a GGUF file")
-    with file.open("rb") as handle:
-        found = handle.read(len(MAGIC))
-    if found != MAGIC:
-        raise StudyError(
-            f"{file}: is no GGUF file: it begins with {found!r}, expected {MAGIC!r}; was it "
-            "downloaded whole, or is it a pointer of Git LFS?"
-        )
 
 
 def _load(file: Path) -> "PreTrainedModel":
@@ -86,3 +95,11 @@ def _load(file: Path) -> "PreTrainedModel":
             f"{missing[0]}: transformers does not read all of this file; use another one"
         )
     return model
+
+
+def _quantised(file: Path) -> list[str]:
+    """Return the types of the quantised weights in a GGUF file, by name."""
+    from gguf import GGUFReader
+
+    types = {tensor.tensor_type.name for tensor in GGUFReader(file).tensors}
+    return sorted(types - set(_FULL))

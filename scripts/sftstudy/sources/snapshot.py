@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 
 from sftstudy.documents.lock import Locked
-from sftstudy.documents.source import SOURCE, FileFacts
+from sftstudy.documents.source import SOURCE
 from sftstudy.documents.source import Source as Description
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import atomic_path, link_or_copy, write_json
 from sftstudy.sources import hub, lock, student
+from sftstudy.sources.description import describe
 from sftstudy.sources.source import Section, Source, local_files, without_code
 
 
@@ -19,23 +20,6 @@ def fetch(section: Section, name: str, source: Source, lock_file: Path, output: 
         _fetch_hub(section, source, lock.entry(lock_file, section, name, source), output)
     else:
         _copy_local(section, source, output)
-
-
-def describe(kind: str, identity: str, revision: str | None, folder: Path) -> Description:
-    """Return the document for ``SOURCE.json`` of a folder: every file's SHA-256 and size.
-
-    `kind` is hub, path or smoke; `revision` the commit sha where there is one. It holds no time,
-    so that the same source gives the same bytes.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files: dict[str, FileFacts] = {
-        path.relative_to(folder).as_posix(): {
-            "sha256": sha256_file(path),
-            "bytes": path.stat().st_size,
-        }
-        for path in paths
-    }
-    return {"kind": kind, "id": identity, "revision": revision, "files": files}
 
 
 def _fetch_hub(section: Section, source: Source, entry: Locked, output: Path) -> None:

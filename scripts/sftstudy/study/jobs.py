@@ -18,6 +18,7 @@ from sftstudy.study.validation import did_you_mean
 from sftstudy.tasks import registry
 
 _RESULTS = Layout(Path("<results>"))
+_GGUF = b"GGUF"  # the first bytes of such a file
 _LORA_FIELDS = ("lora_r", "lora_alpha", "lora_dropout")
 
 
@@ -60,6 +61,27 @@ def mirror_files(source: dict[str, Any], name: str) -> list[str]:
                 f"it out of the folder of {name}"
             )
     return files
+
+
+def gguf_file(study: Study, student: str) -> str:
+    """Return the GGUF file that a student is made of.
+
+    Raises `StudyError` unless it is there and begins as such files do.
+    """
+    file = study.student(student)["source"]["gguf"]
+    if not Path(file).is_file():
+        raise StudyError(
+            f"{file}: the source of {student} (its 'gguf') is no file; a relative path starts "
+            "where Snakemake runs"
+        )
+    with Path(file).open("rb") as handle:
+        found = handle.read(len(_GGUF))
+    if found != _GGUF:
+        raise StudyError(
+            f"{file}: the source of {student} (its 'gguf') is no GGUF file: it begins with "
+            f"{found!r}, expected {_GGUF!r}; fetch it again (a pointer of Git LFS is not the file)"
+        )
+    return str(file)
 
 
 def prepare_options(study: Study, dataset: str) -> list[str]:

@@ -99,8 +99,8 @@ class Origin:
 def alternatives(key: Key) -> list[frozenset[str]]:
     """Return the groups of keys of which only one may stand in the mapping at `key`.
 
-    That of a source are `hub` with its revision and files, `path`, and `smoke`. Where all keys may
-    stand together there are none.
+    That of a source are `hub` with its revision and files, `path`, `gguf` and `smoke`. Where all
+    keys may stand together there are none.
     """
     node: Any = schema()
     for name in key:
@@ -355,6 +355,11 @@ def _check_catalog(config: dict[str, Any], kind: str, origin: Origin) -> None:
                 f"not in scripts/sftstudy/tasks/registry.py; there are {', '.join(known[kind])}."
                 f"{did_you_mean(name, known[kind])} A new one is made as docs/adding_a_task.md "
                 "says",
+            )
+        if kind in known and "gguf" in config["catalog"][kind][name]["source"]:
+            raise origin.error(
+                ("catalog", kind, name, "source", "gguf"),
+                "such a file holds a model; rows come from 'hub', 'path' or 'smoke'",
             )
 
 

@@ -62,6 +62,16 @@ def test_card_has_evaluation_recipe_and_provenance(results: Path) -> None:
     assert "| training time | 0.5 hours |" in card.text
 
 
+def test_card_says_that_the_base_was_dequantised(results: Path) -> None:
+    base = source(kind="gguf", id="gemma.Q4_1.gguf", dequantised=["Q4_1"])
+    finish(results / "checkpoints" / "tatqa" / "lr0.1", RECIPE, FACTS | {"base": base})
+    write(results / "cards", VARIANTS, SOURCES, results / "metrics", results / "checkpoints")
+    card = ModelCard.load(results / "cards" / "tatqa" / "lr0.1.md")
+    assert card.data.base_model is None
+    assert "fine-tuning of gemma.Q4_1.gguf on" in card.text
+    assert "(dequantised) from the Q4_1 of gemma.Q4_1.gguf" in card.text
+
+
 def test_missing_metrics_are_named(results: Path) -> None:
     (results / "metrics" / "tatqa" / "lr0.1" / "ifeval.json").unlink()
     with pytest.raises(StudyError, match=r"lr0\.1/ifeval\.json: no such file"):

@@ -18,6 +18,7 @@ OUTPUTS = {
     "fetch_dataset": [RESULTS.raw("{dataset}")],
     "make_smoke_dataset": [RESULTS.raw("{dataset}")],
     "fetch_student": [RESULTS.checkpoint(*BASE)],
+    "convert_student": [RESULTS.checkpoint(*BASE)],
     "build_smoke_student": [RESULTS.checkpoint(*BASE)],
     "prepare": [RESULTS.rows("{task}", split) for split in SPLITS],
     "prepare_control": [RESULTS.rows("{control}", "test")],
@@ -56,8 +57,8 @@ SUITES = {
     "predict_controls": RESULTS.predictions(*VARIANT, "controls"),
     "predict_confirm": RESULTS.predictions(*VARIANT, "confirm"),
 }
-READ = [*SUITES, "fetch_student", "build_smoke_student", "train", "ask_judge", "predict_judge"]
-READ += ["score", "score_control"]
+READ = [*SUITES, "fetch_student", "convert_student", "build_smoke_student", "train", "ask_judge"]
+READ += ["predict_judge", "score", "score_control"]
 
 
 def test_every_output_of_a_rule_is_a_path_of_the_layout(rules: dict[str, Rule]) -> None:

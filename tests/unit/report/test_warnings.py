@@ -1,4 +1,5 @@
-"""What the report says first: rows left out, what a template teaches, trainings that are short."""
+"""What the report says first: weights near the published ones only, rows left out, what a template
+teaches, trainings that are short."""
 
 import json
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from made_documents import source
+from sftstudy.files.writing import write_json
 from synthetic_study import Study, write_report, write_study
 
 TASKS = ("banking77", "tatqa")
@@ -64,6 +67,19 @@ def test_template_that_teaches_more_than_the_completion(study: Study) -> None:
     assert "1 thing to know" in warning and "<b>small</b>" in warning
     assert "banking77, tatqa" in warning and "&lt;think&gt;" in warning
     assert "enable_thinking: false" in warning
+
+
+def test_weights_that_were_computed_back_are_not_the_published_ones(study: Study) -> None:
+    gguf = source(kind="gguf", id="small.Q4_1.gguf", dequantised=["Q4_1", "Q8_0"])
+    write_json(study.results / "checkpoints/small/base/SOURCE.json", gguf)
+    page = write_report(study).read_text()
+    warning = page[page.index('id="warnings"') : page.index("</aside>")]
+    assert "<b>small</b>" in warning and "<b>tiny</b>" not in warning
+    assert "(dequantised) from the Q4_1, Q8_0 of small.Q4_1.gguf: near the published" in warning
+    gguf = source(kind="gguf", id="small.F16.gguf")
+    write_json(study.results / "checkpoints/small/base/SOURCE.json", gguf)
+    page = write_report(study).read_text()
+    assert 'id="warnings"' not in page and "small.F16.gguf" in page
 
 
 def test_short_trainings_are_named(study: Study) -> None:

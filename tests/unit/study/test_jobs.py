@@ -64,3 +64,16 @@ def test_a_mirror_that_is_not_there_is_an_error_before_anything_runs(tmp_path: P
     (folder / "dev.json").touch()
     assert jobs.mirror_files(source, "tatqa") == [str(folder / "dev.json")]
     assert jobs.mirror_files({"hub": "owner/name"}, "tatqa") == []
+
+
+def test_a_gguf_file_is_looked_at_before_anything_runs(config: dict, tmp_path: Path) -> None:
+    name, file = next(iter(config["catalog"]["students"])), tmp_path / "x.gguf"
+    config["catalog"]["students"][name]["source"] = {"gguf": str(file)}
+    study = Study(config, "x")
+    with pytest.raises(StudyError, match=r"x\.gguf: the source of .* is no file; a relative path"):
+        jobs.gguf_file(study, name)
+    file.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(StudyError, match=r"is no GGUF file: it begins with b'vers', expected"):
+        jobs.gguf_file(study, name)
+    file.write_bytes(b"GGUF\3\0\0\0")
+    assert jobs.gguf_file(study, name) == str(file)

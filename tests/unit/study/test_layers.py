@@ -58,6 +58,7 @@ def test_a_layer_replaces_key_by_key(tmp_path: Path) -> None:
     [
         ({"path": "here"}, {"path": "here"}),
         ({"smoke": {"seed": 2}}, {"smoke": {"seed": 2}}),
+        ({"gguf": "x.gguf"}, {"gguf": "x.gguf"}),
         ({"hub": "org/b"}, {"hub": "org/b", "revision": "v1"}),
         ({"hub": "org/b", "revision": None}, {"hub": "org/b"}),
         ({"path": "here", "hub": None}, {"path": "here"}),

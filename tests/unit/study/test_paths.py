@@ -83,6 +83,7 @@ def test_repositories_of_the_hub(config: dict[str, Any], trick: str) -> None:
         "catalog.tasks.banking77.source.revision",
         "catalog.tasks.banking77.source.files",
         "catalog.tasks.nl2sql.databases",
+        "catalog.students.smoke.source.gguf",
         "catalog.students.smoke.accelerate",
         "gates.ifeval.metric",
     ],
@@ -104,6 +105,13 @@ def test_braces_would_be_wildcards_of_snakemake(config: dict[str, Any], tmp_path
     (tmp_path / "rows{x}.jsonl").touch()
     with pytest.raises(StudyError, match=r"rows\{x\}\.jsonl: Snakemake takes the braces"):
         jobs.mirror_files(source, "banking77")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("tasks", "pubmedqa"), ("controls", "ifeval")])
+def test_rows_come_from_no_gguf_file(config: dict[str, Any], kind: str, name: str) -> None:
+    config["catalog"][kind][name]["source"] = {"gguf": "x.gguf"}
+    message = refusal(config)
+    assert f"catalog.{kind}.{name}.source.gguf: such a file holds a model" in message
 
 
 def test_free_text_may_hold_line_ends(config: dict[str, Any]) -> None:

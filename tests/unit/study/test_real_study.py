@@ -21,6 +21,7 @@ from sftstudy.training.arguments import sft_arguments, share_of_step
 
 ORIGINAL = ("config.yaml",)
 FULL = ("config.yaml", "full.yaml")
+SMOLLM2 = ("config.yaml", "smollm2.yaml")
 STUDENTS = [
     "Qwen3-4B-Instruct-2507",
     "Llama-3.1-8B-Instruct",
@@ -229,3 +230,41 @@ def test_every_accelerate_file_is_read_by_accelerate(files: tuple[str, ...]) -> 
         if facts["gpus"] > 1:
             expected = f"--config_file {facts['accelerate']} --num_processes {facts['gpus']}"
             assert expected in jobs.launcher(found, student)
+
+
+def test_the_study_of_smollm2_trains_by_task_and_has_the_sources_of_config_yaml() -> None:
+    study = given_study([ROOT / "config" / name for name in SMOLLM2], [])
+    [student] = study.students
+    assert study.student(student)["source"]["hub"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert all("hub" in study.source(name) for name in study.tasks + study.controls)
+    epochs = {
+        task: {
+            jobs.recipe(study, student, task, trial)["training"]["num_train_epochs"]
+            for trial in study.trials(student, task)
+        }
+        for task in study.tasks
+    }
+    assert epochs == {"banking77": {8}, "pubmedqa": {1}}
+    assert len(study.trials(student, "banking77")) == len(study.trials(student, "pubmedqa")) == 3
+
+
+def test_whole_splits_and_epochs_are_laid_over_the_study_of_smollm2(tmp_path: Path) -> None:
+    """As its head says of a GPU."""
+    over = tmp_path / "gpu.yaml"
+    over.write_text(
+        "limit: null\nspace: {num_train_epochs: [1, 3]}\n"
+        "catalog: {students: {SmolLM2-135M-Instruct: "
+        "{gpus: 1, dtype: bfloat16, tasks: null, source: {gguf: models/x.gguf}}}}\n",
+        encoding="utf-8",
+    )
+    study = given_study([*(ROOT / "config" / name for name in SMOLLM2), over], [])
+    [student] = study.students
+    assert study.root == "results/smollm2" and study.student(student)["source"] == {
+        "gguf": "models/x.gguf"
+    }
+    trials = study.trials(student, "banking77")
+    assert {
+        jobs.recipe(study, student, "banking77", trial)["training"]["num_train_epochs"]
+        for trial in trials
+    } == {1, 3}
+    assert len(trials) == 6

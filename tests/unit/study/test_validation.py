@@ -37,7 +37,7 @@ def change(config: dict, path: str, value: object) -> dict:
     return changed
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "smoke.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "smoke.yaml", "example.yaml"])
 def test_shipped_studies_are_valid(name: str) -> None:
     validated = validate(read(name), name)
     assert validated["training"]["optim"] == "adamw_torch_fused"
