@@ -228,3 +228,28 @@ def test_without_a_new_python_no_environment_is_made(checkout: Path, python: str
     status, said = make(checkout, python)
     assert status == 2 and "Python 3.11 or newer is needed; name one with: make PYTHON=" in said
     assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ({"SFTSTUDY_REAL": "/real"}, "/real"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/sftstudy-real"),
+        ({"HOME": "/home/x"}, "/home/x/.cache/sftstudy-real"),
+    ],
+)
+def test_example_brings_the_student_into_the_cache_and_runs_its_study(
+    checkout: Path, given: dict[str, str], folder: str
+) -> None:
+    kept = {k: v for k, v in os.environ.items() if k not in ("SFTSTUDY_REAL", "XDG_CACHE_HOME")}
+    kept = {k: v for k, v in kept.items() if not k.startswith("MAKE")}
+    done = subprocess.run(
+        ["make", "--dry-run", "example"],
+        cwd=checkout,
+        env=kept | given,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    fetched = done.stdout.index(f'tools/fetch_smollm2.py "{folder}"')
+    assert fetched < done.stdout.index("--configfile config/example.yaml")
