@@ -97,7 +97,7 @@ def parts(items: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def main() -> None:
-    from real.parts import SMOLLM2, STUDENTS, catalog, make_smollm2, tokenizer_folder
+    from real.parts import SMOLLM2, STUDENTS, make_smollm2, student_facts, tokenizer_folder
     from sftstudy.students.chat import load_tokenizer
     from sftstudy.tasks.registry import TASKS
 
@@ -109,7 +109,7 @@ def main() -> None:
                 make_smollm2(folder)
             else:
                 folder = tokenizer_folder(student)
-            facts = catalog(student)
+            facts = student_facts(student)
             tokenizer = load_tokenizer(folder, facts.get("chat_template_kwargs", {}))
             lines += [line(student, task, tokenizer, facts, rows_of_steps(task)) for task in TASKS]
     print(f"{STEPS} steps of {SAMPLES} samples\n\n{table(HEADER, lines)}")

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from made_documents import source
-from real.parts import SMOLLM2, STUDENTS, NotToBeHad, catalog, make_smollm2, tokenizer_folder
+from real.parts import SMOLLM2, STUDENTS, NotToBeHad, make_smollm2, student_facts, tokenizer_folder
 from sftstudy.documents.rows import Row
 from sftstudy.files.writing import write_json
 from sftstudy.students.chat import load_tokenizer
@@ -62,7 +62,7 @@ def real(request: pytest.FixtureRequest) -> RealTokenizer:
         )
     except NotToBeHad as reason:
         pytest.skip(str(reason))
-    facts = catalog(student)
+    facts = student_facts(student)
     template = facts.get("chat_template_kwargs", {})
     return RealTokenizer(student, folder, load_tokenizer(folder, template), template, facts)
 

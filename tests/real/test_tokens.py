@@ -1,10 +1,12 @@
 """Tokens of real rows by real tokenizers: those of TRL and of plain `tokenizers`, begun once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from real.conftest import RealTokenizer, Rows
+from real.parts import reply_limit
 from sftstudy.data.lengths import measure_prompts
 from sftstudy.data.splits import limit_rows
 from sftstudy.documents.rows import Row
@@ -21,7 +23,6 @@ MOST = 2_000  # rows a task whose every token is looked at: all, but of banking7
 ENDS = {"SmolLM2": "<|im_end|>", "Qwen3": "<|im_end|>", "Llama": "<|eot_id|>"}
 ENDS |= {"gemma": "<end_of_turn>"}
 BEGINS = {"Llama": "<|begin_of_text|>", "gemma": "<bos>"}  # the others have no such token
-NEW_TOKENS = {"ifeval": 1280, "simple_safety_tests": 512}  # of config/config.yaml
 THINK = "<think>\n\n</think>\n\n"
 
 
@@ -30,7 +31,9 @@ def of_family(table: dict[str, str], student: str) -> str | None:
 
 
 def some(rows: list[Row], number: int) -> list[Row]:
-    """Return a sample of the rows and, whatever was drawn, the longest ones."""
+    """Return all rows, or where they are more, a sample and the longest ones."""
+    if len(rows) <= number:
+        return rows
     longest = sorted(rows, key=lambda row: len(row["prompt"][-1]["content"]))[-10:]
     return [*limit_rows(rows, number, 0, "real"), *longest]
 
@@ -98,8 +101,7 @@ def test_every_row_begins_once_ends_in_a_supervised_token_and_fits(
     real: RealTokenizer, task: str, real_rows: Rows
 ) -> None:
     """`samples` itself refuses a prompt that does not begin its conversation, and a long row."""
-    rows = real_rows(task)
-    rows = rows if len(rows) <= MOST else some(rows, MOST)
+    rows = some(real_rows(task), MOST)
     first, end = (of_family(table, real.student) for table in (BEGINS, ENDS))
     assert end is not None
     stop = real.tokenizer.convert_tokens_to_ids(end)
@@ -117,15 +119,16 @@ def test_every_row_begins_once_ends_in_a_supervised_token_and_fits(
         assert ids[1] != ids[0], row["id"]  # SmolLM2's first token begins every turn
 
 
-@pytest.mark.parametrize("control", CONTROLS)
-def test_prompts_of_controls_leave_room_for_their_replies(
-    real: RealTokenizer, control: str, real_rows: Rows
+@pytest.mark.parametrize("name", TASKS + CONTROLS)
+def test_prompts_leave_room_for_the_longest_reply(
+    real: RealTokenizer, name: str, real_rows: Rows, measured: Callable[[str], None]
 ) -> None:
-    rows = real_rows(control)
+    rows = some(real_rows(name), MOST)
     counts = measure_prompts(rows, real.tokenizer, real.template)
+    measured(f"{real.student}, {name}: the longest prompt has {max(counts)} tokens")
     ids = [row["id"] for row in rows]
-    most = real.facts["max_length"]
-    assert not without_room(ids, counts, NEW_TOKENS[control], most, drop=False, where=control)
+    new, most = reply_limit(name), real.facts["max_length"]
+    assert not without_room(ids, counts, new, most, drop=False, where=name)
 
 
 def test_what_templates_write_of_their_own(real: RealTokenizer) -> None:
