@@ -1,6 +1,6 @@
 """vLLM for CPU in an environment of its own, since it wants another transformers than the tests do.
 
-It lies outside the checkout, beside the other real parts (`real.parts.store`): 2.8 GB.
+It lies outside the checkout, beside the other real parts (`real.parts.store`): 3.4 GB.
 """
 
 import shutil
