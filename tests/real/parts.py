@@ -35,7 +35,7 @@ class Package(NamedTuple):
 
 
 # By the student of config/config.yaml that has this tokenizer. The template in the package for
-# Llama 3.1 is that of Llama 3, which writes no date; that for Llama 3.2 is the published one.
+# Llama 3.1 writes neither system header nor date; that for Llama 3.2 writes both.
 PACKAGES = {
     "Qwen3-0.6B": Package(
         "tokenizer-qwen3", "c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4"
