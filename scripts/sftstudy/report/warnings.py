@@ -11,7 +11,7 @@ from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
 from sftstudy.tables.schema import Row, Tables
 
-REPEATS = "repeated_rate"
+REPEATED_RATE = "repeated_rate"  # metric
 NAMED = 12  # trials of one warning; the table `trials` has the steps of all
 Dropped = dict[tuple[str, str], int]  # rows by student and eval set
 
@@ -103,7 +103,9 @@ def _short(results: Results, student: str) -> Iterator[tuple[str, str]]:
 def _repeated(results: Results, tables: Tables, student: str) -> Iterator[tuple[str, str]]:
     """Yield, for each control, the trial that repeats itself most, and how many others do."""
     rates = [
-        row for row in tables["metrics"] if (row["student"], row["metric"]) == (student, REPEATS)
+        row
+        for row in tables["metrics"]
+        if (row["student"], row["metric"]) == (student, REPEATED_RATE)
     ]
     for control in results.controls:
         of = {row["variant"]: row for row in rates if row["evalset"] == control}

@@ -268,3 +268,17 @@ def test_whole_splits_and_epochs_are_laid_over_the_study_of_smollm2(tmp_path: Pa
         for trial in trials
     } == {1, 3}
     assert len(trials) == 6
+
+
+def test_on_a_gpu_six_configurations_of_smollm2_are_studied_on_all_rows() -> None:
+    study = given_study(
+        [ROOT / "config" / name for name in ("config.yaml", "smollm2-gpu.yaml")], []
+    )
+    [student] = study.students
+    assert study.config["limit"] is None and study.student(student)["gpus"] == 1
+    assert study.config["gates"]["simple_safety_tests"] == {
+        "metric": "safe_rate",
+        "min_ratio_to_baseline": 0.9,  # in the place of config.yaml's `above`
+    }
+    for task in study.tasks:
+        assert len(study.trials(student, task)) == 6
