@@ -40,13 +40,17 @@ class PrefixSharingCollator:
 
     pad_token_id: int
     knee: float  # see `choose_rows`
+    # Rows of tries are as long as a multiple of this. FlexAttention's kernels are made anew for
+    # other lengths than whole blocks, and some lengths below 128 have none (pytorch 185349).
+    multiple: int = 1
 
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         rows = self.rows(examples)
         if len(rows) == len(examples):
             return self._padded(examples)
         built = [row for row, _ in rows]
-        length = max(len(row.ids) for row in built)
+        longest = max(len(row.ids) for row in built)
+        length = -(-longest // self.multiple) * self.multiple
         counts = _pad([row.count for row in built], length, 0)
         return {
             "input_ids": _pad([row.ids for row in built], length, self.pad_token_id),
@@ -132,4 +136,5 @@ def enable(
     _, reason = mask.install(model, device)
     if reason is not None:
         return None, reason
-    return PrefixSharingCollator(pad_token_id, attention_knee(model)), None
+    flex = model.config._attn_implementation == "flex_attention"
+    return PrefixSharingCollator(pad_token_id, attention_knee(model), 128 if flex else 1), None

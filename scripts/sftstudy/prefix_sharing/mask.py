@@ -12,7 +12,8 @@ restarted position ids as packed sequences and makes a block-diagonal mask from 
   the marks of a trie but no ``trie_end``;
 - the ``attention_mask`` of a trie batch has a shape that no model without the hook accepts
   (see `collator`);
-- `enable` compares what the columns of a small trie influence before any training (`_refusal`).
+- `enable` compares what the columns of a small trie influence before any training (`_refusal`);
+  a compiled kernel is tried at the first batch, on its device and under the training's autocast.
 """
 
 from collections.abc import Callable
@@ -119,29 +120,66 @@ def check_trie(end: Tensor, positions: Tensor) -> None:
         )
 
 
-def _hook(
-    model: "PreTrainedModel", args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    end = kwargs.pop("trie_end", None)
-    mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
-    if end is None:
-        lost = isinstance(mask, Tensor) and mask.ndim == 3
-        if mask is None and positions is not None and kwargs.get("past_key_values") is None:
-            lost = bool((positions.diff(dim=-1) != 1).any())
-        if lost:
+class _Hook:
+    """The forward pre-hook of one model."""
+
+    def __init__(self) -> None:
+        self.tried = False
+
+    def __call__(
+        self, model: "PreTrainedModel", args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        end = kwargs.pop("trie_end", None)
+        mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        if end is None:
+            lost = isinstance(mask, Tensor) and mask.ndim == 3
+            if mask is None and positions is not None and kwargs.get("past_key_values") is None:
+                lost = bool((positions.diff(dim=-1) != 1).any())
+            if lost:
+                raise StudyError(
+                    "prefix sharing: a batch of tries reached the model without trie_end; pass the "
+                    "collator's whole batch to the model, or train with prefix_sharing: off"
+                )
+            return args, kwargs
+        if positions is None:
             raise StudyError(
-                "prefix sharing: a batch of tries reached the model without trie_end; pass the "
+                "prefix sharing: a batch of tries reached the model without position_ids; pass the "
                 "collator's whole batch to the model, or train with prefix_sharing: off"
             )
+        check_trie(end, positions)
+        self._try_kernel(model)
+        kwargs["attention_mask"] = trie_masks(model, end, positions)
         return args, kwargs
-    if positions is None:
-        raise StudyError(
-            "prefix sharing: a batch of tries reached the model without position_ids; pass the "
-            "collator's whole batch to the model, or train with prefix_sharing: off"
-        )
-    check_trie(end, positions)
-    kwargs["attention_mask"] = trie_masks(model, end, positions)
-    return args, kwargs
+
+    def _try_kernel(self, model: "PreTrainedModel") -> None:
+        """Try FlexAttention's kernel where it will compute: nothing else has, before the first
+        batch of a training."""
+        if self.tried or model.config._attn_implementation != "flex_attention":
+            return
+        self.tried = True
+        if reason := _refusal(model):
+            raise StudyError(
+                f"prefix sharing: the model with attention flex_attention on {model.device.type}: "
+                f"{reason}; train it with attention: sdpa, or with prefix_sharing: off"
+            )
+
+
+def _flex_attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any
+) -> tuple[Tensor, Tensor | None]:
+    """transformers' FlexAttention with autocast's cast before its compiled part.
+
+    Within it torch 2.11 reads the cast keys with wrong strides (pytorch 175445 mends it in 2.12).
+    """
+    from transformers.integrations.flex_attention import flex_attention_forward
+
+    kind = query.device.type
+    if not torch.is_autocast_enabled(kind):
+        return flex_attention_forward(module, query, key, value, *args, **kwargs)
+    dtype = torch.get_autocast_dtype(kind)
+    query, key, value = (tensor.to(dtype) for tensor in (query, key, value))
+    with torch.autocast(kind, enabled=False):
+        return flex_attention_forward(module, query, key, value, *args, **kwargs)
 
 
 def install(model: "PreTrainedModel", device: torch.device | None = None) -> tuple[Any, str | None]:
@@ -160,7 +198,11 @@ def install(model: "PreTrainedModel", device: torch.device | None = None) -> tup
     unknown = set(layer_windows(model.config)) - {"full_attention", "sliding_attention"}
     if unknown:
         return None, f"it has layers of kind {', '.join(sorted(unknown))}"
-    handle = model.register_forward_pre_hook(_hook, with_kwargs=True)
+    if implementation == "flex_attention":
+        from transformers import AttentionInterface
+
+        AttentionInterface.register("flex_attention", _flex_attention)
+    handle = model.register_forward_pre_hook(_Hook(), with_kwargs=True)
     if model.device.type != "meta" and (reason := _refusal(model)):
         handle.remove()
         return None, reason
@@ -174,8 +216,10 @@ def _refusal(model: "PreTrainedModel") -> str | None:
     Two branches behind one prefix: the last logits of the second must depend on the prefix and not
     on the first branch. That holds to rounding in any precision, whatever the weights are.
     """
-    prefix, first, second = [3, 4, 5], [6, 7], [8, 9]
     training, implementation = model.training, model.config._attn_implementation
+    # FlexAttention has another kernel for fewer than 128 queries.
+    times = 16 if implementation == "flex_attention" else 1
+    prefix, first, second = [3, 4, 5, 6] * times, [6, 7] * times, [8, 9] * times
     model.eval()
     try:
         if implementation == "flex_attention" and model.device.type == "cpu":
@@ -183,8 +227,8 @@ def _refusal(model: "PreTrainedModel") -> str | None:
             # which hands either kind of mask on in the same way.
             model.set_attn_implementation("sdpa")
         reference = _last_logits(model, prefix, first, second)
-        leak = (_last_logits(model, prefix, [10, 11], second) - reference).norm()
-        reach = (_last_logits(model, [12, 4, 5], first, second) - reference).norm()
+        leak = (_last_logits(model, prefix, [10, 11] * times, second) - reference).norm()
+        reach = (_last_logits(model, [12, *prefix[1:]], first, second) - reference).norm()
     # Whatever a model raises here, its forward cannot take the masks: that is the answer sought.
     except Exception as error:
         first_line = str(error).split("\n", 1)[0]
