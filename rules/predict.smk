@@ -38,7 +38,7 @@ rule predict_select:
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q} {params.drop}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
         " {resources.eager} --threads {resources.torch_threads} --device {resources.device}"
-        " --batch-size {resources.batch_size} --output {output}"
+        " --batch-size {resources.batch_size} --memory {resources.mem_mb} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 

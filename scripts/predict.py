@@ -42,6 +42,9 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+    parser.add_argument(
+        "--memory", type=int, help="MiB of main memory to compute in (default: what is available)"
+    )
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSONL to write")
     arguments = parser.parse_args()
     if not len(arguments.data) == len(arguments.max_new_tokens) == len(arguments.output):
@@ -62,6 +65,7 @@ def main() -> None:
         serve=arguments.serve or None,
         requests=arguments.requests,
         enforce_eager=arguments.enforce_eager,
+        memory=arguments.memory,
     )
     with owned(first.parent / ".journal" / f"{first.stem}.owner"):
         predict(

@@ -34,7 +34,7 @@ class Machine:
     gpus: of this job, the tensor parallel size of vllm; batch_size: the most prompts at a time of
     hf, None: as many as fit; serve: the command that starts a server for openai, None: one runs
     already; requests: the most that a server is asked at a time; enforce_eager: vllm compiles
-    nothing.
+    nothing; memory: MiB of main memory that the job may take, None: what is there.
     """
 
     gpus: int = 0
@@ -42,6 +42,7 @@ class Machine:
     serve: str | None = None
     requests: int = 16
     enforce_eager: bool = False
+    memory: int | None = None
 
 
 class Engine(Protocol):

@@ -1,7 +1,7 @@
 """The `hf` engine: greedy generation with transformers, in this process.
 
-Prompts that begin alike are computed once where they are alike (`sftstudy.prefix_sharing`); prompts
-that share nothing are decoded in padded batches, the longest first.
+Prompts that begin alike are computed once where they are alike, and long replies are written side by
+side (`sftstudy.prefix_sharing.generate`).
 """
 
 import gc
@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
+from sftstudy.prediction.packed import pack
+from sftstudy.students.memory import free_memory
 from sftstudy.students.models import load_model, pick_device, require_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 COMPUTES_WITH = ("torch", "transformers", "tokenizers", "flash_attn", "kernels")
-# What is computed at a time; bounds memory, not results. Tokens are those of prompt and reply,
-# padding included. What is left of a GPU's memory is for what is computed with the cache.
-TOKENS_ON_CPU = 32_768
-SHARE_FOR_CACHE = 0.25  # of the memory of a GPU that is free
+# What is computed at a time; bounds memory, not results. What is left of the memory is for what is
+# computed with the cache.
+SHARE_FOR_CACHE = 0.25  # of the memory that is free
+TOKENS_UNKNOWN = 32_768  # where nobody says how much is free
+PROMPTS_ON_CPU = 128  # more are no faster there
 PROMPTS = 1024  # laying prompts out takes time by the square of their number
-TELL_SECONDS = 30.0  # how often a batch that takes long says how far it is
+TELL_SECONDS = 30.0  # how often replies that take long say how far they are
 
 
 @contextmanager
@@ -54,7 +57,9 @@ class HFEngine:
         self.model = load_model(checkpoint, generation["dtype"], generation["attention"])
         self.model.to(pick_device())  # type: ignore[arg-type]  # transformers' type forgets `self`
         self.model.eval()
-        self.tokens_per_batch = _tokens_that_fit(self.model)
+        pack(self.model)
+        self.tokens_per_batch = _tokens_that_fit(self.model, machine.memory)
+        self.most_prompts = PROMPTS_ON_CPU if self.model.device.type == "cpu" else PROMPTS
 
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts, in an order of its own, as they are ready.
@@ -66,7 +71,7 @@ class HFEngine:
         left = list(range(len(prompts)))
         while left:
             longest = max(len(prompts[i]) for i in left) + max_new_tokens
-            size = min(len(left), PROMPTS, max(1, self.tokens_per_batch // longest))
+            size = min(len(left), self.most_prompts, max(1, self.tokens_per_batch // longest))
             size = min(size, self.batch_size or size)
             done: set[int] = set()
             progress = _Progress(len(prompts) - len(left), len(prompts), max_new_tokens)
@@ -128,37 +133,41 @@ class _Progress:
     """Says from time to time how far the replies are: those to an eval set may take an hour."""
 
     def __init__(self, done: int, replies: int, most: int) -> None:
-        self.done, self.replies, self.most = done, replies, most
+        self.before, self.done, self.replies, self.most = done, done, replies, most
         self.began = self.told = time.monotonic()
-        self.batch_began, self.written = self.began, 0
+        self.written = 0
 
     def step(self, tokens: int, going: int) -> None:
-        """A batch's replies have `tokens` tokens by now, and so many of them go on."""
+        """A step has brought so many tokens, and so many replies go on behind it."""
+        self.written += tokens
         now = time.monotonic()
-        if tokens == 1:
-            self.batch_began = now
-        self.written += going
         if now - self.told < TELL_SECONDS:
             return
         self.told = now
-        left = (self.most - tokens) * (now - self.batch_began) / tokens
+        rate = self.written / (now - self.began)
+        left = (self.replies - self.before) * self._expected() - self.written
         print(
-            f"{self.done} of {self.replies} replies; this batch: {going} go on behind {tokens} of "
-            f"at most {self.most} tokens, at most {left:.0f} s more; "
-            f"{self.written / (now - self.began):.0f} tokens/s",
+            f"{self.done} of {self.replies} replies, {going} being written; {self.written} tokens, "
+            f"{rate:.0f} a second; about {max(left, 0) / rate:.0f} s more",
             flush=True,
         )
 
+    def _expected(self) -> float:
+        """Tokens of a reply: all that were written over the replies that ended, which counts those
+        that are being written for what they have by now; at most the limit."""
+        return min(self.most, self.written / max(self.done - self.before, 1))
 
-def _tokens_that_fit(model: "PreTrainedModel") -> int:
-    """Return how many tokens' keys and values have room in a part of the device's free memory."""
-    import torch
 
-    if model.device.type != "cuda":
-        return TOKENS_ON_CPU
+def _tokens_that_fit(model: "PreTrainedModel", limit: int | None) -> int:
+    """Return how many tokens' keys and values have room in a part of the free memory.
+
+    limit: MiB of main memory that this job may take, None: what is there.
+    """
     config = model.config.get_text_config()
     heads = config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
     values = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim
-    free, _ = torch.cuda.mem_get_info(model.device)
-    return int(SHARE_FOR_CACHE * free / (values * model.dtype.itemsize))
+    free = free_memory(model.device, limit)
+    if free is None:
+        return TOKENS_UNKNOWN
+    return max(0, int(SHARE_FOR_CACHE * free / (values * model.dtype.itemsize)))

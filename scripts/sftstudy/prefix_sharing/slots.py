@@ -85,8 +85,10 @@ class Prefix:
                 use_cache=True,
                 logits_to_keep=1,
             )
+        if not tokens:  # what is left of a cache that was cropped to nothing has one row
+            return DynamicCache()
         cache = copy.deepcopy(self.cache)
-        if tokens and rows > 1:
+        if rows > 1:
             cache.batch_repeat_interleave(rows)
         return cache
 

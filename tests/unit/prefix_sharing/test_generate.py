@@ -116,14 +116,14 @@ def fed_shapes(model, call):
     return seen
 
 
-def test_long_replies_to_short_prompts_get_rows_of_their_own(model):
+def test_long_replies_to_short_prompts_get_places_of_their_own(model):
     """Otherwise each slot would attend to all that its neighbours have said."""
     prompts = [[3, 4, 5, 6, 7, 8 + n, *range(20, 20 + n)] for n in range(8)]
     new_tokens = WINDOW + 10
     expected = plain(model, prompts, new_tokens=new_tokens)
     eos = {Counter(reply[12] for reply in expected).most_common(1)[0][0]}  # some end on the way
     shapes = fed_shapes(model, lambda: shared(model, prompts, new_tokens=new_tokens))
-    assert shapes[-1] == (len(prompts), 1)
+    assert (1, len(prompts)) in shapes[1:], "the tokens of a step are not in one row"
     assert shared(model, prompts, new_tokens=new_tokens) == expected
     assert shared(model, prompts, eos, new_tokens) == plain(model, prompts, eos, new_tokens)
 
@@ -185,19 +185,55 @@ def test_a_document_is_computed_once_where_a_batch_holds_it(model):
     assert computed < 5 * 105 + 8 * len(prompts)
 
 
-def test_prompts_that_share_nothing_are_decoded_padded(model):
+def test_prompts_that_share_nothing_are_read_once(model):
     samples = make_samples(seed=7, documents=8, questions=1, lengths=(1, 40, 10))
     prompts = [sample["input_ids"][1:-5] for sample in samples]
     assert shared(model, prompts) == plain(model, prompts)
     computed = computed_tokens(model, lambda: shared(model, prompts, new_tokens=1))
-    probes = 3 * 7  # tokens of the check whether the model takes the masks
-    assert computed <= probes + len(prompts) * max(map(len, prompts))
+    probes = 3 * 7 + 2 * 4  # tokens of the checks whether the model takes the masks, and places
+    assert computed <= probes + len(prompts) * (max(map(len, prompts)) + 1)
 
 
 def test_linear_attention_is_decoded_padded():
     model = make_linear_attention_model().eval()
     prompts = [sample["input_ids"][:-5] for sample in make_samples(seed=8, vocab_size=64)]
     assert shared(model, prompts) == plain(model, prompts)
+
+
+def test_more_prompts_than_places(model):
+    """Prompts begin as soon as a quarter of the places is free, whoever is still being replied to."""
+    prompts = [[*range(3 + n, 9 + 2 * n)] for n in range(20)]
+    frequent = Counter(reply[n] for n, reply in enumerate(plain(model, prompts, new_tokens=20)))
+    eos = {token for token, _ in frequent.most_common(6)}
+    expected = plain(model, prompts, eos, 60)
+    assert len(set(map(len, expected))) > 2
+    going = []
+    replies = list(
+        generate_shared(
+            model,
+            prompts,
+            max_new_tokens=60,
+            eos_token_ids=eos,
+            pad_token_id=0,
+            batch_size=8,
+            watch=lambda tokens, left: going.append((tokens, left)),
+        )
+    )
+    assert [reply.tokens for reply in sorted(replies)] == expected
+    assert sum(tokens for tokens, _ in going) == sum(map(len, expected))
+    assert max(left for _, left in going) == 8
+    assert [left for _, left in going].count(0) == 1, "places stood empty before the last reply"
+
+
+def test_the_attention_is_the_models_own_again(model):
+    before = model.config._attn_implementation
+    stream = generate_shared(
+        model, [[3, 4], [5, 6]], max_new_tokens=9, eos_token_ids=NO_EOS, pad_token_id=0, batch_size=1
+    )
+    next(stream)
+    assert model.config._attn_implementation != before
+    stream.close()
+    assert model.config._attn_implementation == before
 
 
 def test_the_generation_config_has_no_influence():
