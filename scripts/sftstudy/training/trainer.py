@@ -54,6 +54,7 @@ def build_trainer(job: TrainingJob, halvings: int) -> Built:
 
     from sftstudy.training.divergence import WatchedTrainer
     from sftstudy.training.resume import Progress
+    from sftstudy.training.sparing import spare
 
     settings, training = job.recipe["model"], job.recipe["training"]
     set_seed(training["seed"])
@@ -68,6 +69,8 @@ def build_trainer(job: TrainingJob, halvings: int) -> Built:
     freeze_unreached(model)
     name_layers_that_exist(model)
     collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training)
+    if pick_device().type == "cpu":
+        spare(model)
     trainer = WatchedTrainer(
         model=add_adapter(model, training) if is_lora(job.recipe) else model,
         args=sft_arguments(job.recipe, job.scratch, collator, examples, halvings),
