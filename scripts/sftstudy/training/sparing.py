@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-BLOCK = 128  # queries: larger blocks meet more hidden keys, smaller ones lose as much to their number
+BLOCK = 128  # queries: larger blocks meet more hidden keys, smaller ones cost more each
 _BLOCKS = "sdpa_blocks"  # as which transformers knows `attend_in_blocks`
 _OTHER = ("softcap", "position_bias")  # arguments that `sdpa_attention_forward` answers
 
-# One mask serves all layers of a pass: (queries, keys, what is added to their scores) of its blocks.
-_Block = tuple[slice, slice, Tensor]
-_prepared: "WeakTensorKeyDictionary[list[_Block]]" = WeakTensorKeyDictionary()
+_Block = tuple[slice, slice, Tensor]  # queries, keys, what is added to their scores
+_prepared: Any = WeakTensorKeyDictionary()  # blocks by mask, which all layers of a pass share
 
 
 def spare(model: "PreTrainedModel") -> None:
@@ -59,8 +58,8 @@ def attend_in_blocks(
     `query`, `key`, `value`: (rows, heads, columns, width), with fewer heads of keys than of
     queries; `attention_mask`: boolean, (rows, 1, queries, keys), every query sees some key.
     """
-    plain = attention_mask is None or attention_mask.dtype != torch.bool
-    if plain or query.shape[2] <= BLOCK or any(named.get(name) is not None for name in _OTHER):
+    whole = query.shape[2] <= BLOCK or any(named.get(name) is not None for name in _OTHER)
+    if whole or attention_mask is None or attention_mask.dtype != torch.bool:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout, scaling, **named
         )
@@ -82,7 +81,7 @@ def attend_in_blocks(
 def _blocks(mask: Tensor, dtype: torch.dtype) -> list[_Block]:
     found: list[_Block] | None = _prepared.get(mask)
     if found is None or found[0][2].dtype != dtype:
-        found = _prepared[mask] = []
+        found = []
         for start in range(0, mask.shape[2], BLOCK):
             queries = slice(start, start + BLOCK)
             seen = mask[:, :, queries].flatten(0, 2).any(0).nonzero()
@@ -90,6 +89,7 @@ def _blocks(mask: Tensor, dtype: torch.dtype) -> list[_Block]:
             hidden = ~mask[:, :, queries, keys]
             added = torch.zeros_like(hidden, dtype=dtype).masked_fill_(hidden, float("-inf"))
             found.append((queries, keys, added))
+        _prepared[mask] = found
     return found
 
 

@@ -184,7 +184,7 @@ def test_only_labels_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_batch_without_labels_has_a_loss_of_zero() -> None:
-    collator, model = spared(make_model("llama"))
+    _, model = spared(make_model("llama"))
     batch = padded_batch(samples())
     batch["labels"] = torch.full_like(batch["labels"], -100)
     assert trl_gradient(model, batch).norm() == 0
@@ -192,7 +192,7 @@ def test_a_batch_without_labels_has_a_loss_of_zero() -> None:
 
 def test_evaluation_is_left_alone() -> None:
     """Without TRL's head all logits are computed, whatever was scored before."""
-    collator, model = spared(make_model("llama"))
+    _, model = spared(make_model("llama"))
     batch = padded_batch(samples())
     trl_gradient(model, batch)
     logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
@@ -213,3 +213,9 @@ def test_twenty_steps_and_their_log(shared: bool, tmp_path: Any) -> None:
         for key in ("num_tokens", "mean_token_accuracy", "learning_rate", "epoch"):
             assert less[key] == plain[key], key
     assert (one[1] - other[1]).abs().max() < 1e-4
+
+
+def test_a_checkpoint_does_not_tell_of_it(tmp_path: Any) -> None:
+    _, model = spared(make_model("qwen3"))
+    model.save_pretrained(tmp_path)
+    assert "attn" not in (tmp_path / "config.json").read_text(encoding="utf-8")
