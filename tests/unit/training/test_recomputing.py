@@ -1,4 +1,4 @@
-"""Whether activations are recomputed: by the recipe, or by the memory that is free; equal results."""
+"""Whether activations are recomputed, by the recipe or by free memory, with equal results."""
 
 import os
 import re
