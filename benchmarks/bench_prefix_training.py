@@ -2,15 +2,17 @@
 
     python benchmarks/bench_prefix_training.py                      # all rows, as Markdown
     python benchmarks/bench_prefix_training.py banking77 shared     # one row, in this process
+    python benchmarks/bench_prefix_training.py --student FOLDER     # rows of a real student
 
 CPU-seconds are those of the process, so other load on the machine does not count. Each row is
 measured in a process of its own, for its peak memory.
 """
 
+import argparse
 import json
-import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from prefix_workloads import (
@@ -24,6 +26,7 @@ from prefix_workloads import (
     median,
     peak_memory_gb,
     run_apart,
+    student_samples,
     table,
 )
 
@@ -34,13 +37,16 @@ WAYS = {
     "padded-16x1": "TRL padded, 16 x 1",
     "padding-free": "TRL padding-free, 16 x 1",
     "packing": "TRL packing (per 16 samples)",
-    "shared": "prefix sharing",
+    "shared-recomputed": "prefix sharing, nothing spared, recomputed",
+    "shared-whole": "prefix sharing, nothing spared",
+    "shared": "prefix sharing",  # as the workflow trains on a CPU
 }
 WORKLOADS = {  # the first way is the one that the others are compared with
-    "banking77": tuple(WAYS),
+    "banking77": ("padded-4x4", "padded-16x1", "padding-free", "packing", "shared-whole", "shared"),
     "tatqa": ("padded-4x4", "shared"),  # grouped by document
     "pubmedqa": ("padded-4x4", "shared"),  # nothing to share
 }
+STUDENT_WORKLOADS = {"banking77": ("shared-recomputed", "shared-whole", "shared")}
 
 
 def order_samples(task: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -76,8 +82,11 @@ class Meter:
         self.marks.append((time.process_time(), len(self.batches)))
 
 
-def measure(task: str, way: str) -> dict[str, Any]:
-    """Train for a few steps in this process; returns what a step of 16 samples costs."""
+def measure(task: str, way: str, student: Path | None) -> dict[str, Any]:
+    """Train for a few steps in this process; returns what a step of 16 samples costs.
+
+    The model is the `student` of a folder, or a small random one.
+    """
     import torch
     from datasets import Dataset
     from transformers import TrainerCallback
@@ -85,17 +94,22 @@ def measure(task: str, way: str) -> dict[str, Any]:
 
     from sftstudy.prefix_sharing.batching import step_batches
     from sftstudy.prefix_sharing.collator import enable
+    from sftstudy.students.models import load_model
+    from sftstudy.training.sparing import spare
 
     torch.set_num_threads(1)
-    samples, tokenizer = load_samples(task)
+    samples, tokenizer = student_samples(task, student) if student else load_samples(task)
     samples = order_samples(task, samples)
     rows = [{key: sample[key] for key in ("input_ids", "labels")} for sample in samples]
-    model, meter = make_model(), Meter()
+    model = load_model(student, "float32", "sdpa").train() if student else make_model()
+    meter = Meter()
     collator, batch, settings = None, (SAMPLES, 1), {}
-    if way == "shared":
+    if way.startswith("shared"):
         collator, reason = enable(model, PAD)
         if collator is None:
             raise RuntimeError(reason)
+        if way == "shared":
+            spare(model)
         batch = step_batches(collator, rows, 4, 4, sequential=True, seed=0)
     elif way == "padded-4x4":
         batch = (4, 4)
@@ -117,7 +131,7 @@ def measure(task: str, way: str) -> dict[str, Any]:
             per_device_train_batch_size=batch[0],
             gradient_accumulation_steps=batch[1],
             train_sampling_strategy="sequential",
-            gradient_checkpointing=False,
+            activation_checkpointing=way == "shared-recomputed",
             bf16=False,
             use_cpu=True,
             save_strategy="no",
@@ -149,9 +163,10 @@ def summarise(
 ) -> dict[str, Any]:
     """Turn the meter's readings into figures per 16 samples, without the first step."""
     seconds, executed, useful = [], [], []
+    collated = way.startswith("shared")
     for (before, first), (after, last) in zip(meter.marks, meter.marks[1:], strict=False):
         batches = meter.batches[first:last]
-        number = SAMPLES if way == "shared" else sum(b["samples"] for b in batches)
+        number = SAMPLES if collated else sum(b["samples"] for b in batches)
         scale = SAMPLES / number
         seconds.append((after - before) * scale)
         flops = [
@@ -159,9 +174,11 @@ def summarise(
             for b in batches
         ]
         head = 2 * model.config.hidden_size * model.config.vocab_size
-        unscored = sum(b["rows"] * b["length"] - b["supervised"] for b in batches)
-        executed.append(3 * sum(flops) * scale)
-        useful.append(3 * (sum(flops) - head * unscored) * scale)
+        unscored = head * sum(b["rows"] * b["length"] - b["supervised"] for b in batches)
+        hidden = sum(hidden_attention_flops(model, b["rows"], b["length"]) for b in batches)
+        spared = unscored + hidden if way == "shared" else 0
+        executed.append(3 * (sum(flops) - spared) * scale)
+        useful.append(3 * (sum(flops) - unscored) * scale)
     positions = sum(b["rows"] * b["length"] for b in meter.batches)
     return {
         "task": task,
@@ -175,10 +192,23 @@ def summarise(
     }
 
 
-def row_of(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
-    """One line of the table; ratios against the padded 4 x 4 batches of the same task."""
+def hidden_attention_flops(model: Any, rows: int, length: int) -> float:
+    """FLOPs of a forward pass's dense attention that blocks of a causal mask leave out."""
+    from sftstudy.training.sparing import BLOCK
+
+    left_out = sum(
+        min(BLOCK, length - start) * (length - min(start + BLOCK, length))
+        for start in range(0, length, BLOCK)
+    )
+    config = model.config
+    width = config.num_attention_heads * config.head_dim
+    return rows * config.num_hidden_layers * 4 * left_out * width
+
+
+def row_of(result: dict[str, Any], baseline: dict[str, Any], student: str) -> list[str]:
+    """One line of the table; ratios against the first way of the same task."""
     name = WAYS[result["way"]]
-    if result["way"] == "shared":
+    if result["way"].startswith("shared"):
         name += f", {result['batch']}"
     share = result["gflop_per_second"] / result["matmul_gflop_per_second"]
     return [
@@ -191,20 +221,28 @@ def row_of(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
         f"{baseline['useful_gflop'] / result['useful_gflop']:.2f}",
         f"{result['computed']:.3f}",
         f"{result['gflop_per_second']:.0f} ({share:.0%})",
-        f"`python benchmarks/bench_prefix_training.py {result['task']} {result['way']}`",
+        f"`python benchmarks/bench_prefix_training.py {student}{result['task']} {result['way']}`",
     ]
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
-        print(json.dumps(measure(*sys.argv[1:])))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--student", type=Path, help="folder of a checkpoint to measure instead")
+    parser.add_argument("one", nargs="*", metavar="task way", help="one row, in this process")
+    arguments = parser.parse_args()
+    student = arguments.student
+    if arguments.one:
+        task, way = arguments.one
+        print(json.dumps(measure(task, way, student)))
         return
+    options = ["--student", str(student)] if student else []
     lines = []
-    for task in WORKLOADS:
+    for task, ways in (STUDENT_WORKLOADS if student else WORKLOADS).items():
         results = [
-            json.loads(run_apart("bench_prefix_training.py", task, way)) for way in WORKLOADS[task]
+            json.loads(run_apart("bench_prefix_training.py", *options, task, way)) for way in ways
         ]
-        lines += [row_of(result, results[0]) for result in results]
+        shown = "--student FOLDER " if student else ""
+        lines += [row_of(result, results[0], shown) for result in results]
     header = [
         "rows",
         "way",
@@ -218,7 +256,8 @@ def main() -> None:
         "command",
     ]
     text = f"{machine()}\n\n{table(header, lines)}"
-    output = ROOT / "results" / "bench" / "prefix_training.md"
+    name = "prefix_training_student.md" if student else "prefix_training.md"
+    output = ROOT / "results" / "bench" / name
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     print(text)

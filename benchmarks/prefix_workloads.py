@@ -62,6 +62,20 @@ def load_samples(task: str) -> tuple[list[dict[str, Any]], Any]:
     return samples, tokenizer
 
 
+def student_samples(task: str, folder: Path) -> tuple[list[dict[str, Any]], Any]:
+    """Return rows of a task as a training of the student in `folder` has them, and its tokenizer.
+
+    Templates are rendered without options.
+    """
+    from sftstudy.students.chat import load_tokenizer
+    from sftstudy.training.rows import samples
+
+    rows = [{"id": str(number)} | row for number, row in enumerate(load_rows(task))]
+    tokenizer = load_tokenizer(folder, {})
+    tokens = samples(rows, tokenizer, {}, max_length=1 << 20, file=Path(task))
+    return [t | {"group": row["group"]} for t, row in zip(tokens, rows, strict=True)], tokenizer
+
+
 def make_model() -> Any:
     """Return a random Qwen3-style model of 12.6M parameters in float32."""
     import torch

@@ -51,5 +51,6 @@ rule train:
         "{resources.launcher} scripts/train.py --recipe {input.recipe} --train {input.train}"
         " --lengths {input.lengths} --base {input.base} --scratch {params.scratch}"
         " --tracking {resources.tracking} --tracking-dir {params.tracking}"
-        " --threads {resources.torch_threads} --device {resources.device} --output {output}"
+        " --threads {resources.torch_threads} --device {resources.device}"
+        " --memory {resources.mem_mb} --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -23,6 +23,9 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True, help="folder for saved states")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+    parser.add_argument(
+        "--memory", type=int, help="MiB of main memory to train in (default: what is available)"
+    )
     parser.add_argument("--tracking", choices=TRACKERS, default="none", help="default: none")
     parser.add_argument(
         "--tracking-dir", type=Path, default="tracking", help="for its files (default: ./tracking)"
@@ -44,6 +47,7 @@ def main() -> None:
         scratch_root=arguments.scratch,
         output=arguments.output,
         tracking=arguments.tracking,
+        memory=arguments.memory,
     )
     status = {
         Outcome.FINISHED: 0,

@@ -39,7 +39,7 @@ def main() -> None:
     job = TrainingJob(
         read_recipe(recipe), data, Watched(base), "measured", scratch, scratch / "unwritten"
     )
-    trainer = build_trainer(job, halvings=0).trainer
+    trainer = build_trainer(job).trainer
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     trainer.train()

@@ -64,8 +64,11 @@ class Job:
         return sha256_file(self.output / "model.safetensors")
 
 
-def train_here(job: Job) -> Job:
-    """Run a training in this process, where imports are paid once; return it."""
+def train_here(job: Job, memory: int | None = None) -> Job:
+    """Run a training in this process, where imports are paid once; return it.
+
+    `memory`: MiB that it may take.
+    """
     import torch
 
     from sftstudy.training import trial
@@ -75,7 +78,7 @@ def train_here(job: Job) -> Job:
     names = ("--recipe", "--train", "--lengths", "--base", "--scratch", "--output")
     before = signal.getsignal(signal.SIGTERM)
     try:
-        outcome = trial.train(*(values[name] for name in names))
+        outcome = trial.train(*(values[name] for name in names), memory=memory)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert outcome is trial.Outcome.FINISHED

@@ -2,6 +2,5 @@
 
 ``measured``  GPU seconds, tokens and MFU of past jobs, from their records
 ``forecast``  jobs, GPU hours and disk of a study that has not begun
-``memory``    the formula of a training's memory
-``needs``     that formula for the trainings of a study
+``needs``     memory of a study's trainings, by the formula of `training.memory`
 """

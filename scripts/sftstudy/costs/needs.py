@@ -4,13 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sftstudy.costs.memory import GIB, Estimate, Size, catalog_size, fetched_size, training_memory
 from sftstudy.pages.columns import aligned
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE
 from sftstudy.training.arguments import share_of_step
+from sftstudy.training.memory import (
+    GIB,
+    Estimate,
+    Size,
+    catalog_size,
+    fetched_size,
+    training_memory,
+)
 
 
 @dataclass(frozen=True)
@@ -76,5 +83,5 @@ def table(study: Study, found: list[Need]) -> str:
                 need.trial,
             )
         )
-    note = "GiB. The formula, and what is not counted: scripts/sftstudy/costs/memory.py."
+    note = "GiB. The formula, and what is not counted: scripts/sftstudy/training/memory.py."
     return "\n".join([*aligned(rows), "", note])

@@ -11,11 +11,12 @@ PROVENANCE = "provenance.json"
 
 
 class OutOfMemory(TypedDict):
-    """A batch that did not fit; the training went on with smaller ones."""
+    """A batch that did not fit; the training went on with recomputing, or with smaller ones."""
 
     step: int  # optimizer step that was being computed
     per_device_train_batch_size: int  # what was tried
     gradient_accumulation_steps: int
+    gradient_checkpointing: NotRequired[bool]  # older versions did not tell it
     message: str  # of torch
 
 
@@ -36,6 +37,7 @@ class Facts(TypedDict):
     batches: str  # how they were laid out: prefix sharing, or padded and why
     per_device_train_batch_size: int  # after memory that ran out: smaller than the recipe's
     gradient_accumulation_steps: int
+    gradient_checkpointing: NotRequired[bool]  # whether activations were computed twice
     out_of_memory: list[OutOfMemory]
     processes: int
     device: str

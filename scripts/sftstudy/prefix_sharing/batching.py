@@ -32,15 +32,7 @@ def step_batches(
     samples to fill the last step of an epoch; with larger batches these can be more.
     """
     step = per_device * accumulation
-    starts: Sequence[int] = range(0, max(len(examples) - step, 0) + 1, step)
-    generator = random.Random(seed)
-    if sequential:
-        starts = generator.sample(starts, min(DRAWS, len(starts)))
-        steps = [list(range(start, min(start + step, len(examples)))) for start in starts]
-    else:
-        size = min(step, len(examples))
-        draws = min(DRAWS, len(starts))
-        steps = [generator.sample(range(len(examples)), size) for _ in range(draws)]
+    steps = _drawn(len(examples), step, sequential=sequential, seed=seed)
     padded = per_device * max(len(examples[s]["input_ids"]) for members in steps for s in members)
     for divisor in range(accumulation, 1, -1):
         if accumulation % divisor:
@@ -53,6 +45,33 @@ def step_batches(
         ):
             return size, accumulation // divisor
     return per_device, accumulation
+
+
+def largest_batch(
+    collator: "PrefixSharingCollator",
+    examples: Sequence[dict[str, Any]],
+    size: int,
+    *,
+    sequential: bool,
+    seed: int,
+) -> int:
+    """Return the most token positions that a batch of `size` samples occupies, of up to 32 drawn.
+
+    Drawn as `step_batches` draws.
+    """
+    batches = _drawn(len(examples), size, sequential=sequential, seed=seed)
+    return max(collator.positions([examples[s] for s in members]) for members in batches)
+
+
+def _drawn(number: int, size: int, *, sequential: bool, seed: int) -> list[list[int]]:
+    """Return up to `DRAWS` batches of at most `size` out of `number` samples, as indices."""
+    starts: Sequence[int] = range(0, max(number - size, 0) + 1, size)
+    generator = random.Random(seed)
+    if sequential:
+        starts = generator.sample(starts, min(DRAWS, len(starts)))
+        return [list(range(start, min(start + size, number))) for start in starts]
+    draws = min(DRAWS, len(starts))
+    return [generator.sample(range(number), min(size, number)) for _ in range(draws)]
 
 
 def document_order(groups: Sequence[str], batch_size: int, seed: int) -> list[int]:

@@ -164,6 +164,12 @@ def _lora(values: dict[str, Any], **flags: Any) -> dict[str, Any]:
     return flags | {key: values[key] for key in ("lora_r", "lora_alpha", "lora_dropout")}
 
 
+def _recomputes(values: dict[str, Any]) -> bool | None:
+    """Return whether to save memory by computing activations twice; no tool but ours chooses."""
+    value = values.get("gradient_checkpointing")
+    return value if value is None else value is not False  # of auto, what suffices everywhere
+
+
 def _present(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
@@ -180,7 +186,7 @@ def _trl(values: dict[str, Any], document: Recommendation, data: str) -> dict[st
         **_present(
             optim=values.get("optim"),
             warmup_steps=values.get("warmup_ratio"),  # below 1 it is a share of all steps
-            gradient_checkpointing=values.get("gradient_checkpointing"),
+            gradient_checkpointing=_recomputes(values),
             max_length=values.get("max_length"),
         ),
         **_lora(values, use_peft=True, lora_target_modules=["all-linear"]),
@@ -218,7 +224,7 @@ def _oumi(values: dict[str, Any], document: Recommendation, data: str) -> dict[s
             **_present(
                 optimizer=values.get("optim"),
                 warmup_ratio=values.get("warmup_ratio"),
-                enable_gradient_checkpointing=values.get("gradient_checkpointing"),
+                enable_gradient_checkpointing=_recomputes(values),
             ),
             **({"use_peft": True} if peft else {}),
             "mixed_precision_dtype": _AUTOCAST.get(values.get("dtype", ""), "NONE"),
@@ -258,7 +264,7 @@ def _axolotl(values: dict[str, Any], document: Recommendation, data: str) -> dic
         **_present(
             optimizer=values.get("optim"),
             warmup_ratio=values.get("warmup_ratio"),
-            gradient_checkpointing=values.get("gradient_checkpointing"),
+            gradient_checkpointing=_recomputes(values),
             attn_implementation=values.get("attention"),
         ),
         "bf16": values.get("dtype") == "bfloat16",

@@ -23,12 +23,17 @@ class WatchedTrainer(SFTTrainer):
     model: "PreTrainedModel | PeftModel"  # the one that it was given
     training_name = ""  # student, task and trial
 
-    def training_step(self, *arguments: Any, **named: Any) -> torch.Tensor:
-        """Compute the loss and gradients of one forward pass, and look at the loss."""
-        loss = super().training_step(*arguments, **named)
+    def compute_loss(self, model: Any, *arguments: Any, **named: Any) -> Any:
+        """Compute the loss of one forward pass, and look at it.
+
+        Here, where TRL has just read its metrics from the device: behind the backward pass a look
+        would wait for that, and the device then for the next kernels.
+        """
+        found = super().compute_loss(model, *arguments, **named)
+        loss = found[0] if isinstance(found, tuple) else found  # with the model's outputs, if asked
         if not torch.isfinite(loss):
             raise self._diverged(f"the loss is {loss.item()}", self.state.global_step + 1)
-        return loss
+        return found
 
     def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
         assert self.args.output_dir is not None, "sft_arguments sets it"

@@ -41,6 +41,7 @@ def facts(
         "batches": built.layout,
         "per_device_train_batch_size": per_device,
         "gradient_accumulation_steps": accumulation,
+        "gradient_checkpointing": built.recomputes,
         "out_of_memory": out_of_memory,
         "processes": processes,
         "device": _device_name(trainer.args.device),

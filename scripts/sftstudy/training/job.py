@@ -28,6 +28,7 @@ class TrainingJob:
         scratch_root: folder in which each training has one for its saved states.
         output: the checkpoint folder to write.
         tracking: where its curves are shown.
+        memory: MiB of main memory that it may take; None: what is there.
     """
 
     recipe: Recipe
@@ -37,6 +38,7 @@ class TrainingJob:
     scratch_root: Path
     output: Path
     tracking: str = "none"
+    memory: int | None = None
 
     @property
     def name(self) -> str:

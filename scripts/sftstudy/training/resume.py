@@ -18,6 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import sync, write_json
 from sftstudy.training.job import TrainingJob
+from sftstudy.training.processes import agreed
 
 MARKER = "complete.json"  # written last: a saved state without it was cut short
 SAVE_SECONDS = 600.0
@@ -88,7 +89,8 @@ class Resumable(TrainerCallback):
         **_: Any,
     ) -> TrainerControl:
         due = time.monotonic() - self._saved >= SAVE_SECONDS
-        due, self.terminated = _agreed(due, self.terminated, device=args.device)
+        # All save and stop in one step; their clocks differ, SIGTERM reaches one after the other.
+        due, self.terminated = agreed(due, self.terminated, device=args.device)
         if self.terminated or due:
             self._check()
             control.should_save = True
@@ -114,19 +116,6 @@ class Resumable(TrainerCallback):
             saved = {"train_seconds": self.train_seconds, **self.job.version}
             write_json(folder / MARKER, saved)
             remove_other_states(self.job.scratch, kept=folder)
-
-
-def _agreed(*flags: bool, device: torch.device) -> list[bool]:
-    """Return, for each flag, whether any process has raised it.
-
-    Saving and stopping are done by all processes in the same step, but their clocks differ and
-    SIGTERM reaches them one after the other.
-    """
-    if not torch.distributed.is_initialized():
-        return list(flags)
-    raised = torch.tensor(flags, dtype=torch.uint8, device=device)
-    torch.distributed.all_reduce(raised, op=torch.distributed.ReduceOp.MAX)
-    return [bool(flag) for flag in raised.tolist()]
 
 
 class Progress(TrainerCallback):

@@ -1,16 +1,20 @@
 """TRL's trainer for one training: its tokens, its model, how its batches are laid out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.cautions import teaches
+from sftstudy.documents.provenance import OutOfMemory
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.students.chat import before_reply, load_tokenizer
 from sftstudy.students.models import load_model, pick_device, require_embedded
-from sftstudy.training.arguments import by_document, sft_arguments
+from sftstudy.training.arguments import by_document, pass_batch, pass_tokens, sft_arguments
 from sftstudy.training.flops import Size, count_parameters
 from sftstudy.training.job import TrainingJob
-from sftstudy.training.processes import is_leader
+from sftstudy.training.out_of_memory import halvings
+from sftstudy.training.processes import agreed, is_leader
+from sftstudy.training.recomputing import free_memory, is_left_to_us, must_recompute
 from sftstudy.training.rows import samples
 from sftstudy.training.trainable import (
     add_adapter,
@@ -22,6 +26,7 @@ from sftstudy.training.trainable import (
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import SFTConfig
 
     from sftstudy.prefix_sharing.collator import PrefixSharingCollator
     from sftstudy.training.divergence import WatchedTrainer
@@ -46,17 +51,35 @@ class Built:
         values = self.trainer.args
         return values.per_device_train_batch_size, values.gradient_accumulation_steps
 
+    @property
+    def recomputes(self) -> bool:
+        """Whether activations are computed a second time instead of being kept."""
+        return bool(self.trainer.args.gradient_checkpointing)
 
-def build_trainer(job: TrainingJob, halvings: int) -> Built:
-    """Return the trainer of a job; `halvings` says how often the memory did not suffice."""
+    def tried(self, error: Exception) -> OutOfMemory:
+        """Return what the present step has tried when memory ran out."""
+        per_device, accumulation = self.batch
+        return {
+            "step": self.trainer.state.global_step + 1,
+            "per_device_train_batch_size": per_device,
+            "gradient_accumulation_steps": accumulation,
+            "gradient_checkpointing": self.recomputes,
+            "message": str(error).splitlines()[0],
+        }
+
+
+def build_trainer(job: TrainingJob, too_large: Sequence[OutOfMemory] = ()) -> Built:
+    """Return the trainer of a job; `too_large` is what it has tried that did not fit."""
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
 
     from sftstudy.training.divergence import WatchedTrainer
     from sftstudy.training.resume import Progress
+    from sftstudy.training.sparing import spare
 
     settings, training = job.recipe["model"], job.recipe["training"]
     set_seed(training["seed"])
+    free = free_memory(pick_device(), job.memory)  # before anything of this training is there
     tokenizer = load_tokenizer(job.base.folder, settings["chat_template_kwargs"])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -68,9 +91,16 @@ def build_trainer(job: TrainingJob, halvings: int) -> Built:
     freeze_unreached(model)
     name_layers_that_exist(model)
     collator, layout = _share_prefixes(model, tokenizer.pad_token_id, training)
+    if pick_device().type == "cpu":
+        spare(model)
+    batch = pass_batch(training, collator, examples, halvings(too_large, job.recipe))
+    recompute, why = bool(training["gradient_checkpointing"]), ""
+    if is_left_to_us(job.recipe) and not too_large:
+        tokens = pass_tokens(training, collator, examples, batch[0])
+        recompute, why = must_recompute(job, tokens, free)
     trainer = WatchedTrainer(
         model=add_adapter(model, training) if is_lora(job.recipe) else model,
-        args=sft_arguments(job.recipe, job.scratch, collator, examples, halvings),
+        args=_arguments(job, batch, recompute, why),
         train_dataset=Dataset.from_list(examples),
         data_collator=collator,
         processing_class=tokenizer,
@@ -80,6 +110,20 @@ def build_trainer(job: TrainingJob, halvings: int) -> Built:
     trainer.add_callback(Progress())
     tokens = sum(len(example["input_ids"]) for example in examples)
     return Built(trainer, layout, count_parameters(model), tokens)
+
+
+def _arguments(job: TrainingJob, batch: tuple[int, int], recompute: bool, why: str) -> "SFTConfig":
+    """Return TRL's arguments, with the same answer to recomputing in all processes, and say it.
+
+    Under FSDP a layer that is computed again is gathered again, in which all take part.
+    """
+    arguments = sft_arguments(job.recipe, job.scratch, batch, recompute)
+    (anywhere,) = agreed(recompute, device=arguments.device)
+    if anywhere != recompute:
+        arguments.activation_checkpointing = arguments.gradient_checkpointing = anywhere
+    if why and is_leader():
+        print(f"activations are {'recomputed' if anywhere else 'kept'}: {why}", flush=True)
+    return arguments
 
 
 def _examples(job: TrainingJob, tokenizer: "PreTrainedTokenizerBase") -> list[dict[str, list[int]]]:

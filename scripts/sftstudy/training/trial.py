@@ -28,7 +28,7 @@ class Outcome(Enum):
 
     FINISHED = auto()  # the checkpoint is in its place
     INTERRUPTED = auto()  # by SIGTERM; the state is saved, and the same command goes on from it
-    OUT_OF_MEMORY = auto()  # the next attempt has smaller batches
+    OUT_OF_MEMORY = auto()  # the next attempt takes less
 
 
 def train(
@@ -39,6 +39,7 @@ def train(
     scratch_root: Path,
     output: Path,
     tracking: str = "none",
+    memory: int | None = None,
 ) -> Outcome:
     """Train one trial.
 
@@ -50,7 +51,7 @@ def train(
     """
     code = code_version("scripts/train.py")
     recipe, data = read_recipe(recipe_file), training_data(train_file, lengths_file)
-    job = TrainingJob(recipe, data, Watched(base), code, scratch_root, output, tracking)
+    job = TrainingJob(recipe, data, Watched(base), code, scratch_root, output, tracking, memory)
     with owned_by_leader(job.scratch.with_suffix(".owner"), job.is_complete) as owner:
         if job.is_complete():
             print(f"{output} is complete already", flush=True)
@@ -78,7 +79,7 @@ def _attempt(job: TrainingJob, owner: Owner) -> Outcome:
     from sftstudy.training.resume import Resumable, newest_complete, remove_other_states
 
     too_large = out_of_memory.events(job.scratch)
-    built = build_trainer(job, halvings=len(too_large))
+    built = build_trainer(job, too_large)
     trainer = built.trainer
     job.base.require_same()
 
@@ -97,8 +98,7 @@ def _attempt(job: TrainingJob, owner: Owner) -> Outcome:
     try:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
     except torch.OutOfMemoryError as error:
-        step = trainer.state.global_step + 1
-        out_of_memory.record(job.scratch, job.name, step, built.batch, error)
+        out_of_memory.record(job, built.tried(error))
         return Outcome.OUT_OF_MEMORY
     if resumable.terminated and trainer.state.global_step < trainer.state.max_steps:
         print("stopped by SIGTERM; the state is saved, the same command goes on", flush=True)

@@ -11,13 +11,13 @@ import pytest
 
 from programs import SCRIPTS, run
 from repository import ROOT
-from sftstudy.costs.memory import GIB, catalog_size, fetched_size, training_memory
 from sftstudy.costs.needs import needs
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_jsonl
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.options import given_study
+from sftstudy.training.memory import GIB, catalog_size, fetched_size, training_memory
 from training_job import ROWS, Job, recipe
 
 ORIGINAL, FULL = ("config.yaml",), ("config.yaml", "full.yaml")

@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sftstudy.prefix_sharing.batching import document_order, step_batches
+from sftstudy.prefix_sharing.batching import document_order, largest_batch, step_batches
 from sftstudy.prefix_sharing.collator import PrefixSharingCollator
 from unit.prefix_sharing.models import make_samples
 
@@ -28,6 +28,15 @@ def test_a_step_of_documents_takes_what_fits():
     assert step_batches(COLLATOR, samples, 4, 8, sequential=True, seed=0) == (16, 2)
     random.Random(0).shuffle(samples)
     assert step_batches(COLLATOR, samples, 4, 8, sequential=True, seed=0) == (4, 8)
+
+
+def test_the_largest_batch_is_one_of_those_that_are_trained():
+    samples = make_samples(seed=0, documents=8, questions=8, lengths=(90, 3, 6))
+    batches = [samples[k : k + 16] for k in range(0, 64, 16)]
+    expected = max(COLLATOR.positions(batch) for batch in batches)
+    assert largest_batch(COLLATOR, samples, 16, sequential=True, seed=0) == expected
+    drawn = largest_batch(COLLATOR, samples, 16, sequential=False, seed=0)
+    assert max(len(s["input_ids"]) for s in samples) < drawn < 1.5 * expected
 
 
 def test_fewer_samples_than_a_step():

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 
 from sftstudy.prefix_sharing.collator import enable
+from sftstudy.training.sparing import spare
 from unit.prefix_sharing.models import make_model, make_samples
 
 STEPS = 20
@@ -30,6 +31,7 @@ def train(
     per_device: int,
     accumulation: int,
     peft_config: Any = None,
+    spared: bool = False,
     **settings: Any,
 ) -> tuple[list[dict[str, float]], torch.Tensor]:
     """Train a fresh random model for 20 steps; returns TRL's log by step and the final weights."""
@@ -44,6 +46,8 @@ def train(
     if shared:
         collator, reason = enable(model, tokenizer.pad_token_id)
         assert reason is None
+    if spared:
+        spare(model)
     config = SFTConfig(
         output_dir=str(folder),
         max_steps=STEPS,

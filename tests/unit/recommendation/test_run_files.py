@@ -168,6 +168,17 @@ def test_what_a_tool_has_no_key_for_is_said(written):
     assert "prefix_sharing" not in text  # changes no gradient
 
 
+@pytest.mark.parametrize(("value", "expected"), [("auto", True), (True, True), (False, False)])
+def test_other_tools_recompute_where_ours_would_choose(value, expected):
+    study = MadeUpStudy()
+    for document in study.provenance.values():
+        document["recipe"]["training"]["gradient_checkpointing"] = value
+    texts = run_files(study.recommend(), "data")
+    trl, oumi, axolotl = (yaml.safe_load(texts[tool]) for tool in ("trl", "oumi", "axolotl"))
+    assert trl["gradient_checkpointing"] is axolotl["gradient_checkpointing"] is expected
+    assert oumi["training"]["enable_gradient_checkpointing"] is expected
+
+
 def test_without_a_choice_the_files_exist_and_configure_nothing():
     study = MadeUpStudy()
     for trial in (GENTLE, GOOD, HARSH):

@@ -17,7 +17,7 @@ from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.options import given_study
 from sftstudy.tasks.registry import CONTROLS, TASKS, data_module, smoke_module
-from sftstudy.training.arguments import sft_arguments, share_of_step
+from sftstudy.training.arguments import pass_batch, sft_arguments, share_of_step
 
 ORIGINAL = ("config.yaml",)
 FULL = ("config.yaml", "full.yaml")
@@ -44,7 +44,7 @@ STARTING_POINTS = {
     "Qwen3-8B": (2e-5, 3, 64),
 }
 NOT_TRL = {"warmup_ratio", "prefix_sharing", "group_batches"}  # checked by their own tests
-NOT_TRL |= {"method", "lora_r", "lora_alpha", "lora_dropout"}
+NOT_TRL |= {"method", "lora_r", "lora_alpha", "lora_dropout", "gradient_checkpointing"}
 ROW = {
     "id": "r1",
     "prompt": [{"role": "user", "content": "Which intent is it?\nQuery: my card is late\n"}],
@@ -95,11 +95,14 @@ def test_every_recipe_is_accepted_by_trl(files: tuple[str, ...], tmp_path: Path)
     assert len(found) == {ORIGINAL: 5 * 4 * 12, FULL: 9 * 4 * (3 + 3)}[files]
     for recipe in found:
         recipe["model"]["dtype"] = "float32"  # SFTConfig refuses bf16 without a GPU
-        arguments = sft_arguments(recipe, tmp_path, None, [])
-        expected = {"warmup_steps": recipe["training"]["warmup_ratio"]}
-        for key, value in (recipe["training"] | expected).items():
+        training = recipe["training"]
+        batch = pass_batch(training, None, [])
+        arguments = sft_arguments(recipe, tmp_path, batch, recompute=True)
+        expected = {"warmup_steps": training["warmup_ratio"]}
+        for key, value in (training | expected).items():
             if key not in NOT_TRL:
                 assert getattr(arguments, key) == value, (recipe["trial"], key)
+        assert arguments.gradient_checkpointing and training["gradient_checkpointing"] == "auto"
         assert arguments.max_length is None and arguments.packing is False
 
 

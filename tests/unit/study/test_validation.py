@@ -156,6 +156,19 @@ def test_off_is_not_false(config: dict) -> None:
     assert validate(config | text, "x")["training"]["prefix_sharing"] == "off"
 
 
+@pytest.mark.parametrize("value", ["auto", "true", "false"])
+def test_recomputing_is_chosen_or_said(config: dict, value: str) -> None:
+    text = yaml.safe_load(f"training: {{gradient_checkpointing: {value}}}")
+    found = validate(config | text, "x")["training"]["gradient_checkpointing"]
+    assert found == yaml.safe_load(value)
+    default = validate(config | {"training": {}}, "x")
+    assert default["training"]["gradient_checkpointing"] == "auto"
+    text["training"]["gradient_checkpointing"] = 1
+    expected = "gradient_checkpointing: found 1; expected 'auto' or true or false"
+    with pytest.raises(StudyError, match=expected):
+        validate(config | text, "x")
+
+
 def test_validation_leaves_its_input_alone(config: dict) -> None:
     before = copy.deepcopy(config)
     validate(config, "x")

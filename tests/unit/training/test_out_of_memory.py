@@ -8,8 +8,8 @@ import pytest
 
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
-from sftstudy.training.out_of_memory import smaller
-from training_job import Job, train_here
+from sftstudy.training.out_of_memory import halvings, smaller
+from training_job import Job, recipe, train_here
 
 # Plain gradient descent without clipping keeps differences as small as they are.
 EXACT = {"optim": "sgd", "max_grad_norm": 0.0, "learning_rate": 0.05, "num_train_epochs": 0.5}
@@ -22,6 +22,13 @@ EXACT |= {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
 )
 def test_the_step_is_kept(batch: tuple[int, int], times: int, expected: tuple[int, int]) -> None:
     assert smaller(*batch, times) == expected
+
+
+def test_recomputing_is_no_halving_where_the_recipe_leaves_it_to_us() -> None:
+    events = [{"gradient_checkpointing": kept} for kept in (False, True, True)]
+    for value, expected in (("auto", 2), (False, 3), (True, 3)):
+        assert halvings(events, recipe(gradient_checkpointing=value)) == expected
+    assert halvings([{}], recipe(gradient_checkpointing="auto")) == 1, "of an older version"
 
 
 @pytest.fixture
@@ -80,6 +87,26 @@ def test_batches_are_halved_until_they_fit(tmp_path: Path, memory: Callable) -> 
 
 
 @pytest.mark.slow
+def test_activations_are_recomputed_before_batches_are_halved(
+    tmp_path: Path, memory: Callable, capsys: Any
+) -> None:
+    whole = run_in(tmp_path / "whole", gradient_checkpointing="auto")
+    assert read_json(whole.output / "provenance.json")["gradient_checkpointing"] is False
+    memory(lambda call, _: call < 2)
+    less = run_in(tmp_path / "less", gradient_checkpointing="auto")
+    facts = read_json(less.output / "provenance.json")
+    tried = [
+        (event["per_device_train_batch_size"], event["gradient_checkpointing"])
+        for event in facts["out_of_memory"]
+    ]
+    assert tried == [(8, False), (8, True)]
+    assert (facts["per_device_train_batch_size"], facts["gradient_checkpointing"]) == (4, True)
+    printed = capsys.readouterr().out
+    assert "going on with activations recomputed" in printed and "going on with 4" in printed
+    assert distance(whole, less) < 1e-4
+
+
+@pytest.mark.slow
 def test_it_goes_on_from_the_newest_saved_state(
     tmp_path: Path, memory: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -103,6 +130,9 @@ def test_a_sample_that_does_not_fit_is_an_error_that_says_what_to_do(
     tmp_path: Path, memory: Callable
 ) -> None:
     memory(lambda *_: True)
+    with pytest.raises(StudyError, match="a single sample does not fit") as caught:
+        run_in(tmp_path / "recomputed", gradient_checkpointing="auto")
+    assert "gradient_checkpointing" not in str(caught.value), "that was tried"
     with pytest.raises(StudyError, match="a single sample does not fit") as caught:
         run_in(tmp_path / "never")
     for word in ("gradient_checkpointing", "fsdp.yaml", "max_length", "estimate.py"):

@@ -14,6 +14,8 @@ values and output of attention, keys and values repeated for each head; four val
 feed-forward part. Values are float32, under autocast to a half type those within attention and
 feed-forward have 2 bytes. A LoRA adapter adds its inputs in float32 and r values a layer.
 
+A recipe whose `gradient_checkpointing` is `auto` is counted as it does with the least memory.
+
 Not counted: the loss (TRL computes it in tiles), attention masks of shared prefixes (bytes by the
 square of a batch's tokens), buffers of libraries, fragmentation. Leave a tenth of a device free.
 """
@@ -134,7 +136,7 @@ def _activations(size: Size, training: dict[str, Any], half: bool, kept: int) ->
     if training.get("method") == "lora":
         inputs = sum(inputs for inputs, _ in size.linear_layers()) if half else 0
         layer += 4 * (inputs + 7 * training["lora_r"])
-    if training["gradient_checkpointing"]:
+    if training["gradient_checkpointing"] is not False:
         return residual * h * size.num_hidden_layers + layer
     return layer * size.num_hidden_layers
 
