@@ -62,7 +62,12 @@ VLLM = {
     "HF_HUB_OFFLINE": "1",
 }
 HEADER = ["prompts x tokens", "way", "tokens per CPU-s", "times generate", "equal replies"]
-HEADER += ["peak GB", "wall s", "measured"]
+HEADER += ["peak GB", "wall s", "threads' time", "measured"]
+BUSY = 0.8  # of their time that threads compute on a free machine, waiting for each other included
+NOTE = (
+    "The machine was busy: where threads got less than 80% of their time, they spent much of it\n"
+    "waiting for each other, which counts as CPU time. Measure again, or with --threads 1.\n"
+)
 
 Work = dict[str, Any]  # student, prompts, limit, end_token, repeats, threads
 Reply = Callable[[list[list[int]], int], list[list[int]]]
@@ -218,10 +223,16 @@ def rate(result: dict[str, Any]) -> float:
     return sum(map(len, result["replies"])) / result["cpu_seconds"]
 
 
-def way_cells(result: dict[str, Any], baseline: dict[str, Any], repeats: int) -> list[str]:
+def share(result: dict[str, Any], threads: int) -> float:
+    """Share of the threads' time that the machine gave them."""
+    return result["cpu_seconds"] / (threads * result["wall_seconds"])
+
+
+def way_cells(result: dict[str, Any], baseline: dict[str, Any], work: Work) -> list[str]:
     """Return a way's cells behind its name; `baseline` is generate's result."""
     if why := result.get("missing"):
-        return [why, *[""] * 5]
+        return [why, *[""] * 6]
+    repeats = work["repeats"]
     pairs = zip(result["replies"], baseline["replies"], strict=True)
     return [
         f"{rate(result):.1f}",
@@ -229,8 +240,15 @@ def way_cells(result: dict[str, Any], baseline: dict[str, Any], repeats: int) ->
         f"{sum(a == b for a, b in pairs)} of {len(baseline['replies'])}",
         f"{result['peak_gb']:.2f}",
         f"{result['wall_seconds']:.1f}",
+        f"{share(result, work['threads']):.0%}",
         f"median of {repeats}" if repeats >= 3 else ("once" if repeats == 1 else "twice"),
     ]
+
+
+def is_busy(line: list[str]) -> bool:
+    """Say whether the threads of a line were kept from computing."""
+    cell = line[HEADER.index("threads' time")]
+    return bool(cell) and float(cell.rstrip("%")) < 100 * BUSY
 
 
 def limit_cells(found: dict[str, float], work: Work, baseline: dict[str, Any]) -> list[str]:
@@ -239,7 +257,7 @@ def limit_cells(found: dict[str, float], work: Work, baseline: dict[str, Any]) -
     flops = found["flops_of_products"] + keys * found["flops_a_key"]
     most = found["flops_per_cpu_second"] / flops
     gflops = f"{flops / 1e9:.3g} GFLOP a token, {found['flops_per_cpu_second'] / 1e9:.0f} a CPU-s"
-    return [f"limit: {gflops}", f"{most:.1f}", f"{most / rate(baseline):.2f}", *[""] * 4]
+    return [f"limit: {gflops}", f"{most:.1f}", f"{most / rate(baseline):.2f}", *[""] * 5]
 
 
 # -- a run -----------------------------------------------------------------------------------------
@@ -284,7 +302,7 @@ def measure_row(work: Work, vllm: tuple[Path, str]) -> Iterator[list[str]]:
     """Yield the lines of one number of prompts and tokens. Stops where generate fails."""
     name = f"{len(work['prompts'])} x {work['limit']}"
     baseline = apart("generate", work)
-    yield [name, WAYS["generate"], *way_cells(baseline, baseline, work["repeats"])]
+    yield [name, WAYS["generate"], *way_cells(baseline, baseline, work)]
     if "missing" in baseline:
         return
     seconds = START + PATIENCE * work["repeats"] * baseline["wall_seconds"]
@@ -294,7 +312,7 @@ def measure_row(work: Work, vllm: tuple[Path, str]) -> Iterator[list[str]]:
             found = {"missing": missing} if missing else apart(way, work, python, seconds)
         else:
             found = apart(way, work, seconds=seconds)
-        yield [name, WAYS[way], *way_cells(found, baseline, work["repeats"])]
+        yield [name, WAYS[way], *way_cells(found, baseline, work)]
     yield [name, *limit_cells(apart("limits", work), work, baseline)]
 
 
@@ -353,10 +371,12 @@ def main() -> None:
             for line in measure_row(work | prepared | of_row, vllm):
                 lines.append(line)
                 print("| " + " | ".join(line) + " |", flush=True)
+    note = NOTE if any(is_busy(line) for line in lines) else ""
+    print(f"\n{note}" if note else "", end="")
     if not arguments.tiny:
         output = ROOT / "results" / "bench" / "long_replies.md"
         output.parent.mkdir(parents=True, exist_ok=True)
-        text = f"{machine(arguments.threads)}\n\n{table(HEADER, lines)}"
+        text = f"{machine(arguments.threads)}\n\n{table(HEADER, lines)}\n{note}"
         output.write_text(text, encoding="utf-8")
     sys.exit(1 if any(FAILED in cell for line in lines for cell in line) else 0)
 

@@ -55,7 +55,7 @@ def test_the_benchmark_of_long_replies_prints_its_rows(shared_data: Path) -> Non
     ways = {cells[1]: cells[2:] for cells in rows}
     assert {cells[0] for cells in rows} == {"6 x 24"}
     for way in ("transformers generate", "transformers continuous batching", "ours, as engine hf"):
-        rate, _, equal, _, _, times = ways[way]
+        rate, _, equal, _, _, _, times = ways[way]
         assert float(rate) > 0
         assert (equal, times) == ("6 of 6", "median of 3")
     assert ways["vLLM for CPU, eager mode"][0].startswith("not measured: --vllm")
@@ -75,10 +75,20 @@ def long_replies(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_way_is_told_by_what_generate_does(long_replies: Any) -> None:
     of_generate = {"replies": [[5, 6, 7], [5, 2]], "cpu_seconds": 0.5}
     ours = {"replies": [[5, 6, 8], [5, 2]], "cpu_seconds": 0.25, "peak_gb": 1.234}
-    ours["wall_seconds"] = 0.13
-    told = ["20.0", "2.00", "1 of 2", "1.23", "0.1"]
-    assert long_replies.way_cells(ours, of_generate, 3) == [*told, "median of 3"]
-    assert long_replies.way_cells(ours, of_generate, 1) == [*told, "once"]
+    ours["wall_seconds"] = 0.14
+    told = ["20.0", "2.00", "1 of 2", "1.23", "0.1", "89%"]
+    work = {"threads": 2, "repeats": 3}
+    assert long_replies.way_cells(ours, of_generate, work) == [*told, "median of 3"]
+    assert long_replies.way_cells(ours, of_generate, work | {"repeats": 1}) == [*told, "once"]
+
+
+def test_figures_of_threads_that_waited_for_each_other_are_noted(long_replies: Any) -> None:
+    result = {"replies": [[2]], "cpu_seconds": 1.2, "peak_gb": 1.0}
+    for wall_seconds, busy in ((0.61, False), (1.2, True)):
+        told = result | {"wall_seconds": wall_seconds}
+        cells = long_replies.way_cells(told, told, {"threads": 2, "repeats": 3})
+        assert long_replies.is_busy(["1 x 1", "generate", *cells]) == busy
+    assert not long_replies.is_busy(["1 x 1", "vllm", "not measured", *[""] * 6])
 
 
 def test_the_limit_counts_products_and_the_attention_to_tokens_before(long_replies: Any) -> None:
@@ -97,7 +107,7 @@ def test_a_way_that_fails_or_takes_too_long_says_so(long_replies: Any, tmp_path:
     assert failed["missing"].startswith(f"failed: StudyError: {tmp_path}")
     late = long_replies.apart("ours", work, seconds=0.01)
     assert late == {"missing": "not measured: not done in 0 s"}
-    assert long_replies.way_cells(failed, {}, 1) == [failed["missing"], *[""] * 5]
+    assert long_replies.way_cells(failed, {}, work) == [failed["missing"], *[""] * 6]
 
 
 @pytest.mark.parametrize(
