@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest
 .DELETE_ON_ERROR:
 .PHONY: help demo example models status explain keep-results forecast cost test test-fast \
 	test-deploy test-real test-engines chaos lint format config-docs table-docs lock check-envs \
-	check-slurm bench bench-grid bench-stats bench-hardware
+	check-slurm bench bench-long bench-grid bench-stats bench-hardware
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ bench: .venv/.installed  ## Measure prefix sharing
 	$(BIN)/python benchmarks/bench_prefix_training.py
 	$(BIN)/python benchmarks/bench_prefix_generation.py
 	$(BIN)/python benchmarks/bench_group_batches.py
+
+bench-long: .venv/.installed models  ## Measure long replies of a real student (half an hour)
+	$(BIN)/python benchmarks/bench_long_replies.py
 
 bench-grid: .venv/.installed  ## Measure Snakemake and the summaries on 5,000 and 20,000 cells
 	$(BIN)/python benchmarks/bench_grid.py

