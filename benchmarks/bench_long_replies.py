@@ -132,6 +132,7 @@ def open_model(way: str, work: Work) -> Reply:
     import torch
     from transformers.utils import logging
 
+    from sftstudy.prediction.packed import pack
     from sftstudy.students.models import load_model
 
     logging.set_verbosity_error()
@@ -142,6 +143,8 @@ def open_model(way: str, work: Work) -> Reply:
         "ours": decoders.with_ours,
     }[way]
     model = load_model(Path(work["student"]), "float32", "sdpa").eval()
+    if way == "ours":
+        pack(model)
     return lambda prompts, limit: decode(model, prompts, limit, work["end_token"])
 
 

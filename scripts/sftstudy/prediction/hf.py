@@ -1,7 +1,7 @@
 """The `hf` engine: greedy generation with transformers, in this process.
 
-Prompts that begin alike are computed once where they are alike, and long replies are written side by
-side (`sftstudy.prefix_sharing.generate`).
+Prompts that begin alike are computed once where they are alike, and long replies are written side
+by side (`sftstudy.prefix_sharing.generate`).
 """
 
 import gc
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.device import free_memory
 from sftstudy.errors import StudyError
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 from sftstudy.prediction.packed import pack
-from sftstudy.students.memory import free_memory
 from sftstudy.students.models import load_model, pick_device, require_embedded
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ class _Progress:
     def _expected(self) -> float:
         """Tokens of a reply: all that were written over the replies that ended, which counts those
         that are being written for what they have by now; at most the limit."""
-        return min(self.most, self.written / max(self.done - self.before, 1))
+        ended = self.done - self.before
+        return min(self.most, self.written / ended) if ended else self.most
 
 
 def _tokens_that_fit(model: "PreTrainedModel", limit: int | None) -> int:

@@ -204,7 +204,8 @@ class Places:
             for place in band.places:
                 place.feed(min(width, self.most - len(place.reply)) - 1)
         best = iter(self._replay(width) if self.cuda else self._compute())
-        new, done = 0, []
+        new = 0
+        done: list[Place] = []
         for band in self.bands:
             for place in band.places:
                 said = [next(best) for _ in range(width if self.cuda else len(place.fed))]

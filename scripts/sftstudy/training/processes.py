@@ -17,9 +17,13 @@ def local_processes() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
-def local_rank() -> int:
-    """Return the number of this one on its machine, which is that of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+def own_device(device: "torch.device") -> "torch.device":
+    """Return the one of the machine's devices that this process has."""
+    import torch
+
+    if device.type != "cuda":
+        return device
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def is_sharded() -> bool:

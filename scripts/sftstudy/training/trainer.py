@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.cautions import teaches
+from sftstudy.device import free_memory
 from sftstudy.documents.provenance import OutOfMemory
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.students.chat import before_reply, load_tokenizer
@@ -13,8 +14,8 @@ from sftstudy.training.arguments import by_document, pass_batch, pass_tokens, sf
 from sftstudy.training.flops import Size, count_parameters
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.out_of_memory import halvings
-from sftstudy.training.processes import agreed, is_leader
-from sftstudy.training.recomputing import free_memory, is_left_to_us, must_recompute
+from sftstudy.training.processes import agreed, is_leader, local_processes, own_device
+from sftstudy.training.recomputing import is_left_to_us, must_recompute
 from sftstudy.training.rows import samples
 from sftstudy.training.trainable import (
     add_adapter,
@@ -79,7 +80,8 @@ def build_trainer(job: TrainingJob, too_large: Sequence[OutOfMemory] = ()) -> Bu
 
     settings, training = job.recipe["model"], job.recipe["training"]
     set_seed(training["seed"])
-    free = free_memory(pick_device(), job.memory)  # before anything of this training is there
+    # before anything of this training is there
+    free = free_memory(own_device(pick_device()), job.memory, local_processes())
     tokenizer = load_tokenizer(job.base.folder, settings["chat_template_kwargs"])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

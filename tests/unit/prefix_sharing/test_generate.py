@@ -201,7 +201,7 @@ def test_linear_attention_is_decoded_padded():
 
 
 def test_more_prompts_than_places(model):
-    """Prompts begin as soon as a quarter of the places is free, whoever is still being replied to."""
+    """Prompts begin as soon as a quarter of the places is free, whoever else goes on."""
     prompts = [[*range(3 + n, 9 + 2 * n)] for n in range(20)]
     frequent = Counter(reply[n] for n, reply in enumerate(plain(model, prompts, new_tokens=20)))
     eos = {token for token, _ in frequent.most_common(6)}
@@ -228,7 +228,12 @@ def test_more_prompts_than_places(model):
 def test_the_attention_is_the_models_own_again(model):
     before = model.config._attn_implementation
     stream = generate_shared(
-        model, [[3, 4], [5, 6]], max_new_tokens=9, eos_token_ids=NO_EOS, pad_token_id=0, batch_size=1
+        model,
+        [[3, 4], [5, 6]],
+        max_new_tokens=9,
+        eos_token_ids=NO_EOS,
+        pad_token_id=0,
+        batch_size=1,
     )
     next(stream)
     assert model.config._attn_implementation != before

@@ -1,6 +1,5 @@
 """Whether activations are recomputed, by the recipe or by free memory, with equal results."""
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from sftstudy.files.reading import read_json
 from sftstudy.students.checkpoints import Watched
 from sftstudy.training.job import TrainingJob
 from sftstudy.training.memory import fetched_size, training_memory
-from sftstudy.training.recomputing import MIB, free_memory, must_recompute
+from sftstudy.training.recomputing import must_recompute
 from sftstudy.training.rows import TrainingData
 from tiny_student import save_student
 from training_job import Job, recipe, train_here
@@ -62,24 +61,6 @@ def test_what_is_not_known_is_no_reason_to_run_out_of_memory(tmp_path: Path) -> 
     (base / "config.json").write_text(config.replace("intermediate_size", "n_inner"))
     must, why = must_recompute(job(base), 1, 1e12)
     assert must and "the key 'intermediate_size' is missing" in why
-
-
-@linux
-def test_free_memory_of_a_cpu_is_what_is_available_within_the_job(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    available = re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())
-    assert free_memory(CPU, None) == pytest.approx(1024 * int(available[1]), rel=0.2)
-    assert free_memory(CPU, 10**9) == pytest.approx(free_memory(CPU, None), rel=0.2)
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    held = pages * os.sysconf("SC_PAGE_SIZE") / MIB
-    assert free_memory(CPU, int(held) + 100) == pytest.approx(100 * MIB, rel=0.2)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert free_memory(CPU, 2 * int(held) + 100) == pytest.approx(50 * MIB, rel=0.2)
-
-
-def test_free_memory_of_other_devices_is_not_known() -> None:
-    assert free_memory(torch.device("mps"), 10**6) is None
 
 
 @linux
