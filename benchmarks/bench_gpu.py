@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import decoders
 from prefix_workloads import DATA, load_rows, make_tokenizer
 
 from sftstudy.costs.measured import peak_flops
-from sftstudy.costs.memory import Size, training_memory
+from sftstudy.training.memory import Size, training_memory
 
 IGNORED = -100
 STEP = 16  # samples of an optimizer step
@@ -464,6 +465,7 @@ def prediction(bench: Bench) -> Iterator[list[str]]:
             model = real_student(bench, kind).eval()
         else:
             model = random_student(bench.shape, getattr(torch, kind)).eval()
+        end = bench.tokenizer.eos_token_id
         plain: dict[tuple[str, int, int], list[list[int]]] = {}
         for task, number, limit, ways in sets:
             prompts = bench.prompts(task, number)
@@ -473,7 +475,7 @@ def prediction(bench: Bench) -> Iterator[list[str]]:
                 synchronize()
                 began = time.perf_counter()
                 try:
-                    replies = DECODERS[way](bench, model, prompts, limit)
+                    replies = decoders.WAYS[way](model, prompts, limit, end)
                 except Exception as error:
                     yield [name, kind, way, first_line(error)]
                     continue
@@ -485,76 +487,6 @@ def prediction(bench: Bench) -> Iterator[list[str]]:
                 same = f"{equal} of {len(prompts)}"
                 yield [name, kind, way, f"{seconds:.1f}", f"{new / seconds:,.0f}", same, peak_gb()]
         del model
-
-
-def with_generate(bench: Bench, model: Any, prompts: list[list[int]], limit: int) -> list:
-    """Reply with transformers' `generate`, left-padded batches of at most 128."""
-    import torch
-    from transformers import GenerationConfig
-
-    end = bench.tokenizer.eos_token_id
-    config = GenerationConfig(
-        do_sample=False, max_new_tokens=limit, eos_token_id=end, pad_token_id=end
-    )
-    replies = []
-    for start in range(0, len(prompts), 128):
-        batch = prompts[start : start + 128]
-        length = max(map(len, batch))
-        ids = torch.tensor([[end] * (length - len(p)) + p for p in batch], device=model.device)
-        mask = torch.tensor(
-            [[0] * (length - len(p)) + [1] * len(p) for p in batch], device=model.device
-        )
-        output = model.generate(ids, attention_mask=mask, generation_config=config)
-        replies += [until(row, end) for row in output[:, length:].tolist()]
-    return replies
-
-
-def until(tokens: list[int], end: int) -> list[int]:
-    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
-
-
-def with_continuous_batching(
-    bench: Bench, model: Any, prompts: list[list[int]], limit: int
-) -> list:
-    """Reply with transformers' continuous batching."""
-    from transformers import GenerationConfig
-
-    end = bench.tokenizer.eos_token_id
-    config = GenerationConfig(
-        do_sample=False, max_new_tokens=limit, eos_token_id=end, pad_token_id=end
-    )
-    attention = model.config._attn_implementation
-    try:
-        found = model.generate_batch(inputs=prompts, generation_config=config)
-    finally:
-        model.set_attn_implementation(attention)
-    if len(found) != len(prompts):
-        raise RuntimeError(f"{len(found)} replies to {len(prompts)} prompts")
-    by_number = sorted(found.items(), key=lambda item: int(item[0].rsplit("_", 1)[-1]))
-    return [until(list(output.generated_tokens), end) for _, output in by_number]
-
-
-def with_ours(bench: Bench, model: Any, prompts: list[list[int]], limit: int) -> list:
-    """Reply as engine hf does."""
-    from sftstudy.prefix_sharing.generate import generate_shared
-
-    end = bench.tokenizer.eos_token_id
-    replies = generate_shared(
-        model,
-        prompts,
-        max_new_tokens=limit,
-        eos_token_ids={end},
-        pad_token_id=end,
-        batch_size=1024,
-    )
-    return [reply.tokens for reply in sorted(replies)]
-
-
-DECODERS = {
-    "generate": with_generate,
-    "continuous batching": with_continuous_batching,
-    "ours": with_ours,
-}
 
 
 # -- memory ----------------------------------------------------------------------------------------

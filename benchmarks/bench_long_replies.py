@@ -45,7 +45,7 @@ ALL = (541, 1280, 1)
 TINY = (6, 24, 3)
 WAYS = {
     "generate": "transformers generate",
-    "continuous-batching": "transformers continuous batching",
+    "continuous batching": "transformers continuous batching",
     "ours": "ours, as engine hf",
     "vllm": "vLLM for CPU, eager mode",
 }
@@ -137,11 +137,7 @@ def open_model(way: str, work: Work) -> Reply:
 
     logging.set_verbosity_error()
     torch.set_num_threads(work["threads"])
-    decode = {
-        "generate": decoders.with_generate,
-        "continuous-batching": decoders.with_continuous_batching,
-        "ours": decoders.with_ours,
-    }[way]
+    decode = decoders.WAYS[way]
     model = load_model(Path(work["student"]), "float32", "sdpa").eval()
     if way == "ours":
         pack(model)

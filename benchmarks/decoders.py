@@ -19,10 +19,10 @@ PROMPT_TOKENS = 2048  # computed at a time
 
 def at_a_time(model: Any, prompts: list[list[int]], limit: int) -> int:
     """How many prompts engine hf would decode together."""
-    from sftstudy.prediction.hf import PROMPTS, _tokens_that_fit
+    from sftstudy.prediction import hf
 
     longest = max(map(len, prompts)) + limit
-    return min(len(prompts), PROMPTS, max(1, _tokens_that_fit(model) // longest))
+    return min(len(prompts), hf.at_a_time(model, hf.tokens_that_fit(model, None), longest))
 
 
 def until(tokens: list[int], end_token: int) -> list[int]:
@@ -105,3 +105,10 @@ def with_ours(model: Any, prompts: list[list[int]], limit: int, end_token: int) 
         batch_size=at_a_time(model, prompts, limit),
     )
     return [reply.tokens for reply in sorted(replies)]
+
+
+WAYS: dict[str, Decoder] = {
+    "generate": with_generate,
+    "continuous batching": with_continuous_batching,
+    "ours": with_ours,
+}

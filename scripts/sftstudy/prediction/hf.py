@@ -58,8 +58,7 @@ class HFEngine:
         self.model.to(pick_device())  # type: ignore[arg-type]  # transformers' type forgets `self`
         self.model.eval()
         pack(self.model)
-        self.tokens_per_batch = _tokens_that_fit(self.model, machine.memory)
-        self.most_prompts = PROMPTS_ON_CPU if self.model.device.type == "cpu" else PROMPTS
+        self.tokens_per_batch = tokens_that_fit(self.model, machine.memory)
 
     def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts, in an order of its own, as they are ready.
@@ -71,8 +70,8 @@ class HFEngine:
         left = list(range(len(prompts)))
         while left:
             longest = max(len(prompts[i]) for i in left) + max_new_tokens
-            size = min(len(left), self.most_prompts, max(1, self.tokens_per_batch // longest))
-            size = min(size, self.batch_size or size)
+            size = at_a_time(self.model, self.tokens_per_batch, longest)
+            size = min(len(left), size, self.batch_size or size)
             done: set[int] = set()
             progress = _Progress(len(prompts) - len(left), len(prompts), max_new_tokens)
             replies = self._replies([prompts[i] for i in left], max_new_tokens, size, progress)
@@ -159,7 +158,14 @@ class _Progress:
         return min(self.most, self.written / ended) if ended else self.most
 
 
-def _tokens_that_fit(model: "PreTrainedModel", limit: int | None) -> int:
+def at_a_time(model: "PreTrainedModel", tokens: int, longest: int) -> int:
+    """Return how many prompts, of at most `longest` tokens with their replies, are decoded together
+    where so many tokens fit."""
+    most = PROMPTS_ON_CPU if model.device.type == "cpu" else PROMPTS
+    return min(most, max(1, tokens // longest))
+
+
+def tokens_that_fit(model: "PreTrainedModel", limit: int | None) -> int:
     """Return how many tokens' keys and values have room in a part of the free memory.
 
     limit: MiB of main memory that this job may take, None: what is there.

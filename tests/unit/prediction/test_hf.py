@@ -92,7 +92,7 @@ def test_as_many_tokens_at_a_time_as_a_quarter_of_the_free_memory_holds(
         return 80e9
 
     monkeypatch.setattr(hf, "free_memory", free_memory)
-    assert hf._tokens_that_fit(model, 4000) == 20 * 10**9 // 147_456  # type: ignore[arg-type]
+    assert hf.tokens_that_fit(model, 4000) == 20 * 10**9 // 147_456  # type: ignore[arg-type]
     assert asked == [(torch.device(device), 4000)]
 
 
@@ -100,7 +100,7 @@ def test_where_the_free_memory_is_not_known(
     engine: HFEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hf, "free_memory", lambda device, limit: None)
-    assert hf._tokens_that_fit(engine.model, None) == hf.TOKENS_UNKNOWN
+    assert hf.tokens_that_fit(engine.model, None) == hf.TOKENS_UNKNOWN
 
 
 def test_a_job_without_memory_to_spare_replies_one_by_one(
