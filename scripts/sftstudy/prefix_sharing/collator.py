@@ -137,4 +137,6 @@ def enable(
     if reason is not None:
         return None, reason
     flex = model.config._attn_implementation == "flex_attention"
-    return PrefixSharingCollator(pad_token_id, attention_knee(model), 128 if flex else 1), None
+    return PrefixSharingCollator(
+        pad_token_id, attention_knee(model), mask.FLEX_BLOCK if flex else 1
+    ), None

@@ -26,8 +26,10 @@ from sftstudy.errors import StudyError
 from sftstudy.prefix_sharing.trie import build_row
 
 if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
     from transformers import PreTrainedModel
 
+FLEX_BLOCK = 128  # queries and keys of a block of FlexAttention
 DENSE = ("sdpa", "eager")  # attention implementations that take a mask of (rows, 1, queries, keys)
 
 
@@ -75,10 +77,8 @@ def trie_masks(model: "PreTrainedModel", end: Tensor, positions: Tensor) -> Any:
 
     windows = layer_windows(model.config)
     if model.config._attn_implementation == "flex_attention":
-        from torch.nn.attention.flex_attention import create_block_mask
-
         block_masks = {
-            kind: create_block_mask(visible(window), rows, None, length, length, device=end.device)
+            kind: block_mask(end, visible(window), whole=window is None)
             for kind, window in windows.items()
         }
         return block_masks if len(block_masks) > 1 else next(iter(block_masks.values()))
@@ -86,6 +86,42 @@ def trie_masks(model: "PreTrainedModel", end: Tensor, positions: Tensor) -> Any:
     query, key = index[:, None], index[None, :]
     return to_model(
         model, {kind: visible(window)(row, None, query, key) for kind, window in windows.items()}
+    )
+
+
+def block_mask(end: Tensor, mask_mod: Callable[..., Tensor], *, whole: bool) -> "BlockMask":
+    """Return FlexAttention's mask of trie rows, from `end` (rows, length) alone.
+
+    ``create_block_mask`` computes the mask of every pair of columns and then throws it away. Of a
+    block of keys at most as far as a block of queries, some key is seen if the furthest of their
+    ends lies behind the first query, and all are seen by all if the nearest lies behind the last.
+    With a window that is not `whole`, blocks are all tried by `mask_mod`.
+    """
+    from torch.nn.attention.flex_attention import BlockMask
+
+    length = end.shape[1]
+    number = -(-length // FLEX_BLOCK)
+    ends = nn.functional.pad(end, (0, number * FLEX_BLOCK - length))  # no padding is seen
+    ends = ends.unflatten(1, (number, FLEX_BLOCK))[:, None]  # (rows, 1, key blocks, keys)
+    key = torch.arange(number, device=end.device)
+    query = key[:, None]
+    behind = (query + 1) * FLEX_BLOCK
+    some = (key <= query) & (ends.amax(-1) > query * FLEX_BLOCK)
+    full = (key < query) & (ends.amin(-1) >= behind) & (behind <= length) & whole
+    tried = some & ~full
+
+    def numbers(blocks: Tensor) -> tuple[Tensor, Tensor]:
+        """How many blocks of keys a block of queries has, (rows, 1, blocks), and which first."""
+        blocks = blocks[:, None].int()
+        order = blocks.argsort(dim=-1, descending=True, stable=True)
+        return blocks.sum(-1, dtype=torch.int32), order.int()
+
+    return BlockMask.from_kv_blocks(
+        *numbers(tried),
+        *numbers(full),
+        BLOCK_SIZE=FLEX_BLOCK,
+        mask_mod=mask_mod,
+        seq_lengths=(length, length),
     )
 
 

@@ -23,9 +23,11 @@ def test_the_benchmark_for_gpus_prints_its_rows(shared_data: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     ways = {tuple(cells[0:3]): cells[5] for cells in rows if len(cells) == 7}
-    assert ways[("| banking77", "float32", "generate")] == "8 of 8"
-    assert ways[("| banking77", "float32", "ours")] == "8 of 8"  # replies equal to generate's
-    assert ways[("| ifeval", "float32", "ours")] == "2 of 2"
+    assert ways[("| banking77, 8 x 2", "float32", "generate")] == "8 of 8"
+    assert (
+        ways[("| banking77, 8 x 2", "float32", "ours")] == "8 of 8"
+    )  # replies equal to generate's
+    assert ways[("| ifeval, 2 x 3", "float32", "ours")] == "2 of 2"
     methods = [cells[1] for cells in rows if cells[0] == "| tiny"]
     assert methods == ["lora", "full"]
     assert "cut off" not in done.stdout

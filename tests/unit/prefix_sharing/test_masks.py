@@ -8,7 +8,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from sftstudy.errors import StudyError
 from sftstudy.prefix_sharing.collator import PrefixSharingCollator, attention_knee, enable
-from sftstudy.prefix_sharing.mask import check_trie
+from sftstudy.prefix_sharing.mask import FLEX_BLOCK, block_mask, check_trie
 from sftstudy.prefix_sharing.trie import build_row
 from unit.prefix_sharing.models import (
     FAMILIES,
@@ -108,6 +108,40 @@ def test_an_attention_without_masks_falls_back():
     assert collator is None
     assert "flash_attention_2" in reason
     assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("window", [None, 60])
+@pytest.mark.parametrize("lengths", [(50, 200, 30), (300, 20, 5), (5, 5, 5)])
+def test_blocks_of_flex_attention(window, lengths):
+    """No block is missed; without a window they are those that all pairs of columns give."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    collator = PrefixSharingCollator(pad_token_id=0, knee=float("inf"))
+    for seed in range(8):
+        batch = collator(make_samples(seed, documents=2, questions=3, lengths=lengths))
+        end, positions = batch["trie_end"], batch["position_ids"]
+
+        def seen(row, head, query, key, end=end, positions=positions):
+            near = positions[row, query] - positions[row, key] < (window or 10**9)
+            return (key <= query) & (query < end[row, key]) & near
+
+        expected = create_block_mask(seen, len(end), None, *[end.shape[1]] * 2, device="cpu")
+        found = block_mask(end, seen, whole=window is None)
+        if window is None:
+            assert torch.equal(found.to_dense(), expected.to_dense())
+        assert (found.to_dense() >= expected.to_dense()).all()
+        assert found.full_kv_num_blocks.sum() == (
+            expected.full_kv_num_blocks.sum() if window is None else 0
+        )
+        assert found.shape == expected.shape
+
+
+def test_rows_for_flex_attention_are_whole_blocks():
+    model = make_model("llama", attention="flex_attention")
+    collator, _ = enable(model, pad_token_id=0, device=torch.device("cuda"))
+    batch = collator(make_samples(seed=0))
+    assert batch["input_ids"].shape[1] % FLEX_BLOCK == 0
+    check_trie(batch["trie_end"], batch["position_ids"])
 
 
 def test_flex_attention_on_cpu_falls_back():
