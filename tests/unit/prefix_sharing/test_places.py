@@ -24,6 +24,7 @@ def prompts():
     return [[3, 4, 5, 6, 7, 8 + n, *range(20, 20 + n)] for n in range(8)]
 
 
+@pytest.mark.slow  # five CPU-seconds of references
 def test_bands_grow_and_shrink(model, prompts):
     expected = plain(model, prompts, new_tokens=LONG)
     assert shared(model, prompts, new_tokens=LONG) == expected
@@ -44,6 +45,7 @@ def test_what_a_reply_repeats_is_fed_several_tokens_at_a_time():
     assert len(steps) < LONG / 3
 
 
+@pytest.mark.slow
 def test_all_places_fed_equally(model, prompts, monkeypatch):
     """As on a CUDA device, where such a step is recorded; here it is computed each time anew."""
     build = Places.__init__
