@@ -42,14 +42,22 @@ def test_gradients_of_shared_and_of_padded_batches_agree(
     """In float32, and under the autocast to bfloat16 in which half types are trained.
 
     The noise floor is what two padded layouts of the same samples differ by. In bfloat16 both ways
-    are also compared with the gradient in float32.
+    are also compared with the gradient in float32. At last the trie is computed as a training on a
+    CPU does, with the loss of TRL.
     """
     import torch
+    from trl.trainer.utils import add_fused_lm_head
 
     from sftstudy.prefix_sharing.collator import enable
     from sftstudy.students.chat import load_tokenizer
     from sftstudy.students.models import load_model
-    from unit.prefix_sharing.models import gradient, padded_batch, relative_difference
+    from sftstudy.training.sparing import spare
+    from unit.prefix_sharing.models import (
+        gradient,
+        padded_batch,
+        relative_difference,
+        trl_gradient,
+    )
 
     tokenizer = load_tokenizer(smollm2, {})
     rows = shortest_documents(real_rows("tatqa"), documents=2, questions=2)
@@ -75,6 +83,7 @@ def test_gradients_of_shared_and_of_padded_batches_agree(
     measured(f"gradient, float32: shared {apart:.1e} from padded; split {noise:.1e}")
     assert apart < 1e-5
     assert apart < 3 * noise
+    floor = noise
     with torch.autocast("cpu", dtype=torch.bfloat16):
         padded = gradient(model, batches["padded"])
         lost = relative_difference(padded, exact)
@@ -85,3 +94,9 @@ def test_gradients_of_shared_and_of_padded_batches_agree(
     )
     assert apart < 0.05
     assert ours < 1.5 * lost
+    spare(model)
+    add_fused_lm_head(model)
+    apart = relative_difference(trl_gradient(model, batches["shared"][0]), exact)
+    measured(f"gradient, float32, as a CPU trains: {apart:.1e} from padded; split {floor:.1e}")
+    assert apart < 1e-5
+    assert apart < 3 * floor

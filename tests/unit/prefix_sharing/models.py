@@ -148,6 +148,13 @@ def gradient(model: torch.nn.Module, batches: list[dict[str, torch.Tensor]]) -> 
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
+def trl_gradient(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the gradient of the loss by which TRL trains, summed over the tokens."""
+    model.zero_grad()
+    model(**batch, use_cache=False, fused_lm_head=True, num_items_in_batch=1).loss.backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
 def relative_difference(a: torch.Tensor, b: torch.Tensor) -> float:
     """Return the Frobenius norm of a - b relative to that of b."""
     return ((a - b).norm() / b.norm()).item()

@@ -18,6 +18,7 @@ from unit.prefix_sharing.models import (
     make_samples,
     padded_batch,
     relative_difference,
+    trl_gradient,
 )
 from unit.prefix_sharing.tiny_training import STEPS, train
 
@@ -93,13 +94,6 @@ def samples() -> list[dict[str, list[int]]]:
     found = make_samples(seed=3, lengths=(60, 120, 30))
     assert min(len(sample["input_ids"]) for sample in found) > BLOCK
     return found
-
-
-def trl_gradient(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the gradient of the loss by which TRL trains, summed over the tokens."""
-    model.zero_grad()
-    model(**batch, use_cache=False, fused_lm_head=True, num_items_in_batch=1).loss.backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
 def spared(model: Any, lora: bool = False) -> tuple[Any, Any]:
