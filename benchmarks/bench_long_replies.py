@@ -371,7 +371,7 @@ def main() -> None:
             for line in measure_row(work | prepared | of_row, vllm):
                 lines.append(line)
                 print("| " + " | ".join(line) + " |", flush=True)
-    note = NOTE if any(is_busy(line) for line in lines) else ""
+    note = NOTE if arguments.threads > 1 and any(is_busy(line) for line in lines) else ""
     print(f"\n{note}" if note else "", end="")
     if not arguments.tiny:
         output = ROOT / "results" / "bench" / "long_replies.md"
