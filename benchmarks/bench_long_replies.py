@@ -250,8 +250,10 @@ def is_busy(line: list[str]) -> bool:
     return bool(cell) and float(cell.rstrip("%")) < 100 * BUSY
 
 
-def limit_cells(found: dict[str, float], work: Work, baseline: dict[str, Any]) -> list[str]:
+def limit_cells(found: dict[str, Any], work: Work, baseline: dict[str, Any]) -> list[str]:
     """Return the cells of the limit's line behind the name of the row."""
+    if why := found.get("missing"):
+        return ["limit", why, *[""] * 6]
     keys = mean_keys(work["prompts"], baseline["replies"])
     flops = found["flops_of_products"] + keys * found["flops_a_key"]
     most = found["flops_per_cpu_second"] / flops
@@ -370,7 +372,7 @@ def main() -> None:
             for line in measure_row(work | prepared | of_row, vllm):
                 lines.append(line)
                 print("| " + " | ".join(line) + " |", flush=True)
-    note = NOTE if any(is_busy(line) for line in lines) else ""
+    note = NOTE if arguments.threads > 1 and any(is_busy(line) for line in lines) else ""
     print(f"\n{note}" if note else "", end="")
     if not arguments.tiny:
         output = ROOT / "results" / "bench" / "long_replies.md"
