@@ -96,10 +96,10 @@ def build_trainer(job: TrainingJob, too_large: Sequence[OutOfMemory] = ()) -> Bu
     if pick_device().type == "cpu":
         spare(model)
     batch = pass_batch(training, collator, examples, halvings(too_large, job.recipe))
-    recompute, why = bool(training["gradient_checkpointing"]), ""
-    if is_left_to_us(job.recipe) and not too_large:
-        tokens = pass_tokens(training, collator, examples, batch[0])
-        recompute, why = must_recompute(job, tokens, free)
+    recompute, why = training["gradient_checkpointing"] is not False, ""
+    if is_left_to_us(job.recipe) and not too_large:  # after that there is nothing to estimate
+        positions = pass_tokens(training, collator, examples, batch[0])
+        recompute, why = must_recompute(job, positions, free)
     trainer = WatchedTrainer(
         model=add_adapter(model, training) if is_lora(job.recipe) else model,
         args=_arguments(job, batch, recompute, why),
