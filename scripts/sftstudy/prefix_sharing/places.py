@@ -58,7 +58,7 @@ class Place:
         return len(self.reply) - before
 
 
-@dataclass
+@dataclass(eq=False)
 class Band:
     """Places whose keys and values are together: (places, heads, capacity, dim) in each layer."""
 
@@ -112,6 +112,10 @@ class Part:
     def tokens(self) -> int:
         return len(self.lengths) * self.width
 
+    def numbers(self) -> Tensor:
+        """(places,); of the places in their band."""
+        return torch.arange(self.places.start, self.places.stop, device=self.lengths.device)
+
     def positions(self) -> Tensor:
         """(places, width); also the columns where keys and values of the tokens go."""
         return self.lengths[:, None] + torch.arange(self.width, device=self.lengths.device)
@@ -131,14 +135,21 @@ class Part:
 
 
 class Step:
-    """The attention of a forward pass over the tokens of some parts, (1, heads, tokens, dim)."""
+    """The attention of a forward pass over the tokens of some parts, (1, heads, tokens, dim).
+
+    Parts of one band are neighbours.
+    """
 
     def __init__(self, parts: list[Part], windows: set[int | None], dtype: torch.dtype) -> None:
         self.parts = parts
-        self.positions = [part.positions() for part in parts]
         self.masks = [part.masks(windows, dtype) for part in parts]
-        self.places = [
-            torch.arange(len(part.lengths), device=part.lengths.device)[:, None] for part in parts
+        self.positions = torch.cat([part.positions().flatten() for part in parts])
+        self._bands = [
+            (band, list(members)) for band, members in groupby(parts, key=lambda part: part.band)
+        ]
+        self._places = [
+            torch.cat([part.numbers().repeat_interleave(part.width) for part in members])
+            for _, members in self._bands
         ]
 
     def attend(
@@ -151,26 +162,30 @@ class Step:
         window: int | None,
     ) -> Tensor:
         """Cache keys and values of the tokens fed, and return what attention gives for each."""
-        sizes = [part.tokens for part in self.parts]
-        fed = [tensor[0].transpose(0, 1).split(sizes) for tensor in (query, key, value)]
+        sizes = [len(places) for places in self._places]
+        fed = [tensor.split(sizes) for tensor in (self.positions, *_by_token(key, value))]
+        for (band, _), places, columns, k, v in zip(self._bands, self._places, *fed, strict=True):
+            band.keys[layer][places, :, columns] = k
+            band.values[layer][places, :, columns] = v
+        (queries,) = _by_token(query)
         outs = []
-        for part, places, columns, masks, *tensors in zip(
-            self.parts, self.places, self.positions, self.masks, *fed, strict=True
+        for part, masks, q in zip(
+            self.parts, self.masks, queries.split([part.tokens for part in self.parts]), strict=True
         ):
-            q, k, v = (t.unflatten(0, (-1, part.width)) for t in tensors)
-            keys = part.band.keys[layer][part.places]
-            values = part.band.values[layer][part.places]
-            keys[places, :, columns] = k
-            values[places, :, columns] = v
             out = grouped(
-                q.transpose(1, 2),
-                keys[:, :, : part.columns],
-                values[:, :, : part.columns],
+                q.unflatten(0, (-1, part.width)).transpose(1, 2),
+                part.band.keys[layer][part.places, :, : part.columns],
+                part.band.values[layer][part.places, :, : part.columns],
                 masks[window],
                 scale,
             )
             outs.append(out.transpose(1, 2).flatten(0, 1))
         return torch.cat(outs).transpose(0, 1)[None]
+
+
+def _by_token(*tensors: Tensor) -> list[Tensor]:
+    """(1, heads, tokens, dim) as (tokens, heads, dim)."""
+    return [tensor[0].transpose(0, 1) for tensor in tensors]
 
 
 class Places:
@@ -242,9 +257,8 @@ class Places:
     def logits(self, tokens: Tensor, parts: list[Part]) -> Tensor:
         """(tokens, vocabulary)"""
         step = Step(parts, self.windows, self.model.dtype)
-        positions = torch.cat([part.flatten() for part in step.positions])
         return self.model(
-            input_ids=tokens[None], position_ids=positions[None], cached=step, use_cache=False
+            input_ids=tokens[None], position_ids=step.positions[None], cached=step, use_cache=False
         ).logits[0]
 
     def _replay(self, width: int) -> list[int]:
