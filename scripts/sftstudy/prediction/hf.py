@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftstudy.device import free_memory
 from sftstudy.errors import StudyError
 from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
 from sftstudy.prediction.packed import pack
-from sftstudy.students.models import load_model, pick_device, require_embedded
+from sftstudy.students.models import free_memory, load_model, pick_device, require_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -4,6 +4,7 @@ Of a checkpoint only safetensors are read, every weight is accounted for, and no
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ from sftstudy.students.checkpoints import require_weights
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+
+MIB = 1024**2
+MEMINFO = Path("/proc/meminfo")
 
 
 def load_model(folder: Path, dtype: str, attention: str) -> "PreTrainedModel":
@@ -104,3 +109,25 @@ def require_embedded(model: "PreTrainedModel", sequences: Sequence[Sequence[int]
             f"have embeddings for those below {rows}: the two do not belong together (were tokens "
             "added without resizing the embeddings?); fetch or make the student again"
         )
+
+
+def free_memory(device: "torch.device", limit: int | None, processes: int = 1) -> float | None:
+    """Return the bytes that this process may still take; None where that is not known.
+
+    On a GPU those that are free. On a CPU its share of the main memory that is available to the
+    job's `processes` on this machine: `limit` MiB at most, with what they hold already.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu" or not MEMINFO.is_file():  # such as macOS
+        return None
+    found = re.search(r"^MemAvailable:\s+(\d+) kB$", MEMINFO.read_text(), re.MULTILINE)
+    if found is None:
+        return None
+    free = 1024.0 * int(found[1])
+    if limit is not None:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        free = min(free, limit * MIB - processes * pages * os.sysconf("SC_PAGE_SIZE"))
+    return free / processes

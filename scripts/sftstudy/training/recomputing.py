@@ -24,7 +24,7 @@ def must_recompute(job: TrainingJob, tokens: int, free: float | None) -> tuple[b
     Args:
         job: what is trained.
         tokens: of one forward pass, padding included.
-        free: bytes that this process may take in all (`device.free_memory`).
+        free: bytes that this process may take in all (`students.models.free_memory`).
     """
     if free is None:
         return True, "how much memory is free is not known"

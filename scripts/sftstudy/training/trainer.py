@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.cautions import teaches
-from sftstudy.device import free_memory
 from sftstudy.documents.provenance import OutOfMemory
 from sftstudy.prefix_sharing.batching import document_order
 from sftstudy.students.chat import before_reply, load_tokenizer
-from sftstudy.students.models import load_model, pick_device, require_embedded
+from sftstudy.students.models import free_memory, load_model, pick_device, require_embedded
 from sftstudy.training.arguments import by_document, pass_batch, pass_tokens, sft_arguments
 from sftstudy.training.flops import Size, count_parameters
 from sftstudy.training.job import TrainingJob
