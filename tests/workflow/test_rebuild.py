@@ -237,7 +237,7 @@ def test_style_reruns_nothing(edited: Editor) -> None:
         "if TYPE_CHECKING:\n    from sftstudy.report import page\n",
     )
     edited.move(f"{package}/trie.py", f"{package}/laid_out.py")
-    for importing in ("mask", "collator", "generate"):
+    for importing in ("mask", "collator", "generate", "slots"):
         edited.replace(
             f"{package}/{importing}.py", "prefix_sharing.trie", "prefix_sharing.laid_out"
         )
