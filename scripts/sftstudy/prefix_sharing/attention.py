@@ -7,27 +7,15 @@ share a key head are more queries to that head: the same sums, and nothing is co
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+if TYPE_CHECKING:
+    from sftstudy.prefix_sharing.places import Step
+
 NAME = "sftstudy_decoding"
-
-
-class Cached(Protocol):
-    """Keys and values that attention reads and adds to, as `places.Step` has them."""
-
-    def attend(
-        self,
-        layer: int,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        scale: float,
-        window: int | None,
-    ) -> Tensor:
-        """See `places.Step.attend`."""
 
 
 def grouped(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
@@ -53,12 +41,12 @@ def _attend(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    cached: Cached | None = None,
+    cached: "Step | None" = None,
     sliding_window: int | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers calls in each layer. `cached` comes from `places`; without it `key` and
-    `value` are all there is, under the mask."""
+    """What transformers calls in each layer. Without `cached`, `key` and `value` are all there
+    is, under the mask."""
     for name in ("softcap", "s_aux", "position_bias"):
         if others.get(name) is not None:
             raise NotImplementedError(f"attention with {name}")

@@ -15,7 +15,7 @@ from sftstudy.prefix_sharing import mask
 from sftstudy.prefix_sharing.attention import decoding
 from sftstudy.prefix_sharing.collator import attention_knee
 from sftstudy.prefix_sharing.drafts import Draft
-from sftstudy.prefix_sharing.places import Band, Place, Places, takes_places
+from sftstudy.prefix_sharing.places import Band, Place, Places, refusal
 from sftstudy.prefix_sharing.slots import Prefix, Slots, lay_out
 from sftstudy.prefix_sharing.trie import common_prefix
 
@@ -51,11 +51,13 @@ def generate_shared(
     has no influence. `model` is a causal LM in evaluation mode; where its attention cannot take
     the masks of a trie, everything is decoded padded. `watch` is told of each step.
     """
-    if _takes_masks(model) and takes_places(model):
+    reason = _refusal(model)
+    if reason is None:
         with decoding(model):
             run = _Run(model, prompts, max_new_tokens, eos_token_ids, batch_size, watch)
             yield from run.replies()
         return
+    print(f"decoding in padded batches: {reason}", flush=True)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
     for start in range(0, len(order), batch_size):  # what does not fit fails at once
         batch = order[start : start + batch_size]
@@ -70,13 +72,15 @@ def _reply(index: int, tokens: list[int], eos: set[int]) -> Reply:
     return Reply(index, tokens, "stop" if tokens[-1] in eos else "length")
 
 
-def _takes_masks(model: Any) -> bool:
-    if model.config._attn_implementation not in mask.DENSE:
-        return False
+def _refusal(model: Any) -> str | None:
+    """Say why the model's prompts cannot share what they have in common, None if they can."""
+    attention = model.config._attn_implementation
+    if attention not in mask.DENSE:
+        return f"its attention implementation is {attention}, not one of {', '.join(mask.DENSE)}"
     handle, reason = mask.install(model)
     if handle is not None:
         handle.remove()
-    return reason is None
+    return reason or refusal(model)
 
 
 class _Run:

@@ -205,7 +205,8 @@ def _flex_attention(
 ) -> tuple[Tensor, Tensor | None]:
     """transformers' FlexAttention with autocast's cast before its compiled part.
 
-    Within it torch 2.11 reads the cast keys with wrong strides (pytorch 175445 mends it in 2.12).
+    So the kernel computes in the half type on every torch, and its inputs have a layout of their
+    own, which torch 2.11 only guesses for what is cast within (pytorch 175445).
     """
     from transformers.integrations.flex_attention import flex_attention_forward
 

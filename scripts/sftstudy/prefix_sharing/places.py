@@ -326,11 +326,9 @@ class _Recorded:
         return self.best.tolist()
 
 
-def takes_places(model: Any) -> bool:
-    """Say whether the model's attention can be had through `attention`, with its own logits.
-
-    Tried on four tokens, read at once and as two steps of two.
-    """
+def refusal(model: Any) -> str | None:
+    """Say why the model cannot have places, None if it can: through `attention`, four tokens in two
+    steps have the logits that the model gives when it reads them at once."""
     ids = (
         torch.tensor([3, 4, 5, 6], device=model.device) % model.config.get_text_config().vocab_size
     )
@@ -353,8 +351,10 @@ def takes_places(model: Any) -> bool:
                 )
                 for k in (0, 2)
             ]
-    except Exception:
-        return False
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        return f"its attention is not plain ({type(error).__name__}: {str(error).splitlines()[0]})"
     expected = plain.logits[0].float()
     apart = (torch.cat(found).float() - expected).norm()
-    return bool(apart <= 0.01 * expected.norm())
+    return None if apart <= 0.01 * expected.norm() else "its logits are others with plain attention"

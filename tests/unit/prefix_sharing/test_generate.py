@@ -194,10 +194,11 @@ def test_prompts_that_share_nothing_are_read_once(model):
     assert computed <= probes + len(prompts) * (max(map(len, prompts)) + 1)
 
 
-def test_linear_attention_is_decoded_padded():
+def test_linear_attention_is_decoded_padded(capsys):
     model = make_linear_attention_model().eval()
     prompts = [sample["input_ids"][:-5] for sample in make_samples(seed=8, vocab_size=64)]
     assert shared(model, prompts) == plain(model, prompts)
+    assert "padded batches: it has layers of kind linear_attention" in capsys.readouterr().out
 
 
 def test_more_prompts_than_places(model):

@@ -7,7 +7,7 @@ import torch
 
 from sftstudy.prefix_sharing import attention, places
 from sftstudy.prefix_sharing.drafts import Draft
-from sftstudy.prefix_sharing.places import BLOCK, Band, Place, Places, takes_places
+from sftstudy.prefix_sharing.places import BLOCK, Band, Place, Places, refusal
 from unit.prefix_sharing.models import FAMILIES, WINDOW, make_linear_attention_model, make_model
 from unit.prefix_sharing.test_generate import fed_shapes, plain, shared
 
@@ -93,7 +93,7 @@ def test_few_complete_replies_stay_in_their_band():
 
 
 def test_models_that_cannot_have_places():
-    assert not takes_places(make_linear_attention_model().eval())
+    assert refusal(make_linear_attention_model().eval())
 
 
 def test_attention_that_is_not_what_is_computed_here_is_refused(model, monkeypatch):
@@ -103,10 +103,10 @@ def test_attention_that_is_not_what_is_computed_here_is_refused(model, monkeypat
     def capped(*arguments, **named):
         return real(*arguments, **named, softcap=30.0)
 
-    assert takes_places(model)
+    assert refusal(model) is None
     attention.AttentionInterface.register(attention.NAME, capped)
     try:
-        assert not takes_places(model)
+        assert "attention with softcap" in refusal(model)
     finally:
         attention.AttentionInterface.register(attention.NAME, real)
 
