@@ -24,7 +24,7 @@ COMPUTES_WITH = ("torch", "transformers", "tokenizers", "flash_attn", "kernels")
 # computed with the cache.
 SHARE_FOR_CACHE = 0.25  # of the memory that is free
 TOKENS_UNKNOWN = 32_768  # where nobody says how much is free
-PROMPTS_ON_CPU = 128  # more are no faster there
+PROMPTS_ON_CPU = 128  # products with weights gain little from more tokens in a step
 PROMPTS = 1024  # laying prompts out takes time by the square of their number
 TELL_SECONDS = 30.0  # how often replies that take long say how far they are
 

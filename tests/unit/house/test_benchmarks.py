@@ -13,20 +13,21 @@ import pytest
 from repository import ROOT
 
 
-@pytest.mark.slow
-def test_the_benchmark_for_gpus_prints_its_rows(shared_data: Path) -> None:
-    command = ["benchmarks/bench_gpu.py", "--tiny", "--stages", "prediction,memory"]
-    done = subprocess.run(
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
+
+
+@pytest.mark.slow
+def test_the_benchmark_for_gpus_prints_its_rows(shared_data: Path) -> None:
+    done = run("benchmarks/bench_gpu.py", "--tiny", "--stages", "prediction,memory")
 
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     ways = {tuple(cells[0:3]): cells[5] for cells in rows if len(cells) == 7}
     assert ways[("| banking77, 8 x 2", "float32", "generate")] == "8 of 8"
-    assert (
-        ways[("| banking77, 8 x 2", "float32", "ours")] == "8 of 8"
-    )  # replies equal to generate's
+    assert ways[("| banking77, 8 x 2", "float32", "ours")] == "8 of 8"  # equal to generate's
     assert ways[("| ifeval, 2 x 3", "float32", "ours")] == "2 of 2"
     methods = [cells[1] for cells in rows if cells[0] == "| tiny"]
     assert methods == ["lora", "full"]
@@ -34,12 +35,7 @@ def test_the_benchmark_for_gpus_prints_its_rows(shared_data: Path) -> None:
 
 
 def test_a_stage_that_is_none_is_named() -> None:
-    done = subprocess.run(
-        [sys.executable, "benchmarks/bench_gpu.py", "--stages", "training,speed"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    done = run("benchmarks/bench_gpu.py", "--stages", "training,speed")
 
     assert done.returncode == 2
     assert "no such stage: speed; there are exactness, training" in done.stderr
@@ -47,10 +43,7 @@ def test_a_stage_that_is_none_is_named() -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_of_long_replies_prints_its_rows(shared_data: Path) -> None:
-    command = ["benchmarks/bench_long_replies.py", "--tiny", "--threads", "1"]
-    done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=600
-    )
+    done = run("benchmarks/bench_long_replies.py", "--tiny", "--threads", "1")
 
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
