@@ -13,6 +13,7 @@ from sftstudy.tables.results import Results
 from sftstudy.tables.write import read
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("address.js", "tables.js", "predictions.js")  # in the order in which they run
 
 
 def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: Path) -> None:
@@ -53,7 +54,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         root=_relative(results.folder, output),
         tables_root=_relative(tables_dir, output),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
+        script="".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS),
     )
     write_text(output, page)
 

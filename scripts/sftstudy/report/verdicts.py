@@ -168,5 +168,10 @@ def _gates(tables: Tables, student: str, configuration: str | None) -> list[Row]
             {"control": row["control"], "metric": row["metric"], "rule": row["rule"], "gates": []}
             | {"baseline": row["baseline"], "n": row["n"]},
         )
-        line["gates"].append(row)
+        line["gates"].append(row | {"failed": _failed(row)})
     return list(lines.values())
+
+
+def _failed(gate: Row) -> int | None:
+    """Return how many replies a gate's value counts as failed; None where it counts none."""
+    return None if gate["value"] is None else round(gate["n"] * (1 - gate["value"]))
