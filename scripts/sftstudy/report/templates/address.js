@@ -42,8 +42,3 @@ function goToPlace() {
 
 addEventListener("hashchange", goToPlace);
 addEventListener("load", goToPlace);
-
-// On paper nothing can be unfolded.
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
-});

@@ -59,3 +59,53 @@ $("filter").addEventListener("input", () => {
   narrow({ only, task });
 });
 onAddress(narrow);
+$("filter").hidden = false;
+
+$("unfold").addEventListener("click", () => {
+  const folded = document.querySelectorAll("main details:not([open])");
+  for (const one of folded) one.open = true;
+  if (folded.length) $("unfold").textContent = "Fold all";
+  else {
+    for (const one of document.querySelectorAll("main details")) one.open = false;
+    $("unfold").textContent = "Unfold all";
+  }
+});
+
+// -- keyboard -----------------------------------------------------------------------------------
+
+// A table of many links is one stop of the tab key; the arrows go from link to link within it.
+for (const table of document.querySelectorAll("table[data-roving]")) {
+  const stops = () => [...table.querySelectorAll("a, button")].filter((one) => one.offsetParent);
+  const rest = (chosen) => {
+    for (const one of stops()) one.tabIndex = one === chosen ? 0 : -1;
+  };
+  table.querySelectorAll("a, button").forEach((one, place) => { one.tabIndex = place ? -1 : 0; });
+  table.addEventListener("focusin", (event) => rest(event.target));
+  table.addEventListener("keydown", (event) => {
+    const all = stops(), here = all.indexOf(event.target);
+    const next = {
+      ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1,
+      Home: 0, End: all.length - 1,
+    }[event.key];
+    if (here < 0 || !all[next]) return;
+    event.preventDefault();
+    all[next].focus();
+  });
+}
+
+// What is wider than its place can be scrolled by keyboard, and says so.
+function markOverflows() {
+  for (const box of document.querySelectorAll(".scroll, .plot")) {
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    box.classList.toggle("overflows", wide);
+    if (wide) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      const named = box.querySelector("caption, title");
+      box.setAttribute("aria-label", named ? named.textContent.trim() : "wide table");
+    } else for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+  }
+}
+
+new ResizeObserver(markOverflows).observe(document.querySelector("main"));
+document.addEventListener("toggle", markOverflows, true);
