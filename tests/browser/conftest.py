@@ -45,7 +45,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report of a full-size study: 5 students, 4 tasks, 12 trials, one of them missing."""
     gone = (("Qwen3-4B-Instruct-2507", "nl2sql", "lr5e-05_ep3_bs2"),)
-    study = Study(tmp_path_factory.mktemp("full"), rows=24, missing=gone, attacks=True)
+    study = Study(tmp_path_factory.mktemp("full"), rows=200, missing=gone, attacks=True)
     write_study(study)
     return write_report(study)
 

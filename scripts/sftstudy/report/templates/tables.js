@@ -95,14 +95,14 @@ for (const table of document.querySelectorAll("table[data-roving]")) {
 
 // What is wider than its place can be scrolled by keyboard, and says so.
 function markOverflows() {
-  for (const box of document.querySelectorAll(".scroll, .plot")) {
+  for (const box of document.querySelectorAll(".scroll, .plot, main pre")) {
     const wide = box.scrollWidth > box.clientWidth + 1;
     box.classList.toggle("overflows", wide);
     if (wide) {
       box.tabIndex = 0;
       box.setAttribute("role", "region");
       const named = box.querySelector("caption, title");
-      box.setAttribute("aria-label", named ? named.textContent.trim() : "wide table");
+      box.setAttribute("aria-label", named ? named.textContent.trim() : "long text");
     } else for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
   }
 }
