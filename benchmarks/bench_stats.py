@@ -455,6 +455,8 @@ class SimulatedStudy:
         return np.array([self.values[f"{task}/{name}", evalset].mean() for name in NAMES])
 
     def read_metrics(self, variant: str, evalset: str) -> dict[str, Any] | None:
+        if (variant, evalset) not in self.values:
+            return None  # side effects on other tasks are not simulated: they choose nothing
         values = self.values[variant, evalset]
         metric = METRICS.get(evalset, "accuracy")
         nothing = dict.fromkeys(("se", "low", "high", "interval"))

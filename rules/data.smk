@@ -1,7 +1,7 @@
 # Needs: results/raw/{dataset}, the students' tokenizers.
 # Makes: results/data/{task}/{train,val,test}.jsonl, results/data/{control}/test.jsonl,
 #        results/data/{task}/lengths/{student}.json, results/data/{task}/card.json,
-#        results/data/{dataset}/fits/{student}.json.
+#        results/data/{task}/duplicates.json, results/data/{dataset}/fits/{student}.json.
 
 
 rule prepare:
@@ -135,4 +135,25 @@ rule card:
     shell:
         "python scripts/card.py --task {wildcards.task} --data $(dirname {output})"
         " --lengths {input.lengths} --raw {input.raw} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
+
+
+# Apart from the card, which every new student makes again: recommendations wait for this one.
+rule duplicates:
+    input:
+        expand("<results>/data/{{task}}/{split}.jsonl", split=["train", "val", "test"]),
+    output:
+        "<results>/data/{task}/duplicates.json",
+    log:
+        text="<logs>/data/{task}/duplicates.log",
+        record="<records>/data/{task}/duplicates.json",
+    conda:
+        "../envs/fetch.yaml"
+    params:
+        code=code_version("scripts/duplicates.py"),
+    message:
+        "Looking for rows of {wildcards.task} that are in two splits"
+    shell:
+        "python scripts/duplicates.py --task {wildcards.task} --data $(dirname {output})"
+        " --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -1,4 +1,5 @@
-# Needs: all metrics of a student, and its checkpoints for what training cost.
+# Needs: all metrics of a student, its checkpoints for what training cost, and the duplicates of the
+#        tasks' data.
 # Makes: results/recommendations/{student}.json, .md and the run files.
 
 
@@ -6,6 +7,7 @@ rule recommend:
     input:
         metrics=lambda w: jobs.metrics_files(study, w.student),
         checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
+        duplicates=expand("<results>/data/{task}/duplicates.json", task=study.tasks),
     output:
         json="<results>/recommendations/{student}.json",
         markdown="<results>/recommendations/{student}.md",
@@ -30,6 +32,7 @@ rule recommend:
         "python scripts/recommend.py --student {wildcards.student} --plan {params.plan:q}"
         " --metrics-root {params.results}/metrics/{wildcards.student}"
         " --checkpoints-root {params.results}/checkpoints/{wildcards.student}"
+        " --duplicates {input.duplicates}"
         " --output {output.json} --markdown {output.markdown} --trl {output.trl}"
         " --oumi {output.oumi} --axolotl {output.axolotl}"
         " --record {log.record} > {log.text} 2>&1"

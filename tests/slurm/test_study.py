@@ -82,6 +82,7 @@ def test_slurm_was_asked_for_what_is_configured(finished: tuple[Path, Run]) -> N
         "fits": 2,
         "fits_control": 2,
         "card": 2,
+        "duplicates": 2,
         "train": 2,
         "predict_select": 2,
         "predict_select_base": 1,

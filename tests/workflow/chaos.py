@@ -45,6 +45,7 @@ STAGES = {
     "lengths": 3.0,
     "fits": 3.0,
     "card": 1.0,
+    "duplicates": 1.0,
     "train": 15.0,
     "predict": 8.0,
     "score": 1.0,

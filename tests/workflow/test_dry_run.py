@@ -29,6 +29,7 @@ def test_job_counts_of_the_original_study(fresh: Path) -> None:
         "fits": 5 * 4,
         "fits_control": 5 * 2,
         "card": 4,
+        "duplicates": 4,
         "recipe": trials,
         "train": trials,
         "predict_select": trials,

@@ -65,6 +65,7 @@ def test_new_task_trains_only_itself(edited: Editor) -> None:
     planned = plan(edited.checkout, *STUDY)
     assert planned.of("checkpoints") == {"smoke/tatqa/lr0.001"}
     made = {"tatqa/prepare", "tatqa/lengths/smoke", "tatqa/fits/smoke", "tatqa/card"}
+    made.add("tatqa/duplicates")
     assert planned.of("data") == made
     # The confirm suite of the others gains an eval set; what it knew comes from its journal.
     others = {job for job in planned.of("metrics") if "/tatqa/" not in job}
@@ -88,6 +89,19 @@ def test_new_student_leaves_the_others_alone(edited: Editor) -> None:
     assert all(job.startswith("second") for stage in stages for job in planned.of(stage))
     assert planned.rules["train"] == 2 and planned.rules["lengths"] == 2
     assert "prepare" not in planned.rules
+
+
+def test_changed_duplicates_redo_the_recommendation(edited: Editor) -> None:
+    file = edited.checkout / "results/mini/data/pubmedqa/duplicates.json"
+    content, times = file.read_bytes(), file.stat()
+    try:
+        file.touch()
+        assert plan(edited.checkout, *STUDY).rules == {}, "the same content is no change"
+        file.write_bytes(content.replace(b"pubmedqa", b"banking77"))
+        assert plan(edited.checkout, *STUDY).rules == {"recommend": 1, **SUMMARY}
+    finally:
+        file.write_bytes(content)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_new_control_prompts_train_nothing(edited: Editor) -> None:
@@ -153,6 +167,7 @@ def test_edited_prompt_redoes_its_task_and_trains_no_other(edited: Editor) -> No
         "banking77/lengths/smoke",
         "banking77/fits/smoke",
         "banking77/card",
+        "banking77/duplicates",
     }
     others = {job for job in planned.of("predictions") if "/banking77/" not in job}
     assert others == {"smoke/base/select", "smoke/base/confirm", "smoke/pubmedqa/lr0.001/confirm"}

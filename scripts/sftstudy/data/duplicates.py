@@ -17,9 +17,11 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
+from sftstudy.documents.duplicates import Duplicated
 from sftstudy.documents.rows import Scored
 
 THRESHOLD = 0.8
@@ -68,6 +70,27 @@ def near_pairs(rows: Rows) -> set[tuple[int, int]]:
     between = _similar(rows.words, rows.splits, rows.groups)
     within = (pair for members in _shared_groups(rows) for pair in _similar_in(rows, members))
     return {*between, *within} - exact_pairs(rows)
+
+
+def duplicated(splits: Splits) -> dict[str, Duplicated]:
+    """Return, for each two splits, the ids of the rows of the second that the first has too.
+
+    Keys are like ``"train-test"``.
+    """
+    rows = Rows.of(splits)
+    exact, near = exact_pairs(rows), near_pairs(rows)
+    return {
+        f"{first}-{second}": {
+            "exact": _in_second(rows, exact, first, second),
+            "near": _in_second(rows, near, first, second),
+        }
+        for first, second in combinations(splits, 2)
+    }
+
+
+def _in_second(rows: Rows, pairs: set[tuple[int, int]], first: str, second: str) -> list[str]:
+    between = (first, second)
+    return sorted({rows.ids[b] for a, b in pairs if (rows.splits[a], rows.splits[b]) == between})
 
 
 def normalise(text: str) -> Words:

@@ -5,6 +5,7 @@
 ``lengths``         data/{task}/lengths/{student}.json
 ``fits``            data/{dataset}/fits/{student}.json
 ``card``            data/{task}/card.json
+``duplicates``      data/{task}/duplicates.json
 ``source``          SOURCE.json of a snapshot or student
 ``lock``            config/sources.lock.yaml
 ``recipe``          recipes/{student}/{task}/{trial}.yaml; ``recipe_file`` reads it

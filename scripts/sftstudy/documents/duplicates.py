@@ -1,7 +1,7 @@
-"""data/{task}/duplicates.json: which rows of a task occur, exactly or nearly, in another split too.
+"""data/{task}/duplicates.json: which rows of a task are, exactly or nearly, in another split too.
 
-It stands apart from the card, which names every student: a student that is added must not make
-recommendations again, which read this.
+It stands apart from the card, which names every student: recommendations read it, and a new student
+must not make those of the others again.
 """
 
 from pathlib import Path

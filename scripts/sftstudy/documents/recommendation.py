@@ -16,6 +16,7 @@ class BaselineGate(TypedDict):
     control: str
     metric: str
     rule: str  # in words
+    threshold: float | None  # that the value must be above; a relative gate has none here
     value: float | None
     n: int | None
     unsure: NotRequired[int | None]  # of these, counted as failed since the scorer cannot decide

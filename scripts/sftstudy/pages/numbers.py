@@ -1,5 +1,6 @@
 """Numbers as people read them."""
 
+import math
 from typing import Any
 
 from sftstudy.pages.text import visible
@@ -19,6 +20,24 @@ def points(value: float | None) -> str:
         return MISSING
     text = f"{100 * value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def near(value: float, limit: float, decimals: int = 2, scale: float = 1) -> str:
+    """Return a value that stands beside its limit with as many decimals as keep them apart.
+
+    0.9513 is ``0.951`` beside 0.95, and ``0.95`` beside 0.9; what rounds to the limit, or past it,
+    gets up to five decimals and is then ``just above 0.95``. With a `scale` of 100 both are shown
+    as percent. A value that equals its limit reads like it.
+    """
+    shown, bound = scale * value, scale * limit
+    if math.isclose(shown, bound, rel_tol=1e-9, abs_tol=1e-12):
+        return f"{shown:.{decimals}f}".replace("-", MINUS)
+    for places in range(decimals, 6):
+        text = f"{shown:.{places}f}"
+        read, limit_read = float(text), float(f"{bound:.{places}f}")
+        if read != limit_read and (read > bound) == (shown > bound):
+            return text.replace("-", MINUS)
+    return f"just {'above' if value > limit else 'below'} {short(bound)}"
 
 
 def hours(seconds: float | None) -> str:

@@ -11,6 +11,7 @@
 ``names``           the verdicts by name
 ``verdicts``        which verdict it is, and why each other configuration was not chosen
 ``reasons``         the sentences that give a verdict's reasons
+``changes``         of these, the sentences on gains and side effects
 ``next_steps``      the sentences that say what to do now
 ``phrases``         what these sentences share
 ``document``        the procedure from first to last, and the recommendation document

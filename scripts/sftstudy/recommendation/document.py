@@ -91,8 +91,10 @@ def recommend(
         "seed": plan["seed"],
         "resamples": plan["resamples"],
         "verdict": verdict_,
-        "reasons": reasons(verdict_, baseline_gates, configurations, chosen, confirm, least),
-        "next_steps": next_steps(verdict_, chosen, confirm, least),
+        "reasons": reasons(
+            verdict_, baseline_gates, configurations, chosen, confirm, effects, least
+        ),
+        "next_steps": next_steps(verdict_, chosen, confirm, effects, least),
         **_choice(cells, tasks, chosen, least),
         "tasks": tasks,
         "controls": plan["controls"],

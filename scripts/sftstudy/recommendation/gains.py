@@ -18,7 +18,7 @@ from sftstudy.statistics.multiplicity import ALPHA, holm
 from sftstudy.statistics.paired import Gain, mean_of_gains, more_pairs, paired_gain
 from sftstudy.study.variants import BASE
 
-FEWEST_ROWS = 10  # a gain over fewer rows says nothing: not even 5 won of 5 are significant
+FEWEST_ROWS = 10  # of fewer a gain is not told: its interval would hold nearly everything
 SMALLER = 0.8  # a gain that keeps less of itself without duplicates is called weaker
 
 

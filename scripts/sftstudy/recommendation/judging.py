@@ -153,6 +153,7 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
         "control": gate.control,
         "metric": gate.metric,
         "rule": gate.rule,
+        "threshold": None if gate.relative else gate.limit,
         "value": None,
         "n": None,
         "unsure": None,

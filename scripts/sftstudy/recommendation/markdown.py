@@ -7,10 +7,15 @@ from sftstudy.documents.recommendation import (
     Alternative,
     BaselineGate,
     JudgedGate,
+    MeanGain,
     MissingCell,
+    PairedGain,
     Recommendation,
-    TaskGain,
+    SideEffect,
+    WithoutDuplicates,
 )
+from sftstudy.pages.numbers import near
+from sftstudy.recommendation.phrases import limit_of, p_value, percent, strength
 
 
 def to_markdown(document: Recommendation) -> str:
@@ -23,7 +28,8 @@ def to_markdown(document: Recommendation) -> str:
         "## What to do next\n" + "\n".join(f"- {step}" for step in document["next_steps"]),
         _values(document),
         _dropped(document.get("dropped", {})),
-        "## Gain over the baseline on the test splits\n" + _gains(document["gains"]["confirm"]),
+        "## Gain over the baseline on the test splits\n" + _gains(document),
+        "## What training on one task does to the others\n" + _side_effects(document),
         "## Gates\n" + _gates(document),
         "## Configurations\n" + _configurations(document),
         "## Had the gates been drawn elsewhere\n" + _sensitivity(document["sensitivity"]),
@@ -31,6 +37,12 @@ def to_markdown(document: Recommendation) -> str:
         "## Missing cells\n" + _missing(document["missing"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _shown(document: Recommendation) -> str | None:
+    """Return the chosen configuration, or the least violating one, or None."""
+    least = document["least_violating"]
+    return document["chosen"] or (least["configuration"] if least else None)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -64,42 +76,93 @@ def _dropped(counts: Mapping[str, int]) -> str:
     return f"Too long for the student, so asked of no variant (not in n): {told}."
 
 
-def _gains(gains: Mapping[str, TaskGain | None]) -> str:
+def _gains(document: Recommendation) -> str:
     rows = []
-    for task, gain in gains.items():
+    for task, gain in document["gains"]["confirm"].items():
         if gain is None:
-            rows.append([task, *["not measured"] * 6])
+            rows.append([task, *["not measured"] * 7])
             continue
-        interval = f"{_number(gain['low'], sign=True)} to {_number(gain['high'], sign=True)}"
         rows.append(
             [
                 task,
                 _number(gain["baseline"]),
                 _number(gain["tuned"]),
-                f"{_number(gain['value'], sign=True)} ({interval})",
+                _change(gain),
                 str(gain["n"]),
-                f"{gain['p_holm']:.2g} ({gain['test']})",
-                gain["evidence"],
+                f"{p_value(gain['p_holm'])} ({gain['test']})",
+                strength(gain),
+                _without(gain["without_duplicates"]),
             ]
         )
-    header = ["task", "baseline %", "tuned %", "gain (95% interval)", "n", "Holm p", "evidence"]
-    return _table(header, rows)
+    header = ["task", "baseline %", "tuned %", "gain (95% interval)", "n", "Holm p", "evidence",
+              "without rows that are in train too"]  # fmt: skip
+    return f"{_one_each(document)}\n\n" + _table(header, rows)
+
+
+def _one_each(document: Recommendation) -> str:
+    """Return the sentence that says how many checkpoints the gains are of."""
+    mean, count = document["gains"]["mean"], len(document["tasks"])
+    text = "There is one checkpoint per task, and each gain is that of the task's own checkpoint"
+    if mean is None:
+        return f"{text}."
+    return f"{text}; their mean, over {count} checkpoints, is {_change(mean)} points."
+
+
+def _change(change: PairedGain | MeanGain | SideEffect | WithoutDuplicates) -> str:
+    interval = f"{_number(change['low'], sign=True)} to {_number(change['high'], sign=True)}"
+    return f"{_number(change['value'], sign=True)} ({interval})"
+
+
+def _without(without: WithoutDuplicates | None) -> str:
+    if without is None:
+        return "-"
+    told = f"{'**weaker**: ' if without['weaker'] else ''}n = {without['n']}"
+    return f"{told}, too few" if without["value"] is None else f"{told}, {_change(without)}"
+
+
+def _side_effects(document: Recommendation) -> str:
+    order = ("violated", "proven", "not proven", "missing")
+    effects = sorted(document["side_effects"], key=lambda effect: order.index(effect["evidence"]))
+    if not effects:
+        return "Nothing else was asked."
+    words = {"violated": "proven loss", "proven": "proven gain", "missing": "not measured"}
+    rows = [
+        [
+            effect["trained_on"],
+            effect["evalset"],
+            effect["metric"] or "-",
+            _number(effect["baseline"]),
+            _number(effect["tuned"]),
+            "not measured" if effect["value"] is None else _change(effect),
+            str(effect["n"] or 0),
+            "-" if effect["p_holm"] is None else f"{p_value(effect['p_holm'])} ({effect['test']})",
+            words.get(effect["evidence"], effect["evidence"])
+            + (", only just" if effect["only_just"] else ""),
+        ]
+        for effect in effects
+    ]
+    header = ["trained on", "evaluated on", "metric", "baseline %", "tuned %",
+              "change (95% interval)", "n", "Holm p", "evidence"]  # fmt: skip
+    return (
+        f"Of `{_shown(document)}`. Read after the choice: no verdict rests on it. "
+        "p is adjusted over all of these, intervals are not.\n\n" + _table(header, rows)
+    )
 
 
 def _gates(document: Recommendation) -> str:
     rows = [
-        ["baseline", gate["control"], gate["rule"], _number(gate["value"]), str(gate["n"] or 0),
-         _unsure(gate), _yes(gate["passes"]), gate["evidence"], gate["note"]]
+        ["baseline", gate["control"], gate["rule"], _beside(gate), str(gate["n"] or 0),
+         _unsure(gate), _yes(gate["passes"]), strength(gate),
+         _limits(gate, gate["threshold"], "value"), gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
-    least = document["least_violating"]
-    shown = document["chosen"] or (least["configuration"] if least else None)
+    shown = _shown(document)
     for entry in document["configurations"]:
         if entry["configuration"] == shown:
             rows += [
-                [gate["task"], gate["control"], gate["rule"], _number(gate["value"]),
-                 str(gate["n"]), _unsure(gate), _yes(gate["passes"]), gate["evidence"],
-                 gate["note"]]
+                [gate["task"], gate["control"], gate["rule"], _beside(gate), str(gate["n"]),
+                 _unsure(gate), _yes(gate["passes"]), strength(gate),
+                 _limits(gate, limit_of(gate), gate["statistic"]), gate["note"]]
                 for gate in entry["gates"]
             ]  # fmt: skip
     header = [
@@ -111,10 +174,26 @@ def _gates(document: Recommendation) -> str:
         "unsure",
         "passes",
         "evidence",
+        "95% interval",
         "note",
     ]
     title = f"Of the baseline and of `{shown}`.\n\n" if shown else ""
     return title + _table(header, rows)
+
+
+def _beside(gate: BaselineGate | JudgedGate) -> str:
+    return percent(gate["value"], gate["threshold"]).rstrip("%")
+
+
+def _limits(gate: BaselineGate | JudgedGate, limit: float | None, statistic: str) -> str:
+    """Return the interval of a gate's value, or of its ratio to the baseline's."""
+    low, high = gate["low"], gate["high"]
+    if low is None or high is None:
+        return "-"
+    if statistic == "ratio":
+        ends = [f"{end:.2f}" if limit is None else near(end, limit) for end in (low, high)]
+        return f"{' to '.join(ends)} of the baseline's"
+    return " to ".join(percent(end, limit) for end in (low, high))
 
 
 def _unsure(gate: BaselineGate | JudgedGate) -> str:

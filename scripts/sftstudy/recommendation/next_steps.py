@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import JudgedGate, TaskGain, Violation
+from sftstudy.documents.recommendation import JudgedGate, SideEffect, TaskGain, Violation
 from sftstudy.recommendation.configurations import Complete
 from sftstudy.recommendation.names import BASELINE_FAILS, RECOMMENDED
-from sftstudy.recommendation.phrases import listed, most_samples, proven_limit, unproven
+from sftstudy.recommendation.phrases import (
+    by_training,
+    listed,
+    most_samples,
+    place,
+    proven_limit,
+    unproven,
+)
 
 Gains = Mapping[str, TaskGain | None]
 
 
 def next_steps(
-    verdict: str, chosen: Complete | None, gains: Gains, least: Violation | None
+    verdict: str,
+    chosen: Complete | None,
+    gains: Gains,
+    effects: Sequence[SideEffect],
+    least: Violation | None,
 ) -> list[str]:
     """Return what to do now, the most useful first."""
     if chosen is None:
@@ -22,16 +33,19 @@ def next_steps(
             "Decide first whether the untuned student may be used at all: it fails a gate. The "
             "configuration shown loses little against it, no more is claimed."
         )
+    harmed = by_training(effects, "violated")
     if verdict == RECOMMENDED:
-        steps.append(f"Use {chosen.name} as the default: the run files train with it.")
+        each = ", each checkpoint for its own task alone" if harmed else ""
+        steps.append(f"Use {chosen.name} as the default{each}: the run files train with it.")
     lost = [task for task, gain in gains.items() if gain and gain["evidence"] == "violated"]
     if lost:
         steps.append(
             f"Do not ship it for {listed(lost)}: training makes the student worse there. Look at "
             "the replies that it broke, and leave the task out or search for it alone."
         )
+    steps += [_for_side_effects(task, found, chosen) for task, found in harmed.items()]
     steps += [_for_a_gate(gates) for gates in unproven(chosen.gates).values()]
-    steps += _for_weak_gains(gains)
+    steps += _for_weak_gains(gains) + _for_duplicates(gains)
     steps.append(
         "Train the choice once more with another `seed`: each configuration was trained once, and "
         "the intervals hold for other rows, not for another training run."
@@ -47,6 +61,42 @@ def _without_choice(least: Violation | None) -> list[str]:
         f"Search more gently around {least['configuration']}: smaller learning rates, fewer "
         "epochs, or LoRA (`lora_space`).",
         "See under Configurations which limits would admit one, before changing any.",
+    ]
+
+
+def _for_side_effects(task: str, harmed: Sequence[SideEffect], chosen: Complete) -> str:
+    """Return what to do where training on one task has done proven harm elsewhere."""
+    gated = {gate["control"] for gate in chosen.gates}
+    tasks = [place(one["evalset"]) for one in harmed if one["evalset"].endswith(".test")]
+    controls = [one["evalset"] for one in harmed if not one["evalset"].endswith(".test")]
+    sentences = []
+    if tasks:
+        sentences.append(
+            f"Ship the checkpoint of {task} for {task} only and send it nothing of "
+            f"{listed(tasks)}, where it is worse than the untuned student; one checkpoint for "
+            "both needs a training on both."
+        )
+    if controls:
+        free = [control for control in controls if control not in gated]
+        allowed = f"no gate asks for {listed(free)}" if free else "its gates allow it"
+        sentences.append(
+            f"Read the replies to {listed(controls)} that the checkpoint of {task} broke before "
+            f"people meet it: it is worse there than the untuned student, and {allowed}."
+        )
+    return " ".join(sentences)
+
+
+def _for_duplicates(gains: Gains) -> list[str]:
+    weaker = [
+        task
+        for task, gain in gains.items()
+        if gain and gain["without_duplicates"] and gain["without_duplicates"]["weaker"]
+    ]
+    if not weaker:
+        return []
+    return [
+        f"Claim for {listed(weaker)} the gain without the test rows that are in train too, or "
+        "take those out of the split."
     ]
 
 

@@ -2,18 +2,25 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
-from sftstudy.documents.recommendation import JudgedGate
+from sftstudy.documents.recommendation import JudgedGate, SideEffect
+from sftstudy.pages.numbers import near
 from sftstudy.recommendation.cells import all_known
+from sftstudy.statistics.multiplicity import ALPHA
+
+
+def by_control(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:
+    """Return gates by their control."""
+    found: dict[str, list[JudgedGate]] = {}
+    for gate in gates:
+        found.setdefault(gate["control"], []).append(gate)
+    return found
 
 
 def unproven(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:
     """Return the gates that are not proven, by control."""
-    found: dict[str, list[JudgedGate]] = {}
-    for gate in gates:
-        if gate["evidence"] != "proven":
-            found.setdefault(gate["control"], []).append(gate)
-    return found
+    return by_control(gate for gate in gates if gate["evidence"] != "proven")
 
 
 def proven_limit(gates: Iterable[JudgedGate]) -> float | None:
@@ -24,6 +31,13 @@ def proven_limit(gates: Iterable[JudgedGate]) -> float | None:
     """
     lows = all_known(gate["low"] for gate in gates)
     return math.floor(100 * min(lows)) / 100 if lows else None
+
+
+def limit_of(gate: JudgedGate) -> float | None:
+    """Return the limit of what a gate's interval is of: of the value, or of the ratio."""
+    if gate["statistic"] == "value" or gate["threshold"] is None:
+        return gate["threshold"]
+    return gate["threshold"] / gate["baseline"] if gate["baseline"] else None
 
 
 def most_samples(gates: Iterable[JudgedGate]) -> int | None:
@@ -44,6 +58,46 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
 
 
-def percent(value: float | None) -> str:
-    """Return a fraction in percent."""
-    return "not measured" if value is None else f"{100 * value:.1f}%"
+def percent(value: float | None, beside: float | None = None) -> str:
+    """Return a fraction in percent; of one that stands `beside` another, which side it is on."""
+    if value is None:
+        return "not measured"
+    return f"{100 * value:.1f}%" if beside is None else f"{near(value, beside, 1, 100)}%"
+
+
+def p_value(p: float, level: float = ALPHA) -> str:
+    """Return a p-value in two significant digits, or as many as tell it from its level."""
+    text = f"{p:.2g}"
+    return near(p, level, 3) if float(text) == level else text
+
+
+class Evident(TypedDict):
+    """What has evidence: a gate, a gain, a side effect."""
+
+    evidence: str
+    only_just: bool
+
+
+def strength(judged: Evident) -> str:
+    """Return evidence in words: ``proven``, ``only just proven``."""
+    return f"only just {judged['evidence']}" if judged["only_just"] else judged["evidence"]
+
+
+def measured(value: float | None) -> float:
+    """Return a number of something that has evidence, so that it is there."""
+    assert value is not None, "what has no number has no evidence"
+    return value
+
+
+def place(evalset: str) -> str:
+    """Return an eval set as people say it: a test split by its task, a control by its name."""
+    return evalset.removesuffix(".test")
+
+
+def by_training(effects: Iterable[SideEffect], evidence: str) -> dict[str, list[SideEffect]]:
+    """Return the side effects of one evidence by the task trained on, the largest first."""
+    found: dict[str, list[SideEffect]] = {}
+    for effect in sorted(effects, key=lambda effect: -abs(effect["value"] or 0.0)):
+        if effect["evidence"] == evidence:
+            found.setdefault(effect["trained_on"], []).append(effect)
+    return found

@@ -3,17 +3,30 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import BaselineGate, JudgedGate, TaskGain, Violation
+from sftstudy.documents.recommendation import (
+    BaselineGate,
+    JudgedGate,
+    SideEffect,
+    TaskGain,
+    Violation,
+)
+from sftstudy.pages.numbers import near
+from sftstudy.recommendation.changes import gains_told, side_effects_told
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS
 from sftstudy.recommendation.phrases import (
+    by_control,
+    limit_of,
     listed,
+    measured,
     more,
     most_samples,
+    p_value,
     percent,
     proven_limit,
     unproven,
 )
+from sftstudy.statistics.gates import RATE_ALPHA, RATIO_ALPHA
 
 
 def reasons(
@@ -22,6 +35,7 @@ def reasons(
     configurations: Sequence[Configuration],
     chosen: Complete | None,
     gains: Mapping[str, TaskGain | None],
+    effects: Sequence[SideEffect],
     least: Violation | None,
 ) -> list[str]:
     """Return the reasons as sentences, the most important first."""
@@ -31,7 +45,8 @@ def reasons(
     if chosen is None:
         sentences += _infeasible(configurations, least)
     else:
-        sentences += _gates(chosen) + _unsure(chosen.gates) + _gains(gains)
+        sentences += _gates(chosen) + _unsure(chosen.gates)
+        sentences += gains_told(gains) + side_effects_told(effects)
     incomplete = [one.name for one in configurations if not isinstance(one, Complete)]
     if incomplete:
         sentences.append(
@@ -44,8 +59,8 @@ def reasons(
 def _baseline(gate: BaselineGate) -> str:
     return (
         f"The baseline itself fails the gate on {gate['control']}: {gate['metric']} is "
-        f"{percent(gate['value'])} (n = {gate['n']}{_of_them_unsure(gate)}), asked is "
-        f"{gate['rule']}. Trials are held to non-inferiority to the baseline instead."
+        f"{percent(gate['value'], gate['threshold'])} (n = {gate['n']}{_of_them_unsure(gate)}), "
+        f"asked is {gate['rule']}. Trials are held to non-inferiority to the baseline instead."
     )
 
 
@@ -66,11 +81,18 @@ def _infeasible(configurations: Sequence[Configuration], least: Violation | None
         f"Every configuration fails a gate on some task. The binding {are} "
         f"{' and '.join(sorted(binding))}: {count} of {len(complete)} configurations fail {it}.",
         f"The least violating configuration is {least['configuration']}: after training on "
-        f"{gate['task']} {gate['metric']} on {gate['control']} is {percent(gate['value'])} "
-        f"(n = {gate['n']}{_of_them_unsure(gate)}), "
-        f"asked is {gate['rule']} ({percent(gate['threshold'])}); it misses that by "
-        f"{100 * least['violation']:.1f}%.",
+        f"{gate['task']} {gate['metric']} on {gate['control']} is "
+        f"{percent(gate['value'], gate['threshold'])} (n = {gate['n']}{_of_them_unsure(gate)}), "
+        f"asked is {gate['rule']} ({percent(gate['threshold'], gate['value'])}); it misses that by "
+        f"{percent(least['violation'], 0.0)}, which is {_miss(gate)}.",
     ]
+
+
+def _miss(gate: JudgedGate) -> str:
+    """Return whether it is proven that a gate is missed."""
+    if gate["evidence"] != "violated":
+        return "not proven"
+    return "only just proven" if gate["only_just"] else "proven"
 
 
 def _gates(chosen: Complete) -> list[str]:
@@ -84,16 +106,40 @@ def _gates(chosen: Complete) -> list[str]:
         f"{count} of {len(chosen.gates)} gates (each control on each task's checkpoint) are proven "
         f"for {chosen.name}."
     ]
+    barely = by_control(
+        gate for gate in chosen.gates if gate["only_just"] and gate["evidence"] == "proven"
+    )
+    sentences += [_only_just(gates) for gates in barely.values()]
     return sentences + [_unproven(gates) for gates in weak.values()]
+
+
+def _only_just(gates: Sequence[JudgedGate]) -> str:
+    """Return by how little the gates of one control are proven."""
+    first = gates[0]
+    level = RATIO_ALPHA if first["statistic"] == "ratio" else RATE_ALPHA
+    found = [f"{gate['task']} ({_bound(gate)}, p = {_p(gate, level)})" for gate in gates]
+    return (
+        f"The gate on {first['control']} is only just proven after training on {listed(found)}: "
+        f"asked is {first['rule']}, with p at most {level:g}."
+    )
+
+
+def _bound(gate: JudgedGate) -> str:
+    """Return what of a gate's numbers stands closest to its limit."""
+    limit = limit_of(gate)
+    if gate["statistic"] == "ratio" and gate["low"] is not None and limit is not None:
+        return f"95% interval from {near(gate['low'], limit)} of the baseline's"
+    return percent(gate["value"], gate["threshold"])
+
+
+def _p(gate: JudgedGate, level: float) -> str:
+    return p_value(measured(gate["p"]), level)
 
 
 def _unsure(gates: Sequence[JudgedGate]) -> list[str]:
     """Return one sentence per control of which the scorer could not decide some replies."""
-    by_control: dict[str, list[JudgedGate]] = {}
-    for gate in gates:
-        by_control.setdefault(gate["control"], []).append(gate)
     sentences = []
-    for control, found in by_control.items():
+    for control, found in by_control(gates).items():
         counts = sorted(gate.get("unsure") or 0 for gate in found)
         if counts[-1]:
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[-1])
@@ -113,9 +159,9 @@ def _unproven(gates: Sequence[JudgedGate]) -> str:
     """Return one sentence on all checkpoints whose gate on one control is not proven."""
     first = gates[0]
     values = sorted(gate["value"] for gate in gates if gate["value"] is not None)
-    span = percent(values[0])
-    if percent(values[-1]) != span:
-        span = f"{span} to {percent(values[-1])}"
+    span = percent(values[0], first["threshold"])
+    if percent(values[-1]) != percent(values[0]):
+        span = f"{span} to {percent(values[-1], first['threshold'])}"
     against = f" against {percent(first['baseline'])} untuned" if first["baseline"] else ""
     sentence = (
         f"The gate on {first['control']} is passed but not proven after training on "
@@ -129,34 +175,3 @@ def _unproven(gates: Sequence[JudgedGate]) -> str:
     sentence += f"; {more(most_samples(gates))}."
     note = first["note"]
     return sentence + (f" ({note[0].upper()}{note[1:]}.)" if note else "")
-
-
-def _gains(gains: Mapping[str, TaskGain | None]) -> list[str]:
-    sentences = []
-    proven = [task for task, gain in gains.items() if gain and gain["evidence"] == "proven"]
-    if proven:
-        sentences.append(
-            f"The gain over the baseline on the test split is proven on {', '.join(proven)} "
-            "(Holm-adjusted over the tasks)."
-        )
-    for task, gain in gains.items():
-        if gain is None:
-            sentences.append(f"The gain on {task} is not known: its test split was not measured.")
-        elif gain["evidence"] == "violated":
-            sentences.append(
-                f"On {task} the tuned student is worse than the baseline, and that is proven: "
-                f"{_points(gain)}."
-            )
-        elif gain["evidence"] == "not proven":
-            sentences.append(
-                f"The gain on {task} is not proven: {_points(gain)}; {more(gain['more_samples'])}."
-            )
-    return sentences
-
-
-def _points(gain: TaskGain) -> str:
-    low, high = 100 * gain["low"], 100 * gain["high"]
-    return (
-        f"{100 * gain['value']:+.1f} points, 95% interval {low:+.1f} to {high:+.1f}, "
-        f"n = {gain['n']}, adjusted p = {gain['p_holm']:.2g}"
-    )

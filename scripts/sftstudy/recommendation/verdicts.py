@@ -65,8 +65,9 @@ def why_not(
         worst = failed[0]
         others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         return (
-            f"fails {worst['control']} after {worst['task']}: {percent(worst['value'])}, asked "
-            f"{percent(worst['threshold'])}{others}"
+            f"fails {worst['control']} after {worst['task']}: "
+            f"{percent(worst['value'], worst['threshold'])}, asked "
+            f"{percent(worst['threshold'], worst['value'])}{others}"
         )
     if standing["within_one_se"]:
         cost, least = configuration.train_flops, chosen.train_flops if chosen else None

@@ -26,6 +26,7 @@ OUTPUTS = {
     "fits": [RESULTS.fits("{task}", "{student}")],
     "fits_control": [RESULTS.fits("{control}", "{student}")],
     "card": [RESULTS.card("{task}")],
+    "duplicates": [RESULTS.duplicates("{task}")],
     "recipe": [RESULTS.recipe("{student}", "{task}", "{trial}")],
     "train": [RESULTS.checkpoint(*TRIAL)],
     "predict_select": [RESULTS.predictions(*TRIAL, "{task}.val")],
