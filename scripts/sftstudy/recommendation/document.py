@@ -34,6 +34,7 @@ from sftstudy.recommendation.configurations import (
     read_configurations,
     select_gains,
 )
+from sftstudy.recommendation.effects import main_effects
 from sftstudy.recommendation.judging import judge_baseline, judge_gains, mean_gain_of, read_gates
 from sftstudy.recommendation.next_steps import next_steps
 from sftstudy.recommendation.reasons import reasons
@@ -95,6 +96,7 @@ def recommend(
         "dropped": cells.dropped(),
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
         "sensitivity": sensitivity(comparison, gates, cells),
+        "effects": main_effects(comparison, base, cells),
         "pareto": pareto,
         "costs": _costs(configurations, chosen, cells, tasks),
         "missing": _missing(cells),
