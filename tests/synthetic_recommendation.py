@@ -7,6 +7,8 @@ only shows it. Verdicts follow from the numbers, so that a study of several stud
 import math
 from typing import Any
 
+import numpy as np
+
 from sftstudy.files.reading import read_json
 from sftstudy.recommendation.names import (
     BASELINE_FAILS,
@@ -82,6 +84,7 @@ def recommendation(study: Any, student: str, index: int) -> Document:
              "configured": limit == 0.95, "feasible": 3, "chosen": name, "proven": False}
             for limit in (0.9, 0.95, 0.99)
         ],
+        "effects": _effects(study, configurations),
         "pareto": [row["configuration"] for row in configurations if row["pareto"]],
         "costs": {
             "train_flops_total": sum(value or 0 for value in train_flops.values()),
@@ -179,6 +182,24 @@ def _configuration(study: Any, scores: _Scores, name: str, index: int) -> Docume
         "pareto": False,
         "gates": gates,
     }
+
+
+def _effects(study: Any, configurations: list[Document]) -> list[Document]:
+    """Return the main effects, with errors of one and a half points as noise of the rows."""
+    from sftstudy.recommendation.effects import Outcome, effects_of
+    from sftstudy.study.axes import AXES
+
+    complete = [row for row in configurations if row["status"] != "incomplete"]
+    settings = [
+        dict.fromkeys(AXES) | {"method": "full"} | study.trials[row["configuration"]]
+        for row in complete
+    ]
+    errors = np.random.default_rng(study.seed).normal(0, 0.015, (500, len(complete)))
+    gains, losses = (
+        Outcome(np.array([row[key] for row in complete], dtype=float), errors)
+        for key in ("mean_gain", "control_loss")
+    )
+    return effects_of(settings, gains, losses)
 
 
 def _mark_front(configurations: list[Document]) -> None:

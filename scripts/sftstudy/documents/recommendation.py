@@ -270,7 +270,7 @@ class Recommendation(Shown):
     dropped: NotRequired[dict[str, int]]  # by eval set, where any: rows too long, not among n
     leave_one_task_out: list[LeftOut]
     sensitivity: list[Alternative]
-    effects: list[Effect]
+    effects: NotRequired[list[Effect]]  # not in those kept from before there were any
     pareto: list[str]
     costs: Costs
     missing: list[MissingCell]
