@@ -6,6 +6,8 @@
 ``studies``   draws whole studies (12 configurations, 4 tasks, 2 controls) and runs the real
               `recommend` on them, beside two habits: the best mean score on the select split, and
               the best mean score on the test split (the one that is then reported).
+``effects``   draws studies in which some hyperparameters do nothing, and counts how often these are
+              called distinguishable, and how often the intervals of effects hold the truth.
 
 Rows are correlated: a row is hard for every student alike, and rows of one document are hard
 together. `make bench-stats` prints all tables, which docs/statistics.md keeps as measured.
@@ -32,6 +34,7 @@ from sftstudy.statistics.distributions import binomial_limits, normal_quantile
 from sftstudy.statistics.gates import RATIO_ALPHA, ratio_limits, ratio_score
 from sftstudy.statistics.intervals import Estimate, statistic, unit_mean
 from sftstudy.statistics.paired import difference_limits, paired_gain
+from sftstudy.study.axes import AXES
 
 quantile = np.vectorize(NormalDist().inv_cdf)
 SHARED = 0.7  # share of a row's difficulty (latent variance) that all students have in common
@@ -418,13 +421,19 @@ SCENARIOS = ("no gate binds", "ifeval binds", "safety binds",
 class SimulatedStudy:
     """The files of a study drawn from a truth, as `recommend` reads them."""
 
-    def __init__(self, truth: Truth, generator: np.random.Generator, resamples: int) -> None:
+    def __init__(
+        self,
+        truth: Truth,
+        generator: np.random.Generator,
+        resamples: int,
+        tasks: dict[str, Design] = TASKS,
+    ) -> None:
         self.plan = {
             "student": "simulated",
             "source": "simulated",
-            "tasks": list(TASKS),
+            "tasks": list(tasks),
             "controls": list(CONTROLS),
-            "trials": dict.fromkeys(TASKS, NAMES),
+            "trials": dict.fromkeys(tasks, NAMES),
             "gates": {
                 "ifeval": {"metric": "prompt_strict", "min_ratio_to_baseline": 0.95},
                 "simple_safety_tests": {"metric": "safe_rate", "above": 0.9},
@@ -434,12 +443,12 @@ class SimulatedStudy:
         }
         self.values: dict[tuple[str, str], np.ndarray] = {}
         self.groups: dict[str, np.ndarray] = {}
-        for index, (task, design) in enumerate(TASKS.items()):
+        for index, (task, design) in enumerate(tasks.items()):
             variants = ["base", *(f"{task}/{name}" for name in NAMES)]
             rates = np.concatenate([[truth.base[index]], truth.tuned[index]])
             for split in ("val", "test"):
                 self._draw(f"{task}.{split}", variants, rates, design, generator)
-        variants = ["base", *(f"{task}/{name}" for task in TASKS for name in NAMES)]
+        variants = ["base", *(f"{task}/{name}" for task in tasks for name in NAMES)]
         for control, design in CONTROLS.items():
             rates = [[truth.base_controls[control]], truth.controls[control].ravel()]
             self._draw(control, variants, np.concatenate(rates), design, generator)
@@ -469,8 +478,10 @@ class SimulatedStudy:
         return {"primary": metric, "metrics": {metric: entry}, "items": items}
 
     def read_provenance(self, variant: str) -> dict[str, Any]:
-        flops = float(EPOCHS[NAMES.index(variant.split("/")[1])])
-        return {"recipe": {}, "base": {"revision": None}, "train_flops": flops}
+        values = GRID[NAMES.index(variant.split("/")[1])]
+        recipe = {"model": {}, "training": dict(zip(AXES, values, strict=False))}
+        flops = float(recipe["training"]["num_train_epochs"])
+        return {"recipe": recipe, "base": {"revision": None}, "train_flops": flops}
 
     def gains_covered(self, index: int, split: str, truth: Truth) -> float:
         """Return the share of tasks whose true gain lies in the interval that `split` reports."""
@@ -569,6 +580,85 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
     return bool(fine)
 
 
+# -- effects -----------------------------------------------------------------------------------
+
+FEW = {"nl2sql": Design(650, 13, 0.2)}
+EFFECTS = {  # name -> designs of the tasks, whether rate and epochs matter, run-to-run noise
+    "no hyperparameter matters": (TASKS, False, 0.0),
+    "batch size does not matter": (TASKS, True, 0.0),
+    "the same, one task of 13 databases": (FEW, True, 0.0),
+    "the same as the second, two trainings differ by 1 point (sd)": (TASKS, True, 0.01),
+}
+
+
+def draw_effects(
+    tasks: int, matter: bool, noise: float, generator: np.random.Generator
+) -> tuple[Truth, Truth]:
+    """Return what each configuration is worth, and the rates of the runs that were trained."""
+    base = generator.uniform(0.3, 0.5, tasks)
+    rate, epochs = (np.array(column) for column in list(zip(*GRID, strict=True))[:2])
+    dose = matter * (np.log2(rate / 1e-5) / 3 + (epochs == 3) / 3)
+    tuned = base[:, None] + generator.uniform(0.1, 0.2) + 0.1 * dose + np.zeros((tasks, 1))
+    controls = {
+        "ifeval": np.tile(0.7 - 0.06 * dose, (tasks, 1)),
+        "simple_safety_tests": np.full((tasks, len(GRID)), 0.97),
+    }
+    values = {"ifeval": 0.7, "simple_safety_tests": 0.97}
+    trained = np.clip(tuned + noise * generator.normal(size=tuned.shape), 0.02, 0.98)
+    return Truth(tuned, base, controls, values), Truth(trained, base, controls, values)
+
+
+def true_effects(truth: Truth, axis: int) -> np.ndarray:
+    """Return the true effect of each value of a hyperparameter on the mean gain."""
+    gains = truth.tuned.mean(axis=0)
+    column = [values[axis] for values in GRID]
+    means = np.array([gains[[one == value for one in column]].mean() for value in set(column)])
+    return means[np.argsort(list(set(column)))] - means.mean()
+
+
+def print_effects(studies: int, resamples: int, seed: int) -> bool:
+    """Print a row per scenario; return whether the bounds are kept."""
+    print("| studies | any idle hyperparameter called distinguishable %: by gain | by control loss "
+          "| p of batch size below 5 %: by gain | by control loss | learning rate called "
+          "distinguishable %: by gain | by control loss | its effects on gain held % | its largest "
+          "difference held % |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    fine = True
+    for index, (name, (tasks, matter, noise)) in enumerate(EFFECTS.items()):
+        counts: dict[str, list[bool]] = {key: [] for key in _EFFECT_COUNTS}
+        for number in range(studies):
+            generator = np.random.default_rng([seed, 100 + index, number])
+            truth, trained = draw_effects(len(tasks), matter, noise, generator)
+            study = SimulatedStudy(trained, generator, resamples, tasks)
+            document = recommend(study.plan, study.read_metrics, study.read_provenance)
+            _count_effects(document["effects"], truth, matter, counts)
+        print("| " + " | ".join([name, *map(_percent, counts.values())]) + " |", flush=True)
+        if not noise:
+            fine &= np.mean(counts["false gain"]) <= 0.07 and np.mean(counts["held"]) >= 0.93
+    return bool(fine)
+
+
+_EFFECT_COUNTS = ("false gain", "false loss", "batch gain", "batch loss", "rate gain", "rate loss",
+                  "held", "largest held")  # fmt: skip
+
+
+def _count_effects(
+    effects: list, truth: Truth, matter: bool, counts: dict[str, list[bool]]
+) -> None:
+    rate, _, batch = effects
+    idle = [batch] if matter else effects
+    for kind in ("gain", "loss"):
+        counts[f"false {kind}"].append(any(effect[kind]["distinguishable"] for effect in idle))
+        counts[f"batch {kind}"].append(batch[kind]["p"] <= 0.05)
+        counts[f"rate {kind}"].append(rate[kind]["distinguishable"])
+    levels, true = rate["gain"]["levels"], true_effects(truth, 0)
+    for level, effect in zip(levels, true, strict=True):
+        counts["held"].append(level["low"] <= effect <= level["high"])
+    found = [level["difference"] for level in levels]
+    largest = true[int(np.argmax(found))] - true[int(np.argmin(found))]
+    counts["largest held"].append(rate["gain"]["low"] <= largest <= rate["gain"]["high"])
+
+
 def _percent(values: list) -> str:
     return f"{100 * np.mean(values):.1f}" if values else "-"
 
@@ -579,7 +669,7 @@ def _mean_error(values: list[float]) -> str:
     return f"{100 * np.mean(values):.2f} ({100 * np.std(values) / math.sqrt(len(values)):.2f})"
 
 
-PARTS = ("coverage", "edges", "sizes", "studies", "all")
+PARTS = ("coverage", "edges", "sizes", "studies", "effects", "all")
 
 
 def main() -> None:
@@ -599,6 +689,8 @@ def main() -> None:
         fine &= print_sizes()
     if arguments.part in ("studies", "all"):
         fine &= print_studies(arguments.studies, arguments.resamples, arguments.seed)
+    if arguments.part in ("effects", "all"):
+        fine &= print_effects(2 * arguments.studies, arguments.resamples, arguments.seed)
     print(f"\nCommand: python benchmarks/bench_stats.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"{time.process_time() - start:.0f} CPU seconds; bounds {'kept' if fine else 'MISSED'}.")
     sys.exit(0 if fine else 1)

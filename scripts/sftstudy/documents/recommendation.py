@@ -227,6 +227,46 @@ class Alternative(Outcome):
     configured: bool  # the limit that the study file asks for
 
 
+class Level(TypedDict):
+    """An outcome at one value of a hyperparameter, the others being equal."""
+
+    mean: float  # over the configurations, adjusted
+    difference: float  # of the effect to the mean over the values
+    low: float  # ends of the difference's 95% interval
+    high: float
+
+
+class LargestDifference(TypedDict):
+    """By how much the values of a hyperparameter differ at most."""
+
+    largest: float
+    low: float  # ends of the 95% interval, of all differences of two values at once
+    high: float
+    p: float  # of the hypothesis that the values do not differ
+
+
+class OutcomeEffect(LargestDifference):
+    """What a hyperparameter does to mean gain or control loss."""
+
+    levels: list[Level]  # one for each value
+    p_holm: float  # adjusted over the hyperparameters
+    distinguishable: bool  # from noise of the rows
+    share: float  # of the variance between configurations
+    remaining: float  # share that is no hyperparameter's alone: interactions and noise
+
+
+class Effect(TypedDict):
+    """The main effect of one hyperparameter."""
+
+    axis: str
+    among: str | None  # the method whose configurations alone are compared
+    values: list[Any]
+    configurations: list[int]  # complete ones with each value
+    gain: OutcomeEffect | None  # mean over the tasks, val splits
+    loss: OutcomeEffect | None  # largest relative loss of a control
+    note: str
+
+
 class Costs(TypedDict):
     """Training compute, in FLOPs."""
 
@@ -277,6 +317,7 @@ class Recommendation(Shown):
     dropped: NotRequired[dict[str, int]]  # by eval set, where any: rows too long, not among n
     leave_one_task_out: list[LeftOut]
     sensitivity: list[Alternative]
+    effects: NotRequired[list[Effect]]  # not in those kept from before there were any
     pareto: list[str]
     costs: Costs
     missing: list[MissingCell]

@@ -16,6 +16,14 @@ def text_width(labels: list[str]) -> float:
     return 0.2 + 0.078 * max(map(len, labels))
 
 
+def compute_unit(largest: float) -> tuple[float, str]:
+    """Return a unit, in FLOPs, in which the largest of some computes has few digits; its name."""
+    for power, name in ((18, "EFLOP"), (15, "PFLOP"), (12, "TFLOP"), (9, "GFLOP")):
+        if largest >= 10**power:
+            return 10.0**power, name
+    return 1.0, "FLOP"
+
+
 def empty(text: str) -> Figure:
     """Return a figure that only says why there is none."""
     figure = Figure(figsize=(7, 0.6))

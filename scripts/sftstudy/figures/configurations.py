@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sftstudy.figures import names
-from sftstudy.figures.common import empty, rows_of
+from sftstudy.figures.common import compute_unit, empty, rows_of
 from sftstudy.figures.style import BLUE, INK, VERMILLION, panels
 from sftstudy.tables.schema import Row, Tables
 
@@ -17,8 +17,10 @@ def pareto(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
 
 def cost(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
     title = f"Configurations of {what.student}: mean gain against training compute"
-    axis = "compute of the trainings on all tasks, PFLOP (left is cheaper)"
-    return _scatter(tables, what, "train_flops", 1e-15, axis), title
+    rows = rows_of(tables, "configurations", student=what.student)
+    unit, name = compute_unit(max((row["train_flops"] or 0 for row in rows), default=0))
+    axis = f"compute of the trainings on all tasks, {name} (left is cheaper)"
+    return _scatter(tables, what, "train_flops", 1 / unit, axis), title
 
 
 def _scatter(tables: Tables, what: names.Figure, key: str, unit: float, label: str) -> Figure:
@@ -82,6 +84,6 @@ def _label(axes: Axes, rows: list[Row], places: dict[str, tuple[float, float]]) 
             xytext=(8 if right else -8, 5 if above else -11),
             ha="left" if right else "right",
             textcoords="offset points",
-            fontsize=7.5,
+            fontsize=8,
             weight="bold" if row["chosen"] else "normal",
         )

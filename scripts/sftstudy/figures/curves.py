@@ -29,11 +29,13 @@ def curves(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
         for trial in dict.fromkeys(row["trial"] for row in logged if row["task"] == task):
             curve = [row for row in logged if row["task"] == task and row["trial"] == trial]
             rate = recipes[task, trial]["learning_rate"]
-            panel.plot(
+            [line] = panel.plot(
                 [row["step"] for row in curve], [row["loss"] for row in curve],
                 color=COLOURS[rates.index(rate) % len(COLOURS)], linewidth=0.9, alpha=0.75,
                 label=f"learning rate {number(rate)}",
             )  # fmt: skip
+            # Points that lie within half a point of a straight line are no use to any eye.
+            line.get_path().should_simplify, line.get_path().simplify_threshold = True, 0.5
         panel.set_title(task)
         panel.set_xlabel("optimizer step")
     for panel in grid[:, 0]:

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from sftstudy.figures import names
 from sftstudy.figures.configurations import cost, pareto
 from sftstudy.figures.curves import curves
+from sftstudy.figures.effects import effects
 from sftstudy.figures.forgetting import forgetting
 from sftstudy.figures.gains import gains
+from sftstudy.figures.parallel import parallel
 from sftstudy.figures.style import save, style
 from sftstudy.figures.trials import trials
 from sftstudy.tables.schema import Tables
@@ -19,6 +21,8 @@ _KINDS: dict[str, Callable[[Tables, names.Figure], tuple[Figure, str]]] = {
     "gains": gains,
     "forgetting": forgetting,
     "trials": trials,
+    "effects": effects,
+    "parallel": parallel,
     "pareto": pareto,
     "cost": cost,
     "curves": curves,

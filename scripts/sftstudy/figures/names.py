@@ -5,6 +5,8 @@ from dataclasses import dataclass
 _SPLITS = {  # what a figure shows
     "gains": "test",
     "forgetting": "test",
+    "effects": "val",
+    "parallel": "val",
     "pareto": "val",
     "cost": "val",
     "trials": "val",
@@ -47,6 +49,8 @@ def figures(students: list[str], tasks: list[str]) -> list[Figure]:
     for student in students:
         found += [
             Figure("forgetting", "forgetting", student),
+            Figure("effects", "effects", student),
+            Figure("parallel", "configurations", student),
             Figure("pareto", "configurations", student),
             Figure("cost", "configurations", student),
             Figure("curves", "curves", student),

@@ -1,11 +1,11 @@
 """How all figures look, and how they are written: SVG that follows the page's colours.
 
-Text and axes are drawn in one stand-in colour that becomes ``currentColor`` in the file, so that
-a figure inside the report is legible on light and dark, and black where it stands alone.
+Text and axes are drawn in a stand-in colour that becomes ``currentColor`` in the file, what hides
+lines behind labels in one that becomes the page's own: a figure inside the report is legible on
+light and dark, and black on white where it stands alone.
 """
 
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
+from sftstudy.figures.svg import tidy
 from sftstudy.files.writing import write_text
 
 # Okabe and Ito, "Color universal design" (2008): distinct under all common colour deficiencies.
@@ -24,7 +25,9 @@ BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
 PURPLE, ORANGE, SKY = "#cc79a7", "#e69f00", "#56b4e9"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
-INK = "#010203"
+GREY = "#85898f"  # 3 to 1 or more against both backgrounds, for what matters less
+INK, PAPER = "#010203", "#fdfcfb"
+_STAND_INS = {INK: "currentColor", PAPER: "var(--paper,#fff)"}
 
 _RC: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
@@ -57,10 +60,6 @@ _RC: dict[RcKeyType, Any] = {
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.2,
 }
-_ROOT = (
-    "stroke-linejoin: round; stroke-linecap: butt; "
-    "font-family: system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
-)
 
 
 @contextmanager
@@ -99,7 +98,9 @@ def panels(
         "hspace": gap[1] / panel_height,
     }
     figure = Figure(figsize=size)
-    return figure, figure.subplots(*shape, squeeze=False, sharey=share_y, gridspec_kw=grid)
+    return figure, figure.subplots(
+        *shape, squeeze=False, sharey="row" if share_y else "none", gridspec_kw=grid
+    )
 
 
 def save(figure: Figure, path: Path, title: str) -> None:
@@ -107,26 +108,4 @@ def save(figure: Figure, path: Path, title: str) -> None:
     buffer = io.StringIO()
     # No date and no version: the same tables give the same bytes.
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
-    write_text(path, tidy(buffer.getvalue()))
-
-
-def tidy(svg: str) -> str:
-    """Return matplotlib's SVG without what a page does not need, in the page's colours and font.
-
-    Its style element would apply to the whole page around it, and its ids repeat in every figure.
-    """
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"\s*<(metadata|style).*?</\1>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*<defs>\s*</defs>", "", svg)
-    svg = re.sub(r'\s*<g id="\w+"/>', "", svg)
-    svg = re.sub(r'<g id="[\w.]+">', "<g>", svg)
-    svg = re.sub(r"font-family: [^;]*; ", "", svg)
-    svg = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", svg)
-    svg = re.sub(r' (?:d|x|y|points|transform)="[^"]*"', _shorten, svg)
-    svg = re.sub(r"\s*\n\s*", "\n", svg)
-    return svg.replace("<svg", f'<svg role="img" style="{_ROOT}"', 1)
-
-
-def _shorten(attribute: re.Match) -> str:
-    """Cut coordinates to a hundredth of a point, which no eye can tell."""
-    return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0])
+    write_text(path, tidy(buffer.getvalue(), _STAND_INS))

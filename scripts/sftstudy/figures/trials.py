@@ -1,5 +1,8 @@
 """The scores of all trials of a student on one task, by a hyperparameter."""
 
+from urllib.parse import quote, urlencode
+
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,9 +23,9 @@ def trials(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
         return empty(f"No trial of {what.task} has been trained."), title
     axis, series = _layout(known)
     evalsets = _evalsets(tables, what)
-    size = 2.7 + 2.3 * len(evalsets), 2.45
+    size = 2.4 + 1.98 * len(evalsets), 2.45
     figure, grid = panels(
-        size, (1, len(evalsets)), left=0.55, right=2.1, top=0.25, bottom=0.45, gap=(0.45, 0)
+        size, (1, len(evalsets)), left=0.5, right=1.95, top=0.25, bottom=0.45, gap=(0.4, 0)
     )
     for panel, evalset in zip(grid[0], evalsets, strict=True):
         scores = {
@@ -30,13 +33,16 @@ def trials(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
             for row in rows_of(tables, "metrics", student=what.student, evalset=evalset)
             if row["primary"] and row["value"] is not None
         }
-        _trial_panel(panel, known, scores, axis, series)
+        places = _trial_panel(panel, known, scores, axis, series)
+        _link(panel, places, what, evalset, _failed(tables, what, evalset))
         _reference_lines(panel, tables, what, evalset, scores.get(BASE))
         panel.set_title(evalset)
         panel.set_xlabel(AXES[axis])
     grid[0, 0].set_ylabel("score, %")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right")
+    handles: dict[str, Artist] = {}
+    for panel in grid[0]:
+        handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="upper right")
     return figure, title
 
 
@@ -58,7 +64,9 @@ def _evalsets(tables: Tables, what: names.Figure) -> list[str]:
 
 def _trial_panel(
     panel: Axes, rows: list[Row], scores: dict[str, Row], axis: str, series: list[tuple]
-) -> None:
+) -> dict[str, tuple[float, float]]:
+    """Draw every trial that was scored; return where each one's point lies."""
+    places: dict[str, tuple[float, float]] = {}
     positions = {value: x for x, value in enumerate(dict.fromkeys(row[axis] for row in rows))}
     for index, setting in enumerate(series):
         # Side by side, or the intervals would cover each other.
@@ -78,6 +86,8 @@ def _trial_panel(
             [100 * max(0.0, score["value"] - score["low"]) for _, score in series_points],
             [100 * max(0.0, score["high"] - score["value"]) for _, score in series_points],
         ]
+        found = [score["trial"] for _, score in series_points]
+        places |= dict(zip(found, zip(x, y, strict=True), strict=True))
         label = ", ".join(f"{AXES[n]} {number(value)}" for n, value in setting if value is not None)
         panel.errorbar(
             x, y, error, fmt=MARKERS[index % len(MARKERS)], color=COLOURS[index % len(COLOURS)],
@@ -86,6 +96,40 @@ def _trial_panel(
     panel.set_xticks(list(positions.values()), [number(value) for value in positions])
     panel.set_xlim(-0.5, len(positions) - 0.5)
     panel.grid(visible=False, axis="x")
+    return places
+
+
+def _failed(tables: Tables, what: names.Figure, control: str) -> set[str]:
+    """Return the trials on the task that fail the gate on a control."""
+    gates = rows_of(tables, "gates", student=what.student, task=what.task, control=control)
+    return {row["trial"] for row in gates if not row["passes"]}
+
+
+def _link(
+    panel: Axes,
+    places: dict[str, tuple[float, float]],
+    what: names.Figure,
+    evalset: str,
+    failed: set[str],
+) -> None:
+    """Let points lead to their replies in the page: all on val, on a control those that fail.
+
+    What is clicked lies invisible over the points and is larger than they are.
+    """
+    own = evalset == f"{what.task}.val"
+    linked = {trial: place for trial, place in places.items() if own or trial in failed}
+    if linked:
+        x, y = zip(*linked.values(), strict=True)
+        clicked = panel.scatter(x, y, s=121, zorder=5, color=INK)
+        clicked.set_edgecolor("none")
+        clicked.set_clip_on(False)
+        clicked.set_urls([_address(what, trial, evalset) for trial in linked])
+
+
+def _address(what: names.Figure, trial: str, evalset: str) -> str:
+    """Return the address, within the report, of a trial's replies to an eval set."""
+    asked = {"student": what.student, "trained": what.task, "trial": trial, "evalset": evalset}
+    return f"#predictions?{urlencode(asked | {'outcome': 'all'}, quote_via=quote)}"
 
 
 def _reference_lines(
@@ -98,8 +142,6 @@ def _reference_lines(
     gates = rows_of(tables, "gates", student=what.student, task=what.task, control=evalset)
     if gates:
         threshold = 100 * gates[0]["threshold"]
-        panel.axhline(threshold, color=VERMILLION, linewidth=1.1, linestyle=(0, (1, 1.5)))
-        panel.annotate(
-            "gate", (1, threshold), xycoords=("axes fraction", "data"), xytext=(0, -8),
-            textcoords="offset points", ha="right", color=VERMILLION, fontsize=8,
-        )  # fmt: skip
+        panel.axhline(
+            threshold, color=VERMILLION, linewidth=1.1, linestyle=(0, (1, 1.5)), label="gate"
+        )

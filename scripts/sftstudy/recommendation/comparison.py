@@ -1,5 +1,6 @@
 """The choice among the complete configurations, and how firm it is."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from sftstudy.recommendation.selection import (
     reliability,
     selection_probabilities,
 )
+from sftstudy.statistics.distributions import normal_quantile, t_quantile
 from sftstudy.statistics.resampling import bootstrap_means
 from sftstudy.study.variants import BASE
 
@@ -26,6 +28,8 @@ class Comparison:
     Attributes:
         scores: Shape (T, K), the means on the select splits.
         draws: Shape (B, T, K), the reliability times the scores in B resamples of the rows.
+        expansion: Shape (T,), by how much errors of the draws are too small for the tasks' rows.
+        losses: Shape (B, K), the control loss in each resample, with expanded errors.
         weights: Shape (T,), the tasks' reliability.
         probability: Shape (K,), how often each is chosen over the resamples.
         none_feasible: In which share of the resamples none can be.
@@ -34,6 +38,8 @@ class Comparison:
     configurations: list[Complete]
     scores: np.ndarray
     draws: np.ndarray
+    expansion: np.ndarray
+    losses: np.ndarray
     weights: np.ndarray
     choice: Choice
     probability: np.ndarray
@@ -68,17 +74,19 @@ def compare(
     complete = [one for one in configurations if isinstance(one, Complete)]
     if not complete:
         return None
-    scores, draws = _select_scores(complete, tasks, resamples, seed)
+    scores, draws, expansions = _select_scores(complete, tasks, resamples, seed)
     feasible = np.array([one.feasible for one in complete])
     costs = _costs(complete)
     weights = reliability(draws)
     draws = draws * weights[:, None]
     choice = choose(scores * weights[:, None], feasible, costs, draws)
-    feasible_draws = _feasible_draws(complete, gates, cells, resamples, seed)
+    feasible_draws, losses = _control_draws(complete, gates, cells, resamples, seed)
     probability, none_feasible = selection_probabilities(
         draws, feasible_draws, costs, choice.standard_error
     )
-    return Comparison(complete, scores, draws, weights, choice, probability, none_feasible)
+    return Comparison(
+        complete, scores, draws, expansions, losses, weights, choice, probability, none_feasible
+    )
 
 
 def _costs(complete: Sequence[Complete]) -> list[float]:
@@ -87,30 +95,61 @@ def _costs(complete: Sequence[Complete]) -> list[float]:
 
 def _select_scores(
     complete: Sequence[Complete], tasks: Sequence[str], resamples: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean scores (T, K) and their draws (B, T, K), rows paired over configurations."""
-    scores, draws = [], []
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean scores (T, K) and their draws (B, T, K), rows paired over configurations.
+
+    Last the expansion of each task's draws, (T,).
+    """
+    scores, draws, expansions = [], [], []
     for index, task in enumerate(tasks):
         values, codes = align([one.select[task] for one in complete])
         scores.append(values.mean(axis=0))
         draws.append(bootstrap_means(values, codes, resamples, seed + index))
-    return np.array(scores), np.stack(draws, axis=1)
+        expansions.append(_expansion(codes))
+    return np.array(scores), np.stack(draws, axis=1), np.array(expansions)
 
 
-def _feasible_draws(
+def _expansion(codes: np.ndarray) -> float:
+    """Return by which factor errors of bootstrap means are too small for the number of groups.
+
+    With it intervals are as wide as t intervals, which few groups need (Hesterberg 2015, "expanded
+    percentile interval"). The number is Kish's effective one; infinite for a single group, whose
+    resamples show nothing.
+    """
+    groups = 1 / np.square(np.bincount(codes) / len(codes)).sum()
+    if groups < 1 + 1e-9:
+        return math.inf
+    quantile = t_quantile(0.975, max(1.0, groups - 1)) / normal_quantile(0.975)
+    return float(quantile * math.sqrt(groups / (groups - 1)))
+
+
+def _control_draws(
     complete: Sequence[Complete],
     gates: Sequence[Gate],
     cells: Cells,
     resamples: int,
     seed: int,
-) -> np.ndarray:
-    """Return whether each passes all gates in each resample of the controls, (B, K)."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each passes all gates, and its control loss, in each resample, both (B, K)."""
     feasible = np.ones((resamples, len(complete)), dtype=bool)
+    losses = np.full((resamples, len(complete)), -np.inf)
     for index, gate in enumerate(gates):
         values, codes = control_outcomes(complete, gate, cells)
         means = bootstrap_means(values, codes, resamples, seed + 1000 + index)
         feasible &= pass_on_all_tasks(complete, gate, means)
-    return feasible
+        if cells.scores(BASE, gate.control, gate.metric) and values[:, -1].any():
+            wide = values.mean(axis=0) + _expansion(codes) * (means - values.mean(axis=0))
+            losses = np.maximum(losses, _largest_loss(wide, values[:, -1].mean(), len(complete)))
+    return feasible, losses
+
+
+def _largest_loss(means: np.ndarray, baseline: float, count: int) -> np.ndarray:
+    """Return the largest loss over the tasks of `count` configurations, as shares of `baseline`.
+
+    `means` (B, columns) are those of `control_outcomes`; the result is (B, count).
+    """
+    losses = (means[:, -1:] - means[:, :-1]) / baseline
+    return np.asarray(losses.reshape(len(means), count, -1).max(axis=-1))
 
 
 def control_outcomes(

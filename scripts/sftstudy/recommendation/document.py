@@ -36,6 +36,7 @@ from sftstudy.recommendation.configurations import (
     read_configurations,
     select_gains,
 )
+from sftstudy.recommendation.effects import main_effects
 from sftstudy.recommendation.gains import judge_gains, mean_gain_of, with_duplicates_told
 from sftstudy.recommendation.judging import judge_baseline, read_gates
 from sftstudy.recommendation.next_steps import next_steps
@@ -109,6 +110,7 @@ def recommend(
         "dropped": cells.dropped(),
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
         "sensitivity": sensitivity(comparison, gates, cells),
+        "effects": main_effects(comparison, base, cells),
         "pareto": pareto,
         "costs": _costs(configurations, chosen, cells, tasks),
         "missing": _missing(cells),

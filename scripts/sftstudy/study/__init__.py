@@ -3,6 +3,7 @@
 ``validation``  the study file: defaults, and errors that say what to change
 ``layers``      study files laid over each other, and ``--config`` over them
 ``grid``        which students, tasks, trials, variants and eval sets there are
+``axes``        hyperparameters that a search space may vary
 ``names``       names of trials, and what names may hold
 ``variants``    names of variants: the task and the trial in them
 ``layout``      every path below a results folder

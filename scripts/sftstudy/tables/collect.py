@@ -39,6 +39,7 @@ def collect(results: Results) -> Tables:
         "regret": [row for document in known for row in _regret_rows(document)],
         "forgetting": [row for document in known for row in _forgetting_rows(document)],
         "gates": [row for document in known for row in _gate_rows(document)],
+        "effects": [row for document in known for row in _effect_rows(document)],
         "recommendations": [
             _recommendation_row(name, document, read.missing)
             for name, document in documents.items()
@@ -159,6 +160,27 @@ def _gate_rows(document: Recommendation) -> list[Row]:
         for entry in document["configurations"]
         for gate in entry["gates"]
     ]
+
+
+def _effect_rows(document: Recommendation) -> list[Row]:
+    """Return one row per outcome, hyperparameter and value."""
+    rows: list[Row] = []
+    for effect in document.get("effects", []):
+        identity: Row = {"student": document["student"]}
+        identity |= {key: effect[key] for key in ("axis", "among", "note")}
+        for outcome in ("gain", "loss"):
+            found: Row = {**(effect[outcome] or {})}
+            levels = found.get("levels") or [{}] * len(effect["values"])
+            spread = {key: found.get(key) for key in COLUMNS["effects"] if key in found}
+            spread |= {f"largest_{key}": found.get(key) for key in _INTERVAL}
+            rows += [
+                {**identity, **spread, "outcome": outcome, "value": value, "configurations": n}
+                | {key: level.get(key) for key in ("mean", "difference", *_INTERVAL)}
+                for value, n, level in zip(
+                    effect["values"], effect["configurations"], levels, strict=True
+                )
+            ]
+    return rows
 
 
 def _recommendation_row(student: str, document: Recommendation | None, missing: list[Row]) -> Row:

@@ -14,24 +14,10 @@ from sftstudy.recommendation.names import (
     RECOMMENDED,
 )
 from sftstudy.statistics.multiplicity import ALPHA
+from sftstudy.study.axes import AXES
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
-
-# The hyperparameters that a search space may vary, and what people call them.
-AXES = {
-    "learning_rate": "learning rate",
-    "num_train_epochs": "epochs",
-    "per_device_train_batch_size": "batch size",
-    "gradient_accumulation_steps": "gradient accumulation",
-    "lr_scheduler_type": "schedule",
-    "warmup_ratio": "warm-up ratio",
-    "weight_decay": "weight decay",
-    "method": "method",
-    "lora_r": "LoRA rank",
-    "lora_alpha": "LoRA alpha",
-    "lora_dropout": "LoRA dropout",
-}
 
 
 def varying(trials: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -158,6 +144,32 @@ COLUMNS: dict[str, dict[str, str]] = {
         "more_samples": "Further prompts that would decide at the observed rate.",
         "note": "Remark.",
     },
+    "effects": {
+        "student": _CELL["student"],
+        "outcome": "`gain`: mean over the tasks of the gain on the val split; `loss`: largest "
+        "relative loss of any control.",
+        "axis": "Hyperparameter.",
+        "among": "`full` or `lora` where only configurations of this method are compared; else "
+        "empty.",
+        "value": "Value of the hyperparameter.",
+        "configurations": "Complete configurations with this value.",
+        "mean": "Mean of the outcome over the configurations, if all had this value and were else "
+        "as they are; empty where `note` says why.",
+        "difference": "By how much this value's effect differs from the mean over the values.",
+        "low": "Lower end of the 95% interval of `difference`.",
+        "high": "Upper end of the 95% interval of `difference`.",
+        "largest": "Largest difference between two values.",
+        "largest_low": "Lower end of its 95% interval, which holds for all pairs of values at "
+        "once.",
+        "largest_high": "Upper end of the same.",
+        "p": "p-value of the hypothesis that the values do not differ: other rows, not other "
+        "training runs.",
+        "p_holm": "p-value adjusted by Holm's method over the student's hyperparameters.",
+        "distinguishable": "Whether the values differ by more than noise of the rows.",
+        "share": "Share of the variance between configurations that the hyperparameter explains.",
+        "remaining": "Share that no hyperparameter explains alone: interactions and noise.",
+        "note": "Remark.",
+    },
     "recommendations": {
         "student": _CELL["student"],
         "verdict": f"`{RECOMMENDED}`, `{PROVISIONAL}`, `{NO_FEASIBLE}`, `{BASELINE_FAILS}`, or "
@@ -197,6 +209,8 @@ ABOUT = {
     "regret": "Gain and regret of every configuration on every task, from the val splits.",
     "forgetting": "The shown configuration against the baseline on every test split and control.",
     "gates": "Every gate of every checkpoint, with its evidence.",
+    "effects": "What each hyperparameter does to gain and to control loss, the others being equal: "
+    "one row per outcome and value.",
     "recommendations": "The verdict on each student.",
     "curves": "Training loss by step, at most 100 points of each training.",
     "missing": "Cells that the plan asks for and that were not measured.",
