@@ -12,7 +12,7 @@ from sftstudy.recommendation.names import (
     RECOMMENDED,
 )
 from sftstudy.study.variants import BASE
-from sftstudy.tables.results import Results, shown_configuration
+from sftstudy.tables.results import Cell, Results, shown_configuration
 from sftstudy.tables.schema import AXES, Row, Tables, varying
 
 # Verdict -> how it is marked and what it means; never by colour alone.
@@ -37,10 +37,14 @@ def verdicts(
     tables: Tables,
     documents: Mapping[str, Recommendation | None],
     seconds: dict[str, dict[str, float | None]],
+    counts: Mapping[Cell, Mapping[str, int]],
 ) -> list[Row]:
-    """Return one view per student, in the order of the plan; `seconds` are `training_seconds`."""
+    """Return one view per student, in the order of the plan.
+
+    `seconds` are `training_seconds`, `counts` those of `samples.encoded`.
+    """
     views = [
-        _view(results, tables, name, document, seconds[name])
+        _view(results, tables, name, document, seconds[name], counts)
         for name, document in documents.items()
     ]
     ends = [
@@ -86,6 +90,7 @@ def _view(
     student: str,
     document: Recommendation | None,
     seconds: dict[str, float | None],
+    counts: Mapping[Cell, Mapping[str, int]],
 ) -> Row:
     verdict = document["verdict"] if document else MISSING
     kind, symbol, word, meaning = MARKS[verdict]
@@ -105,7 +110,7 @@ def _view(
         "gains": document["gains"]["confirm"] if document and shown else {},
         "mean": document["gains"]["mean"] if document and shown else None,
         "unread": _unread(tables, student, shown) if shown else {},
-        "gates": _gates(tables, student, shown),
+        "gates": _gates(tables, student, shown, counts),
         "cost": seconds.get(shown) if shown else None,
         "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
         "files": [
@@ -154,8 +159,17 @@ def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple
     }
 
 
-def _gates(tables: Tables, student: str, configuration: str | None) -> list[Row]:
-    """Return one line per control: its rule, and the evidence for each task's checkpoint."""
+def _gates(
+    tables: Tables,
+    student: str,
+    configuration: str | None,
+    counts: Mapping[Cell, Mapping[str, int]],
+) -> list[Row]:
+    """Return one line per control: its rule, and the evidence for each task's checkpoint.
+
+    `failed` are the replies that the page's browser of replies counts as wrong: a number and what
+    it leads to are one thing. It is None where the page has no replies.
+    """
     rows = [
         row
         for row in tables["gates"]
@@ -168,10 +182,6 @@ def _gates(tables: Tables, student: str, configuration: str | None) -> list[Row]
             {"control": row["control"], "metric": row["metric"], "rule": row["rule"], "gates": []}
             | {"baseline": row["baseline"], "n": row["n"]},
         )
-        line["gates"].append(row | {"failed": _failed(row)})
+        cell = (student, f"{row['task']}/{configuration}", row["control"])
+        line["gates"].append(row | {"failed": counts.get(cell, {}).get("wrong")})
     return list(lines.values())
-
-
-def _failed(gate: Row) -> int | None:
-    """Return how many replies a gate's value counts as failed; None where it counts none."""
-    return None if gate["value"] is None else round(gate["n"] * (1 - gate["value"]))
