@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from sftstudy.pages.numbers import counted, hours, number, p_value, percent, points
+from sftstudy.pages.numbers import counted, hours, near, number, p_value, percent, points
 from sftstudy.pages.text import cut, visible
 from sftstudy.records.explain import commit_line
 
@@ -56,7 +56,7 @@ def _environment(folder: Path) -> Any:
         "hours": hours,
         "number": number,
         "counted": counted,
-        "near": lambda v,l,d=2,s=1: f"{v*s:.{d}f}",
+        "near": near,
         "breakable": _breakable,
         "evalset": lambda name: name.removesuffix(".test"),
         "p_value": p_value,

@@ -21,10 +21,10 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
     tables = read(tables_dir)
     documents = {student: results.recommendation(student) for student in results.students}
     seconds = evidence.training_seconds(results)
+    payload, per_cell, counts = samples.encoded(results, documents, tables)
     views = verdicts.verdicts(results, tables, documents, seconds)
     training = evidence.training(results)
     dropped = warnings.dropped_rows(tables)
-    payload, per_cell = samples.encoded(results, documents)
     page = render(
         TEMPLATES / "index.html",
         plan=results.plan,
@@ -42,7 +42,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         figures=_figures(results, figures_dir),
         payload=payload,
         per_cell=per_cell,
-        counts={},
+        counts=counts,
         cards=evidence.data_cards(results),
         sources=evidence.sources(results),
         training=training,

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sftstudy.pages.text import visible
-from sftstudy.report import samples
 from sftstudy.report.overview import key_metrics
 from sftstudy.tables.results import load
 from sftstudy.tables.write import read
@@ -43,58 +41,6 @@ def page(study: Study) -> str:
 def unpacked(page: str) -> dict:
     payload = re.search(r'id="payload">([^<]*)<', page)[1]
     return json.loads(zlib.decompress(base64.b64decode(payload), -zlib.MAX_WBITS))
-
-
-# -- samples -------------------------------------------------------------------------------------
-
-
-def test_samples_show_what_changed_before_what_did_not(page: str) -> None:
-    for cell in unpacked(page)["cells"]:
-        outcomes = [sample[1] for sample in cell["samples"]]
-        assert len(outcomes) == min(30, 200) == sum(cell["counts"].values())
-        changed = [position for position, outcome in enumerate(outcomes) if outcome in (0, 1)]
-        total = sum(cell["counts"][name] for name in ("broken", "fixed"))
-        assert len(changed) == total
-        # In turn: after k rounds at most 4 k samples were taken, so no changed one comes late.
-        assert not changed or changed[-1] < 4 * total
-
-
-def test_samples_agree_with_the_metrics_and_predictions(page: str, study: Study) -> None:
-    document = unpacked(page)
-    cell = next(c for c in document["cells"] if c["evalset"] == "tatqa.val")
-    where = f"{cell['student']}/{cell['variant']}/{cell['evalset']}"
-    metrics = json.loads((study.results / f"metrics/{where}.json").read_text())
-    right = {item["id"]: item["correct"] for item in metrics["items"]}
-    lines = (study.results / f"predictions/{where}.jsonl").read_text().splitlines()
-    replies = {row["id"]: row for row in map(json.loads, lines)}
-    for identifier, outcome, _, finish, text in cell["samples"]:
-        assert (document["outcomes"][outcome] in ("fixed", "both right")) == right[identifier]
-        assert finish == replies[identifier]["finish_reason"]
-        if len(replies[identifier]["text"]) < 500:
-            assert text == visible(replies[identifier]["text"])
-        else:
-            assert "characters cut" in text and len(text) < 1000
-
-
-def test_test_replies_of_trials_not_chosen_stay_out_of_the_page(page: str, study: Study) -> None:
-    for cell in unpacked(page)["cells"]:
-        document = json.loads(
-            (study.results / f"recommendations/{cell['student']}.json").read_text()
-        )
-        least = document["least_violating"]
-        shown = document["chosen"] or least["configuration"]
-        assert cell["evalset"].endswith(".val") or cell["variant"].endswith(f"/{shown}")
-
-
-def test_samples_shrink_to_the_budget(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "SAMPLES", (200, 20, 5))
-    results = load(study.root / "plan.json", study.results)
-    documents = {name: results.recommendation(name) for name in study.students}
-    full, size = samples.encoded(results, documents)
-    assert size == 200
-    monkeypatch.setattr(samples, "BUDGET", len(full) // 2)
-    small, size = samples.encoded(results, documents)
-    assert size == 5 and len(small) <= len(full) // 2
 
 
 # -- the page ------------------------------------------------------------------------------------

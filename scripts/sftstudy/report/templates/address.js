@@ -12,8 +12,18 @@ function element(tag, className, text) {
 }
 
 function readAddress() {
-  const [place, query = ""] = location.hash.slice(1).split("?");
+  const [place, ...rest] = location.hash.slice(1).split("?");
+  const query = rest.join("?"); // a text that is searched may hold one
   return { place, values: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+// Anybody can write an address: what is no encoding stands for itself.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 // Change some values, "" removes one; what the page shows is the caller's business.
@@ -30,9 +40,26 @@ function onAddress(apply) {
   addEventListener("hashchange", () => apply(readAddress().values));
 }
 
+// A link within the page keeps the page's filter (only, task); one without a query changes nothing
+// of what is shown. With a key held down it is the browser's: another window has its own address.
+const PAGE_WIDE = ["only", "task"];
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='#']");
+  if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const [place, query] = link.getAttribute("href").slice(1).split("?");
+  const kept = Object.entries(readAddress().values)
+    .filter(([name]) => query === undefined || PAGE_WIDE.includes(name));
+  const values = new URLSearchParams([...kept, ...new URLSearchParams(query)]).toString();
+  event.preventDefault();
+  const hash = `#${place}${values && "?"}${values}`;
+  if (hash === location.hash) dispatchEvent(new Event("hashchange"));
+  else location.hash = hash;
+});
+
 // The browser finds a place only without a query, and opens nothing that is folded away.
 function goToPlace() {
-  const place = $(decodeURIComponent(readAddress().place));
+  const { place: name } = readAddress();
+  const place = $(name) ?? $(decoded(name));
   if (!place) return;
   for (let box = place; box; box = box.parentElement) if (box.tagName === "DETAILS") box.open = true;
   const inside = place.querySelector(":scope > details");

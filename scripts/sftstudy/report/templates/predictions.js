@@ -1,7 +1,18 @@
-// The browser of replies. Everything from a model goes through textContent.
+// The browser of replies. What it shows is what the address and the page's filter say. Everything
+// from a model, a prompt or an address goes through textContent.
 
-const PAGE = 10;
-const FILTERS = ["all", "fixed", "broken", "both wrong", "both right", "invalid"];
+const PAGE = 5;
+const KEYS = ["student", "trained", "trial", "evalset"]; // of a cell, each narrowed by those before
+const IS_CHOSEN = { // by outcome to choose, of a reply
+  all: () => true,
+  wrong: ({ outcome }) => !isRight(outcome),
+  right: ({ outcome }) => isRight(outcome),
+  invalid: ({ invalid }) => invalid,
+};
+
+const isRight = (outcome) => outcome === "fixed" || outcome === "both right";
+const wasRight = (outcome) => outcome === "broken" || outcome === "both right";
+const named = (values) => values.map(([name, value]) => `${name} “${value}”`).join(", ");
 
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -9,100 +20,303 @@ async function unpack(text) {
   return new Response(stream).json();
 }
 
-function reply(title, right, finish, text) {
+// One reply beside the baseline's. A text stands in a list where the page has cut it.
+function paired(study, cell, [id, outcome, invalid, finish, tuned]) {
+  const { shared, rows } = study.prompts[cell.evalset];
+  const [prompt, reference] = rows[id];
+  const [baseFinish, baseline] = study.base[cell.student][cell.evalset][id];
+  const plain = (text) => (Array.isArray(text) ? text[0] : text);
+  const texts = { prompt, reference, baseline, tuned };
+  const cut = Object.keys(texts).filter((name) => Array.isArray(texts[name]));
+  if (Array.isArray(shared) && !cut.includes("prompt")) cut.unshift("prompt");
+  return {
+    id, outcome: study.outcomes[outcome], invalid: Boolean(invalid), finish, baseFinish, cut,
+    shared: plain(shared), prompt: plain(prompt), reference: plain(reference),
+    baseline: plain(baseline), tuned: plain(tuned),
+  };
+}
+
+// -- search -------------------------------------------------------------------------------------
+
+// A pattern for `text` in any case, or null where nothing is searched.
+function pattern(text) {
+  return text ? new RegExp(text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "giu") : null;
+}
+
+const contains = (text, searched) => Boolean(searched) && text.search(searched) >= 0;
+
+// The nodes of a text, what is searched in <mark>.
+function marked(text, searched) {
+  if (!searched) return [text];
+  const nodes = [];
+  let end = 0;
+  for (const { 0: hit, index } of text.matchAll(searched)) {
+    nodes.push(text.slice(end, index), element("mark", "", hit));
+    end = index + hit.length;
+  }
+  return [...nodes, text.slice(end)];
+}
+
+// -- one reply ----------------------------------------------------------------------------------
+
+// The beginning and the end of a long text: the question of a prompt, the answer of a reply often
+// stand at the end. Null where the text is short. No half of a surrogate pair is left.
+function excerpt(text, head, tail) {
+  if (text.length <= head + tail + 80 && text.split("\n").length <= 9) return null;
+  const start = text.slice(0, head).split("\n").slice(0, 4).join("\n");
+  const end = text.slice(-tail).split("\n").slice(-4).join("\n");
+  return [start.replace(/[\ud800-\udbff]$/, ""), end.replace(/^[\udc00-\udfff]/, "")];
+}
+
+// A text that is folded to its excerpt, with a button for the whole; whole where the search hits.
+function folded(text, what, [head, tail], searched) {
+  const pre = element("pre"), short = contains(text, searched) ? null : excerpt(text, head, tail);
+  if (!short) {
+    pre.append(...marked(text, searched));
+    return [pre];
+  }
+  const button = element("button", "fold");
+  button.type = "button";
+  const write = (whole) => {
+    pre.replaceChildren(...(whole ? [text] : [short[0], element("span", "gap", " ⋯ "), short[1]]));
+    button.textContent = whole ? `Fold the ${what}` : `Whole ${what}, ${text.length} characters`;
+    button.setAttribute("aria-expanded", whole);
+  };
+  button.addEventListener("click", () => write(button.getAttribute("aria-expanded") === "false"));
+  write(false);
+  return [pre, button];
+}
+
+function replyBox(row, { title, key, right, finish }, searched) {
   const box = element("div", right ? "reply right" : "reply wrong");
-  const head = element("h5", "", `${title}: ${right ? "✓ right" : "✕ wrong"}`);
-  if (finish !== "stop") head.append(element("small", "warn", ` finish reason: ${finish}`));
-  box.append(head, element("pre", "", text));
+  const same = key === "tuned" && row.tuned === row.baseline ? ", the same text" : "";
+  const head = element("h4", "", `${title}: ${right ? "✓ right" : "✕ wrong"}${same}`);
+  if (finish !== "stop") head.append(element("small", "warn", `finish reason: ${finish}`));
+  if (row.cut.includes(key)) head.append(element("small", "", "cut in this page"));
+  box.append(head, ...folded(row[key], `${title.toLowerCase()} reply`, [220, 140], searched));
   return box;
 }
 
-function sampleCard(study, cell, [id, outcome, invalid, finish, text]) {
-  const name = study.outcomes[outcome];
-  const [prompt, reference] = study.prompts[cell.evalset].rows[id];
-  const [baseFinish, baseText] = study.base[cell.student][cell.evalset][id];
-  const card = element("article", "sample");
-  const head = element("h4", "", name + (invalid ? ", invalid" : ""));
-  head.append(element("code", "", id));
-  const pair = element("div", "pair");
-  pair.append(reply("Baseline", name === "broken" || name === "both right", baseFinish, baseText),
-    reply("Tuned", name === "fixed" || name === "both right", finish, text));
-  card.append(head, element("pre", "prompt", prompt));
-  if (reference) card.append(element("p", "reference", `Reference: ${reference}`));
+function replyCard(row, address, isLinked, searched) {
+  const card = element("article", isLinked ? "sample linked" : "sample");
+  const head = element("h3", "", row.outcome + (row.invalid ? ", invalid" : ""));
+  const name = element("code"), link = element("a", "", "link");
+  name.append(...marked(row.id, searched));
+  link.href = address;
+  link.setAttribute("aria-label", `link to reply ${row.id}`);
+  head.append(name, link);
+  if (isLinked) head.append(element("span", "badge maybe", "the reply of this link"));
+  const prompt = element("div", "prompt"), pair = element("div", "pair");
+  prompt.append(...folded(row.prompt, "prompt", [100, 300], searched));
+  card.append(head, prompt);
+  if (row.reference) {
+    const reference = element("p", "reference", "Reference: ");
+    reference.append(...marked(row.reference, searched));
+    card.append(reference);
+  }
+  pair.append(
+    replyBox(row, { title: "Baseline", key: "baseline", right: wasRight(row.outcome),
+      finish: row.baseFinish }, searched),
+    replyBox(row, { title: "Tuned", key: "tuned", right: isRight(row.outcome),
+      finish: row.finish }, searched),
+  );
   card.append(pair);
   return card;
 }
 
-function browse(study) {
-  const form = $("pick"), list = $("samples");
-  const order = ["student", "variant", "evalset"];
-  let shown = 0, chosen = [], cell = null;
+// -- all of them --------------------------------------------------------------------------------
 
-  function fill(select, values) {
-    const before = select.value;
-    select.replaceChildren(...values.map((value) => new Option(value, value)));
-    if (values.includes(before)) select.value = before;
+function browse(study) {
+  const form = $("pick"), list = $("samples"), root = $("browser").dataset.root;
+  // `state` names the cell and what is chosen of it; `rows` are those replies, `shown` of them
+  // are on the page.
+  let state = {}, cell = null, rows = [], shown = 0, searched = null;
+
+  function fill(select, values, value, label) {
+    select.replaceChildren(...values.map((one) => {
+      const option = new Option(label(one), one);
+      option.title = one;
+      return option;
+    }));
+    select.value = value;
   }
-  function more() {
-    list.append(...chosen.slice(shown, shown + PAGE).map((row) => sampleCard(study, cell, row)));
-    shown = Math.min(shown + PAGE, chosen.length);
-    $("more").hidden = shown >= chosen.length;
-  }
-  function update() {
-    let cells = study.cells;
-    for (const name of order) {
-      fill(form.elements[name], [...new Set(cells.map((one) => one[name]))]);
-      cells = cells.filter((one) => one[name] === form.elements[name].value);
+
+  // Choose what is wanted where there is such; return what there is not. What the page's filter
+  // leaves out it leaves out without a word: the filter says so itself.
+  function choose(wanted) {
+    const filter = $("filter").elements;
+    const narrowed = { student: filter.only.value, trained: filter.task.value };
+    const unknown = [];
+    let cells = study.cells.filter((one) => Object.entries(narrowed)
+      .every(([key, value]) => !value || one[key] === value));
+    state = {};
+    for (const key of KEYS) {
+      const values = [...new Set(cells.map((one) => one[key]))];
+      state[key] = values.includes(wanted[key]) ? wanted[key] : values[0] ?? "";
+      if (wanted[key] && wanted[key] !== state[key] && !narrowed[key]) {
+        unknown.push([form.elements[key].labels[0].firstChild.textContent.trim(), wanted[key]]);
+      }
+      fill(form.elements[key], values, state[key],
+        (one) => (key === "trial" ? study.trials[state.student][one] : one));
+      cells = cells.filter((one) => one[key] === state[key]);
     }
-    cell = cells[0];
-    const wanted = form.elements.outcome.value;
-    chosen = cell.samples.filter(([, outcome, invalid]) => wanted === "all"
-      || (wanted === "invalid" ? invalid : study.outcomes[outcome] === wanted));
-    const counts = study.outcomes.map((name) => `${cell.counts[name]} ${name}`).join(", ");
-    const where = `${$("cell").dataset.root}/predictions/${cell.student}`;
-    const files = [["baseline", "base"], ["tuned", cell.variant]].map(([label, variant]) => {
-      const link = element("a", "", `${label}.jsonl`);
-      link.href = `${where}/${variant}/${cell.evalset}.jsonl`;
+    [cell = null] = cells;
+    state.outcome = study.choices.includes(wanted.outcome) ? wanted.outcome : "all";
+    if (wanted.outcome && wanted.outcome !== state.outcome) {
+      unknown.push(["Show", wanted.outcome]);
+    }
+    state.search = (wanted.search ?? "").trim();
+    return unknown;
+  }
+
+  function pick(wanted) {
+    const unknown = choose(wanted);
+    searched = pattern(state.search);
+    const all = (cell?.samples ?? []).map((sample) => paired(study, cell, sample));
+    const isChosen = IS_CHOSEN[state.outcome] ?? (({ outcome }) => outcome === state.outcome);
+    const inPage = all.filter(isChosen);
+    rows = inPage.filter((row) => !searched
+      || ["id", "prompt", "reference", "baseline", "tuned"]
+        .some((key) => contains(row[key], searched)));
+    const linked = rows.find((row) => row.id === wanted.row);
+    state.row = linked ? wanted.row : "";
+    if (linked) rows = [linked, ...rows.filter((row) => row !== linked)];
+    else if (wanted.row) unknown.push(["Row", wanted.row]);
+    $("not-found").textContent = unknown.length
+      ? `Not found here: ${named(unknown)}. The address may be of another study, or of replies `
+        + "that only the files have; the rest of it is followed." : "";
+    $("count").textContent = cell ? counted(inPage.length) : "Of these there are no replies.";
+    sayOutcomes();
+    sayCell();
+    $("download").textContent = `Download these ${rows.length} (JSONL)`;
+    $("download").disabled = !rows.length;
+    draw();
+  }
+
+  function counted(inPage) {
+    const { outcome, search } = state, number = cell.counts[outcome], all = cell.counts.all;
+    const whole = outcome === "all" ? `All ${all} replies` : `${number} of ${all} replies: ${outcome}`;
+    const here = `${whole}. In this page: ${inPage}${inPage && inPage === number ? ", all of them" : ""}.`;
+    return search ? `${here} ${rows.length} of ${inPage} in this page contain “${search}”; `
+      + "what only the files have is not searched." : here;
+  }
+
+  function sayOutcomes() {
+    for (const radio of form.elements.outcome) {
+      const number = cell?.counts[radio.value] ?? 0;
+      radio.checked = radio.value === state.outcome;
+      radio.disabled = !number;
+      radio.nextElementSibling.textContent = number;
+    }
+    if (form.elements.search.value.trim() !== state.search) form.elements.search.value = state.search;
+  }
+
+  // By what a reply counts as right, and where all of them are.
+  function sayCell() {
+    $("cell").replaceChildren();
+    if (!cell) return;
+    const { student, trained, trial, evalset, metric, rule, fails } = cell;
+    const [name, split = "test"] = evalset.split(".");
+    const whose = rule
+      ? `the metric of the gate on ${name} (${rule}${fails ? "; this checkpoint fails it" : ""})`
+      : `the primary metric of ${name}`;
+    const files = [
+      ["baseline.jsonl", `predictions/${student}/base/${evalset}.jsonl`],
+      ["tuned.jsonl", `predictions/${student}/${trained}/${trial}/${evalset}.jsonl`],
+      ["prompts and references", `data/${name}/${split}.jsonl`],
+    ].map(([text, path]) => {
+      const link = element("a", "", text);
+      link.href = `${root}/${path}`;
       return link;
     });
-    $("cell").replaceChildren(`All ${cell.n} replies: ${counts}. In this page: `
-      + `${cell.samples.length}, of these shown: ${chosen.length}. All of them: `,
-    files[0], ", ", files[1], ".");
+    $("cell").append("A reply counts as right by ", element("code", "", metric), `, ${whose}. `,
+      "All replies: ", files[0], ", ", files[1], ", ", files[2], ".");
+  }
+
+  function draw() {
+    const shared = cell && study.prompts[cell.evalset].shared;
     list.replaceChildren();
-    const shared = study.prompts[cell.evalset].shared;
-    if (shared) {
-      const details = element("details");
-      details.append(element("summary", "", "What all these prompts begin with"),
-        element("pre", "prompt", shared));
+    if (shared?.length) {
+      const details = element("details"), text = Array.isArray(shared) ? shared[0] : shared;
+      const also = contains(text, searched) ? ` (contains “${state.search}” too)` : "";
+      const pre = element("pre");
+      pre.append(...marked(text, searched));
+      details.append(element("summary", "", `What all these prompts begin with${also}`), pre);
       list.append(details);
     }
     shown = 0;
     more();
   }
 
-  for (const name of FILTERS) {
+  function more() {
+    const next = rows.slice(shown, shown + PAGE);
+    const cards = next.map((row) => {
+      const { student, trained, trial, evalset } = cell;
+      const query = new URLSearchParams({ student, trained, trial, evalset, row: row.id });
+      return replyCard(row, `#predictions?${query}`, row.id === state.row, searched);
+    });
+    list.append(...cards);
+    shown += next.length;
+    $("more").textContent = `Show more (${rows.length - shown} left)`;
+    $("more").hidden = shown >= rows.length;
+    return cards[0];
+  }
+
+  // Whoever reads on with the keyboard starts at what is new.
+  function focus(target) {
+    target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
+
+  function download() {
+    const lines = rows.map(({ id, outcome, invalid, shared, prompt, reference, baseline, tuned, cut }) =>
+      `${JSON.stringify({ id, outcome, invalid, prompt: shared + prompt, reference, baseline, tuned, cut })}\n`);
+    const link = element("a");
+    link.href = URL.createObjectURL(new Blob(lines, { type: "application/jsonl" }));
+    link.download = `${[...KEYS.map((key) => state[key]), state.outcome.replace(" ", "-")].join("_")}.jsonl`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+
+  for (const name of study.choices) {
     const label = element("label", "chip"), radio = element("input");
-    Object.assign(radio, { type: "radio", name: "outcome", value: name, checked: name === "all" });
-    label.append(radio, ` ${name}`);
+    Object.assign(radio, { type: "radio", name: "outcome", value: name });
+    label.append(radio, ` ${name} `, element("b"));
     $("outcomes").append(label);
   }
-  // The jump to a link's place is made in address.js, the choice is made here.
-  function show(wanted) {
-    for (const name of order) {
-      if (wanted[name]) form.elements[name].value = wanted[name];
-      update();
-    }
-    if (wanted.outcome) form.elements.outcome.value = wanted.outcome;
-    update();
+
+  // What people choose is written into the address; a linked reply ends with the first choice.
+  function follow() {
+    pick({ ...state, ...Object.fromEntries(new FormData(form)), row: "" });
+    const { outcome, ...others } = state;
+    writeAddress("predictions", { ...others, outcome: outcome === "all" ? "" : outcome });
   }
-  onAddress(({ trained, trial, ...rest }) => {
-    show(trained && trial ? { ...rest, variant: `${trained}/${trial}` } : rest);
-  });
+  let waiting = null; // until nobody has typed for a moment
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", update);
-  $("more").addEventListener("click", more);
-  if (study.cells.length) update();
-  else $("cell").textContent = "There are no predictions yet.";
+  form.addEventListener("input", ({ target }) => {
+    clearTimeout(waiting);
+    if (target.name === "search") waiting = setTimeout(follow, 250);
+    else follow();
+  });
+  $("more").addEventListener("click", () => focus(more()));
+  $("download").addEventListener("click", download);
+  $("browser").hidden = false;
+  document.addEventListener("narrow", () => pick(readAddress().values));
+  onAddress((values) => {
+    pick(values);
+    if (readAddress().place !== "predictions") return;
+    const linked = list.querySelector(".linked");
+    focus(linked ?? $("count"));
+    linked?.scrollIntoView();
+  });
 }
 
-unpack($("payload").textContent).then(browse);
+// After the page's own jump to its place, which would undo the one to a reply.
+const loaded = new Promise((done) => {
+  if (document.readyState === "complete") done();
+  else addEventListener("load", done);
+});
+Promise.all([unpack($("payload").textContent), loaded]).then(([study]) => {
+  if (study.cells.length) browse(study);
+  else $("payload").before(element("p", "muted", "There are no predictions yet."));
+});
