@@ -11,6 +11,7 @@ from made_documents import lengths
 from programs import call
 from sftstudy.data import card, duplicates
 from sftstudy.data.splits import split
+from sftstudy.documents.duplicates import read_duplicates
 from sftstudy.files.hashing import sha256_file
 from sftstudy.files.writing import write_json, write_jsonl
 from sftstudy.tasks.registry import data_module
@@ -68,6 +69,28 @@ def test_exact_and_near_duplicates_across_splits() -> None:
     assert report["exact"] == {"rows": 1, "examples": [["t0", "e0"]]}
     assert report["near"]["examples"] == [["t0", "e1"]]
     assert report["groups"]["groups"] == 0
+
+
+def test_every_row_with_a_duplicate_is_listed_and_no_pair_is_cut() -> None:
+    train = [make_row(f"t{n}", SENTENCE) for n in range(3)] + [make_row("t9", "quite another")]
+    near = " thirteen"
+    splits = {
+        "train": train,
+        "val": [make_row("v1", SENTENCE + near), make_row("v0", SENTENCE)],
+        "test": [*(make_row(f"e{n:02}", SENTENCE) for n in range(40, 0, -1)),
+                 make_row("f0", SENTENCE + near), make_row("g0", "nothing of the kind at all")],
+    }  # fmt: skip
+    found = duplicates.duplicated(splits)
+    assert list(found) == ["train-val", "train-test", "val-test"]
+    assert found["train-val"] == {"exact": ["v0"], "near": ["v1"]}
+    everything = [f"e{n:02}" for n in range(1, 41)]
+    assert found["train-test"] == {"exact": everything, "near": ["f0"]}
+    # To the two rows of val each is exact once and near once.
+    assert found["val-test"] == {"exact": [*everything, "f0"], "near": [*everything, "f0"]}
+    counted = card.leakage(splits)
+    for pair, listed in found.items():
+        for kind in ("exact", "near"):
+            assert counted[pair][kind]["rows"] == len(listed[kind])
 
 
 def test_rows_of_one_group_are_compared_by_what_differs_in_it() -> None:
@@ -149,3 +172,17 @@ def test_program_writes_the_card(capsys, monkeypatch, tmp_path: Path) -> None:
     before = (data / "card.json").read_bytes()
     call(capsys, monkeypatch, "card.py", *arguments)
     assert (data / "card.json").read_bytes() == before
+
+
+def test_program_writes_the_duplicates(capsys, monkeypatch, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [make_row("t1", SENTENCE), make_row("t2", "another one")])
+    write_jsonl(tmp_path / "test.jsonl", [make_row("e1", SENTENCE), make_row("e2", "quite new")])
+    output = tmp_path / "duplicates.json"
+    arguments = ["--task", "pubmedqa", "--data", tmp_path, "--output", output]
+    status, text = call(capsys, monkeypatch, "duplicates.py", *arguments)
+    assert status == 0, text
+    assert read_duplicates(output) == {
+        "schema": 1,
+        "task": "pubmedqa",
+        "pairs": {"train-test": {"exact": ["e1"], "near": []}},
+    }

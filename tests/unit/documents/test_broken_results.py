@@ -68,6 +68,7 @@ PLAN = {
 RECOMMEND = (
     *("recommend.py", "--student", "s", "--plan", json.dumps(PLAN)),
     *("--metrics-root", "results/metrics/s", "--checkpoints-root", "results/checkpoints/s"),
+    *("--duplicates", "results/data/banking77/duplicates.json"),
     *("--output", "out/s.json", "--markdown", "out/s.md", "--trl", "out/trl.yaml"),
     *("--oumi", "out/oumi.yaml", "--axolotl", "out/axolotl.yaml", "--record", "out/record.json"),
 )
@@ -80,6 +81,7 @@ READERS = {
     "results/recommendations/s.json": (COLLATE, REPORT),
     "results/records/0.json": (REPORT,),
     "results/data/banking77/card.json": (REPORT,),
+    "results/data/banking77/duplicates.json": (RECOMMEND,),
     "results/data/banking77/val.jsonl": (REPORT,),
     f"results/predictions/s/{TRIAL}/banking77.val.jsonl": (REPORT,),
     **{
