@@ -103,10 +103,10 @@ def _cells(
                 (student, task, trial, evalset)
                 for evalset in sorted(results.confirm, key=lambda name: name != f"{task}.test")
             )
+        yield student, task, trial, f"{task}.val"
         for control in results.controls:
             if is_shown or _fails(gates.get((student, f"{task}/{trial}", control))):
                 yield student, task, trial, control
-        yield student, task, trial, f"{task}.val"
 
 
 def _fails(gate: Row | None) -> bool:
