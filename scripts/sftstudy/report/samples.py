@@ -51,7 +51,10 @@ SIZES = (
     PerCell(22, 9, 7),
     PerCell(16, 7, 6),
     PerCell(11, 6, 6),
-    PerCell(8, 6, 6),
+    PerCell(8, 6, 4),
+    PerCell(8, 4, 2),
+    PerCell(6, 3, 1),
+    PerCell(4, 2, 1),
 )
 BUDGET = 750_000  # bytes of the encoded samples
 REPLY, PROMPT, REFERENCE = 700, 1200, 500  # characters kept of each text
@@ -103,10 +106,10 @@ def _cells(
                 (student, task, trial, evalset)
                 for evalset in sorted(results.confirm, key=lambda name: name != f"{task}.test")
             )
+        yield student, task, trial, f"{task}.val"
         for control in results.controls:
             if is_shown or _fails(gates.get((student, f"{task}/{trial}", control))):
                 yield student, task, trial, control
-        yield student, task, trial, f"{task}.val"
 
 
 def _fails(gate: Row | None) -> bool:

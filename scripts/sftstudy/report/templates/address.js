@@ -1,5 +1,5 @@
 // What is shown stands in the address, so that a link shows the same to whoever opens it:
-// #predictions?student=A&trained=banking77&outcome=broken. Before the ? is the id of a place.
+// #predictions?student=A&trained=T&outcome=broken. Before the ? is the id of a place.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
