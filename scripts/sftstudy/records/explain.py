@@ -129,8 +129,9 @@ class _Explanation:
 
 def _job(record: Record) -> Iterator[str]:
     hardware = record["hardware"]
+    names = {"gpu_seconds": "computing_seconds"} if hardware["device"] == "cpu" else {}
     facts = "".join(
-        f", {key} {value:,}" if isinstance(value, int) else f", {key} {value}"
+        f", {names.get(key, key)} {format(value, ',') if isinstance(value, int) else value}"
         for key, value in record["facts"].items()
         if not isinstance(value, list)
     )
