@@ -119,8 +119,8 @@ def install(lacks: list[str]) -> None:
     print(flush=True)
     if subprocess.run([PYTHON, "-I", "-c", "import pip"], capture_output=True).returncode:
         run(PYTHON, "-m", "ensurepip")  # what an interrupted `python -m venv` did not come to
-    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-    command = [*pip, "--requirement", REQUIREMENTS]
+    command: list[str | Path] = [PYTHON, "-m", "pip", "install", "--requirement", REQUIREMENTS]
+    command += ["--disable-pip-version-check", "--progress-bar", "off"]
     said = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -147,8 +147,8 @@ class Life:
     def heard(self, line: str) -> None:
         """Take note of a line of pip."""
         word, _, rest = line.strip().partition(" ")
-        if word == "Collecting":
-            self.brought += 1
+        if word in ("Collecting", "Processing"):  # from an index, from a folder
+            self.brought = min(self.brought + 1, self.count)
             self.doing = f"{self.brought} of {self.count}: {rest.partition(' ')[0]}"
         elif line.startswith("Installing collected packages"):
             self.doing = "all brought, unpacking"
