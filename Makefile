@@ -49,7 +49,7 @@ check-slurm: .venv/.installed  ## What a cluster would refuse, and what to chang
 ##@ Look at one
 
 status: .venv/.installed  ## How far a study is, and what failed
-	@$(BIN)/python tools/status.py --configfile $(CONFIG)
+	@$(BIN)/python tools/status.py --configfile $(CONFIG) $(if $(STUDENT),--student $(STUDENT))
 
 explain: .venv/.installed  ## Where a file comes from, back to its sources (FILE=)
 	@$(BIN)/python tools/explain.py $(FILE)
