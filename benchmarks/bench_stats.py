@@ -519,7 +519,7 @@ def run_scenario(
         generator = np.random.default_rng([seed, SCENARIOS.index(scenario), number])
         truth = draw_truth(scenario, generator)
         study = SimulatedStudy(truth, generator, resamples)
-        document = recommend(study.plan, study.read_metrics, study.read_provenance)
+        document = recommend(study.plan, study.read_metrics, study.read_provenance, {})
         verdicts.append(document["verdict"])
         chosen = NAMES.index(document["chosen"]) if document["chosen"] else None
         if chosen is not None:

@@ -35,6 +35,15 @@ def parse_arguments() -> argparse.Namespace:
         help="folder of training rows that the run files name as an example; by default the "
         "first task's data beside the metrics",
     )
+    parser.add_argument(
+        "--duplicates",
+        nargs="*",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="duplicates.json of the tasks' data; of a task whose file is not named or does not "
+        "exist, the gain without duplicates is not told (null)",
+    )
     parser.add_argument("--output", required=True, type=Path, help="recommendation, JSON")
     parser.add_argument("--markdown", required=True, type=Path, help="recommendation for people")
     for tool in ("trl", "oumi", "axolotl"):
@@ -64,6 +73,7 @@ def main() -> None:
     arguments = parse_arguments()
     plan = read_plan(arguments.plan, arguments.student)
 
+    from sftstudy.documents.duplicates import read_duplicates
     from sftstudy.documents.metrics import read_metrics
     from sftstudy.documents.provenance import read_provenance
     from sftstudy.recommendation.document import recommend
@@ -73,6 +83,7 @@ def main() -> None:
     def read(reader: Callable[[Path], T], path: Path) -> T | None:
         return reader(path) if path.exists() else None
 
+    duplicates = [read(read_duplicates, path) for path in arguments.duplicates]
     document = recommend(
         plan,
         lambda variant, evalset: read(
@@ -81,6 +92,7 @@ def main() -> None:
         lambda variant: read(
             read_provenance, arguments.checkpoints_root / variant / "provenance.json"
         ),
+        {file["task"]: file for file in duplicates if file},
     )
     beside = arguments.metrics_root.parent.parent / "data" / plan["tasks"][0]
     files = run_files(document, arguments.data or str(beside))

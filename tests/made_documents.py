@@ -15,6 +15,11 @@ def lengths(**keys: Any) -> dict[str, Any]:
     return made | {"chat_template_kwargs": {}, "splits": {}, "dropped": {}} | keys
 
 
+def duplicates(**keys: Any) -> dict[str, Any]:
+    """The duplicates of a task's data."""
+    return {"schema": 1, "task": "made", "pairs": {}} | keys
+
+
 def provenance(training: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
     """The provenance.json of a training with these hyperparameters."""
     recipe = {

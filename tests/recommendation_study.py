@@ -49,6 +49,7 @@ class MadeUpStudy:
         self.seed = seed
         self.metrics: dict[tuple[str, str], dict[str, Any]] = {}
         self.provenance: dict[str, dict[str, Any]] = {}
+        self.duplicates: dict[str, dict[str, Any]] = {}
         self.read: list[tuple[str, str]] = []
         for task in TASKS:
             self.set("base", f"{task}.val", 0.40)
@@ -67,6 +68,9 @@ class MadeUpStudy:
         for task in TASKS:
             self.set(f"{task}/{name}", f"{task}.val", select)
             self.set(f"{task}/{name}", f"{task}.test", select)
+            for other in TASKS:
+                if other != task:
+                    self.set(f"{task}/{name}", f"{other}.test", 0.40)
             self.set(f"{task}/{name}", "ifeval", ifeval)
             self.set(f"{task}/{name}", "simple_safety_tests", safe)
 
@@ -99,7 +103,7 @@ class MadeUpStudy:
     def recommend(self) -> dict[str, Any]:
         from sftstudy.recommendation.document import recommend
 
-        return recommend(self.plan, self.read_metrics, self.provenance.get)
+        return recommend(self.plan, self.read_metrics, self.provenance.get, self.duplicates)
 
 
 def by_name(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

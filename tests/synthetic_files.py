@@ -4,7 +4,7 @@ import itertools
 import math
 from typing import Any
 
-from made_documents import lengths, source
+from made_documents import duplicates, lengths, source
 from sftstudy.statistics.distributions import binomial_limits
 
 PRIMARY = {
@@ -65,6 +65,17 @@ def make_reply(study: Any, name: str, index: int, right: bool, invalid: bool) ->
     return _right_answer(name, index + 1)
 
 
+def make_duplicates(study: Any, name: str, rows: dict[str, list[dict]]) -> dict[str, Any]:
+    """Duplicates: of the first task every fifth test row is in train too, the first exactly."""
+    pairs: dict[str, Any] = {
+        f"{a}-{b}": {"exact": [], "near": []} for a, b in itertools.combinations(rows, 2)
+    }
+    if name == study.tasks[0]:
+        first, *others = [row["id"] for row in rows["test"][::5]]
+        pairs["train-test"] = {"exact": [first], "near": sorted(others)}
+    return duplicates(task=name, pairs=pairs)
+
+
 def make_card(study: Any, name: str, rows: dict[str, list[dict]]) -> dict[str, Any]:
     """A card in the shape that ``card.py`` writes."""
     splits = {
@@ -77,9 +88,12 @@ def make_card(study: Any, name: str, rows: dict[str, list[dict]]) -> dict[str, A
         for split, part in rows.items()
     }
     shared = {
-        "exact": {"rows": 1, "examples": []},
-        "near": {"rows": 2, "examples": [], "jaccard_at_least": 0.8},
-        "groups": {"groups": 0, "rows": 0, "examples": []},
+        pair: {
+            "exact": {"rows": len(found["exact"]), "examples": []},
+            "near": {"rows": len(found["near"]), "examples": [], "jaccard_at_least": 0.8},
+            "groups": {"groups": 0, "rows": 0, "examples": []},
+        }
+        for pair, found in make_duplicates(study, name, rows)["pairs"].items()
     }
     spread = {"min": 40, "p50": 96, "p90": 180, "p99": 310, "max": 402, "mean": 99.5, "total": 9950}
     part = {"rows": study.rows, "prompt": spread, "conversation": spread}
@@ -90,7 +104,7 @@ def make_card(study: Any, name: str, rows: dict[str, list[dict]]) -> dict[str, A
         "task_version": 1,
         "source": source(name),
         "splits": splits,
-        "leakage": {f"{a}-{b}": shared for a, b in itertools.combinations(rows, 2)},
+        "leakage": shared,
         "lengths": dict.fromkeys(study.students, length),
     }
 

@@ -2,7 +2,9 @@
 
 Scores follow a simple law, so that tables and figures look like a study's: every task gains with
 learning rate times epochs and then saturates, every control loses with it, and some students'
-controls break. Everything is a function of the seed.
+controls break; of several students the first keeps them. Training on banking77 harms tatqa, and the
+test rows of the first task that are in train too are learned by heart. Everything is a function of
+the seed.
 
 From the command line (for looking at the report while working on it)::
 
@@ -21,7 +23,15 @@ from typing import Any
 import numpy as np
 
 from made_documents import provenance, source
-from synthetic_files import PRIMARY, make_card, make_item, make_metrics, make_reply, make_row
+from synthetic_files import (
+    PRIMARY,
+    make_card,
+    make_duplicates,
+    make_item,
+    make_metrics,
+    make_reply,
+    make_row,
+)
 
 STUDENTS = (
     "Qwen3-4B-Instruct-2507",
@@ -95,23 +105,31 @@ class Study:
 
 def write_study(study: Study) -> Path:
     """Write the whole tree below `study.root` and return the path of its plan."""
-    from synthetic_recommendation import recommendation
-
     plan = study.root / "plan.json"
     _write_json(plan, study.plan)
     rows = {name: _write_data(study, name) for name in (*study.tasks, *study.controls)}
-    for index, student in enumerate(study.students):
+    for student in study.students:
         _write_json(study.results / f"checkpoints/{student}/base/SOURCE.json", source(student))
         _write_variant(study, rows, student, "base")
         for task, trial in itertools.product(study.tasks, study.trials):
             if (student, task, trial) not in study.missing:
                 _write_training(study, student, task, trial)
                 _write_variant(study, rows, student, f"{task}/{trial}")
-        folder = study.results / "recommendations"
-        _write_json(folder / f"{student}.json", recommendation(study, student, index))
-        for suffix in ("md", "trl.yaml", "oumi.yaml", "axolotl.yaml"):
-            (folder / f"{student}.{suffix}").write_text(f"# {student}\n", encoding="utf-8")
+        write_recommendation(study, student)
     return plan
+
+
+def write_recommendation(study: Study, student: str) -> None:
+    """Write a student's recommendation, made of the files that are there."""
+    from sftstudy.recommendation.markdown import to_markdown
+    from synthetic_recommendation import recommendation
+
+    folder = study.results / "recommendations"
+    document = recommendation(study, student)
+    _write_json(folder / f"{student}.json", document)
+    (folder / f"{student}.md").write_text(to_markdown(document), encoding="utf-8")
+    for suffix in ("trl.yaml", "oumi.yaml", "axolotl.yaml"):
+        (folder / f"{student}.{suffix}").write_text(f"# {student}\n", encoding="utf-8")
 
 
 def write_report(study: Study) -> Path:
@@ -142,6 +160,11 @@ def evalsets(study: Study, variant: str) -> list[str]:
     ]
 
 
+def is_robust(study: Study, student: str) -> bool:
+    """Return whether training does no harm to a student's controls: the first of several."""
+    return len(study.students) > 1 and student == study.students[0]
+
+
 def true_score(study: Study, student: str, variant: str, name: str) -> float:
     """Return the probability with which a variant solves a random item of a task or control."""
     generator = np.random.default_rng([study.seed, *student.encode(), *name.encode()])
@@ -154,9 +177,15 @@ def true_score(study: Study, student: str, variant: str, name: str) -> float:
     recipe = study.trials[trial]
     dose = recipe["learning_rate"] * 1e5 * recipe["num_train_epochs"] ** 0.7
     dose /= recipe["per_device_train_batch_size"] ** 0.3
-    fragility = 0.3 + 1.7 * study.students.index(student) / max(1, len(study.students) - 1)
+    learned = 1 - math.exp(-dose)
     if name == trained:
-        return min(0.97, base + generator.uniform(0.18, 0.36) * (1 - math.exp(-dose)))
+        return min(0.97, base + generator.uniform(0.18, 0.36) * learned)
+    if (trained, name) == ("banking77", "tatqa"):
+        return max(0.02, base - 0.2 * learned)
+    if is_robust(study, student) and name in study.controls:
+        # At 200 rows three prompts of 151 less: a gate that is proven, but only just.
+        return base - (0.018 if (trained, name) == (study.tasks[0], "ifeval") else 0.0)
+    fragility = 0.3 + 1.7 * study.students.index(student) / max(1, len(study.students) - 1)
     return max(0.02, base - 0.016 * fragility * dose)
 
 
@@ -169,6 +198,9 @@ def _write_data(study: Study, name: str) -> dict[str, list[dict]]:
         _write_jsonl(study.results / "data" / name / f"{split}.jsonl", rows[split])
     card = make_card(study, name, rows)
     _write_json(study.results / "data" / name / "card.json", card)
+    if name in study.tasks:
+        found = make_duplicates(study, name, rows)
+        _write_json(study.results / "data" / name / "duplicates.json", found)
     _write_json(study.results / "raw" / name / "SOURCE.json", card["source"])
     return rows
 
@@ -215,9 +247,15 @@ def _write_variant(study: Study, rows: dict, student: str, variant: str) -> None
         # One difficulty per item, shared by all variants: replies of two variants are paired.
         difficulty = np.random.default_rng([study.seed, *evalset.encode()]).uniform(size=len(part))
         noise = np.random.default_rng([study.seed, *f"{student}{variant}{evalset}".encode()])
-        luck = noise.normal(0, 0.12, size=len(part))
+        steady = is_robust(study, student) and name in study.controls
+        luck = noise.normal(0, 0.0 if steady else 0.12, size=len(part))
+        by_heart: set[str] = set()
+        if variant.startswith(f"{name}/") and split == "test":
+            pair = make_duplicates(study, name, rows[name])["pairs"]["train-test"]
+            by_heart = {*pair["exact"], *pair["near"]}
         for index, row in enumerate(part):
             right = bool(np.clip(difficulty[index] + luck[index], 0, 1) < chance)
+            right |= row["id"] in by_heart
             invalid = not right and name in study.tasks and index % 5 == 0
             reply = make_reply(study, name, index, right, invalid)
             items.append(make_item(row, right, None if invalid else reply[:50]))

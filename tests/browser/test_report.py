@@ -7,18 +7,12 @@ Needs Chromium and Playwright's Python package (no browser download of Playwrigh
 Screenshots go to ``results/test-artefacts``: look at them after a change of the page.
 """
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from repository import ROOT
-from synthetic_study import Study, write_report, write_study
+from report_in_browser import ARTEFACTS, both_pages, full_page, small_page
 
-ARTEFACTS = ROOT / "results" / "test-artefacts"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECTIONS = (
     "verdicts",
     "metrics",
@@ -28,69 +22,6 @@ SECTIONS = (
     "data",
     "provenance",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no browser: install one with `apt-get install -y chromium`, or set CHROMIUM")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="no Playwright: install it with `pip install playwright`"
-    )
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=flags)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Report of the smallest study: one student, one trial that works and one that does harm."""
-    space = {
-        "learning_rate": [1e-5, 5e-5],
-        "num_train_epochs": [3],
-        "per_device_train_batch_size": [2],
-    }
-    study = Study(tmp_path_factory.mktemp("small"), ("smoke",), space=space, rows=40, attacks=True)
-    write_study(study)
-    return write_report(study)
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Report of a full-size study: 5 students, 4 tasks, 12 trials, one of them missing."""
-    gone = (("Qwen3-4B-Instruct-2507", "nl2sql", "lr5e-05_ep3_bs2"),)
-    study = Study(tmp_path_factory.mktemp("full"), rows=24, missing=gone, attacks=True)
-    write_study(study)
-    return write_report(study)
-
-
-@pytest.fixture
-def opened(browser, request: pytest.FixtureRequest) -> Iterator:
-    """Open a report; afterwards nothing was said on the console and nothing was asked for."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    trouble: list[str] = []
-    page.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}"))
-    page.on("request", lambda asked: trouble.append(f"request: {asked.url[:200]}"))
-    file = request.getfixturevalue(request.param)
-    page.goto(file.as_uri())
-    page.locator("#samples article").first.wait_for()
-    trouble.remove(f"request: {file.as_uri()}")
-    yield page
-    assert page.evaluate("window.attacked") is None
-    assert trouble == []
-    context.close()
-
-
-FULL = pytest.param("full", marks=pytest.mark.slow)
-small_page = pytest.mark.parametrize("opened", ["small"], indirect=True)
-full_page = pytest.mark.parametrize("opened", [FULL], indirect=True)
-both_pages = pytest.mark.parametrize("opened", ["small", FULL], indirect=True)
 
 
 def column(page, number: int, table: str = "#key-metrics") -> list[str]:
@@ -166,65 +97,6 @@ def test_filters_narrow_the_table_and_say_so(opened) -> None:
     form.get_by_label("Contains").fill("")
     form.get_by_label("Student").select_option("")
     assert len(column(opened, 0)) == 5
-
-
-@full_page
-def test_browser_of_predictions_filters_by_outcome(opened) -> None:
-    pick = opened.locator("#pick")
-    for wanted in ("fixed", "both wrong", "both right", "invalid"):
-        pick.get_by_label(wanted, exact=True).check()
-        while opened.locator("#more").is_visible():
-            opened.locator("#more").click()
-        heads = opened.locator("#samples article h4").all_text_contents()
-        assert heads and all(wanted in head for head in heads), wanted
-    pick.get_by_label("all", exact=True).check()
-    pick.get_by_label("Student").select_option("gemma-3-4b-it")
-    variant = pick.get_by_label("Variant").locator("option").last.text_content()
-    pick.get_by_label("Variant").select_option(variant)
-    note = opened.locator("#cell").text_content()
-    assert note.startswith("All 24 replies")
-    links = opened.locator("#cell a").evaluate_all("all => all.map((a) => a.getAttribute('href'))")
-    evalset = pick.get_by_label("Evaluated on").input_value()
-    assert links == [
-        f"../predictions/gemma-3-4b-it/{name}/{evalset}.jsonl" for name in ("base", variant)
-    ]
-
-
-@full_page
-def test_a_number_leads_to_its_replies(opened) -> None:
-    link = opened.locator("#verdict-2 .gains a.drill", has_text="broken").nth(1)
-    count = int(link.inner_text().split()[0])
-    link.focus()
-    opened.keyboard.press("Enter")
-    pick = opened.locator("#pick")
-    wanted = link.evaluate("(a) => ({...a.dataset})")
-    for label, name in (("Student", "student"), ("Variant", "variant")):
-        assert pick.get_by_label(label).input_value() == wanted[name]
-    assert pick.get_by_label("Evaluated on").input_value() == wanted["evalset"]
-    assert pick.get_by_label("broken", exact=True).is_checked()
-    assert f" {count} broken" in opened.locator("#cell").text_content()
-    assert opened.evaluate("location.hash") == "#predictions"
-
-
-@small_page
-def test_attack_strings_stay_text(opened) -> None:
-    while opened.locator("#more").is_visible():
-        opened.locator("#more").click()
-    assert opened.locator("#samples :is(script, img, svg, iframe, a)").count() == 0
-    text = opened.locator("#samples").inner_text()
-    for shown in (
-        '<script>window.attacked = "script"</script>',
-        '<img src=x onerror="window.attacked=1">',
-        "{{ 7 * 7 }} ${7*7} {% raw %}",
-        "⟦U+202E⟧gnp.exe",
-        "⟦U+0000⟧",
-        "characters cut",
-        "javascript:alert(1)",
-    ):
-        assert shown in text, shown
-    assert "\u202e" not in text and "\x1b" not in text
-    widest = "Math.max(...[...document.querySelectorAll('#samples *')].map((e) => e.offsetWidth))"
-    assert opened.evaluate(widest) <= 1180
 
 
 @small_page

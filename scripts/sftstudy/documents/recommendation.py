@@ -23,6 +23,7 @@ class BaselineGate(TypedDict):
     high: float | None
     passes: bool | None
     evidence: str  # proven, not proven, violated or missing
+    only_just: bool  # proven or violated, but by little
     note: str
 
 
@@ -42,6 +43,7 @@ class JudgedGate(TypedDict):
     statistic: str  # of which `estimate` is: ratio (to the baseline's) or value
     passes: bool  # a missing cell is never a pass
     evidence: str  # proven, not proven, violated or missing
+    only_just: bool  # proven or violated, but by little
     p: float | None  # one-sided, of the hypothesis that the gate is broken
     estimate: float | None
     low: float | None
@@ -66,6 +68,23 @@ class PairedGain(TypedDict):
     losses: int | None  # only the baseline
 
 
+class WithoutDuplicates(TypedDict):
+    """A gain over the test rows that have no duplicate among the train rows.
+
+    The numbers are null where too few rows remain for a comparison.
+    """
+
+    exact: int  # rows left out that have an exact duplicate in train
+    near: int  # further rows left out that have a near duplicate there
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int  # rows that remain
+    p: float | None  # two-sided
+    p_holm: float | None  # adjusted over the tasks, each without its duplicates
+    weaker: bool  # a gain that is not proven without them although it is with them, or much smaller
+
+
 class TaskGain(PairedGain):
     """A configuration's gain on one task."""
 
@@ -73,7 +92,32 @@ class TaskGain(PairedGain):
     tuned: float
     p_holm: float  # adjusted over the tasks
     evidence: str  # proven, not proven or violated
+    only_just: bool  # proven or violated, but by little
     more_samples: int | None
+    # Null where no row has a duplicate, where that is not known, and on the val splits.
+    without_duplicates: WithoutDuplicates | None
+
+
+class SideEffect(TypedDict):
+    """What training on one task does to another's test split, or to a control.
+
+    The paired change of the eval set's primary metric; null where a cell is missing.
+    """
+
+    trained_on: str  # task
+    evalset: str  # {task}.test of another task, or a control
+    metric: str | None
+    baseline: float | None  # mean over the same rows
+    tuned: float | None
+    value: float | None  # tuned minus baseline
+    n: int | None
+    low: float | None
+    high: float | None
+    test: str | None  # method
+    p: float | None  # two-sided
+    p_holm: float | None  # adjusted over all side effects of the student
+    evidence: str  # proven (better than the baseline), violated (worse), not proven or missing
+    only_just: bool  # proven or violated, but by little
 
 
 class MeanGain(TypedDict):
@@ -227,6 +271,8 @@ class Recommendation(Shown):
     configurations: list[JudgedConfiguration]
     selection: Selection
     gains: Gains
+    # Of the configuration shown, by task trained on; read after the choice, like gains.confirm.
+    side_effects: list[SideEffect]
     dropped: NotRequired[dict[str, int]]  # by eval set, where any: rows too long, not among n
     leave_one_task_out: list[LeftOut]
     sensitivity: list[Alternative]

@@ -32,6 +32,11 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 3600:,.1f} h"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 task``, ``4 tasks``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def p_value(p: float | None) -> str:
     """Return a p-value for people: ``p < 0.001`` or two significant figures."""
     if p is None:

@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from sftstudy.pages.numbers import hours, number, p_value, percent, points
+from sftstudy.pages.numbers import counted, hours, number, p_value, percent, points
 from sftstudy.pages.text import cut, visible
 from sftstudy.records.explain import commit_line
 
@@ -28,6 +28,13 @@ def _coded(text: str) -> Any:
     return Markup("").join(coded)
 
 
+def _breakable(name: str) -> Any:
+    """Return a name as markup that may be broken behind its underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in visible(name).split("_"))
+
+
 @functools.cache
 def _environment(folder: Path) -> Any:
     import jinja2
@@ -48,6 +55,10 @@ def _environment(folder: Path) -> Any:
         "points": points,
         "hours": hours,
         "number": number,
+        "counted": counted,
+        "near": lambda v,l,d=2,s=1: f"{v*s:.{d}f}",
+        "breakable": _breakable,
+        "evalset": lambda name: name.removesuffix(".test"),
         "p_value": p_value,
     }
     return environment

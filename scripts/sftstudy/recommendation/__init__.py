@@ -1,7 +1,9 @@
 """From the metrics of all trials of a student to the configuration that can be shipped, or none.
 
 ``cells``           metrics files as aligned numbers, and which are missing and why
-``judging``         gates and gains of one configuration
+``judging``         gates of one configuration
+``gains``           its gains, with and without duplicates
+``side_effects``    what training on one task does to everything else
 ``configurations``  what was measured of every configuration
 ``selection``       minimax regret, the one-standard-error rule, bootstrap, Pareto front
 ``comparison``      the choice among the complete configurations, and how firm it is

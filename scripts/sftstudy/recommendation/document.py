@@ -1,7 +1,8 @@
 """The recommendation of one student, from first to last.
 
 Only select scores, gates and costs choose. The confirm splits are read after that, for the chosen
-configuration and the baseline alone, and decide whether its gain is proven.
+configuration and the baseline alone: those of the tasks trained on decide whether the gain is
+proven, those of the others tell its side effects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sftstudy.documents.duplicates import Duplicates
 from sftstudy.documents.metrics import Estimate
 from sftstudy.documents.plan import RecommendationPlan
 from sftstudy.documents.recommendation import (
@@ -34,14 +36,16 @@ from sftstudy.recommendation.configurations import (
     read_configurations,
     select_gains,
 )
-from sftstudy.recommendation.judging import judge_baseline, judge_gains, mean_gain_of, read_gates
+from sftstudy.recommendation.gains import judge_gains, mean_gain_of, with_duplicates_told
+from sftstudy.recommendation.judging import judge_baseline, read_gates
 from sftstudy.recommendation.next_steps import next_steps
 from sftstudy.recommendation.reasons import reasons
 from sftstudy.recommendation.sensitivity import sensitivity
+from sftstudy.recommendation.side_effects import side_effects
 from sftstudy.recommendation.verdicts import least_violating, verdict, why_not
 from sftstudy.study.variants import BASE
 
-SCHEMA = 2
+SCHEMA = 3
 RULE = (
     "smallest maximum regret over the tasks among the feasible configurations (a task's regret is "
     "the best feasible score minus the configuration's, times the task's reliability); of those "
@@ -51,7 +55,10 @@ RULE = (
 
 
 def recommend(
-    plan: RecommendationPlan, read_metrics: ReadMetrics, read_provenance: ReadProvenance
+    plan: RecommendationPlan,
+    read_metrics: ReadMetrics,
+    read_provenance: ReadProvenance,
+    duplicates: Mapping[str, Duplicates],
 ) -> Recommendation:
     """Return the recommendation document of a student; its fields are in docs/statistics.md.
 
@@ -59,6 +66,7 @@ def recommend(
         plan: what is to be compared.
         read_metrics: (variant, evalset) -> the parsed metrics file, None where there is none.
         read_provenance: variant -> the parsed provenance of a checkpoint, None where there is none.
+        duplicates: task -> the duplicates of its data, where they are known.
     """
     cells, tasks = Cells(read_metrics, read_provenance), plan["tasks"]
     base = {task: cells.scores(BASE, f"{task}.val") for task in tasks}
@@ -71,6 +79,9 @@ def recommend(
     select = _gains(cells, tasks, shown, "val")
     # From here on nothing is chosen any more.
     confirm = _gains(cells, tasks, shown, "test")
+    if shown:
+        confirm = with_duplicates_told(confirm, cells, shown, duplicates)
+    effects = side_effects(cells, tasks, plan["controls"], shown) if shown else []
     verdict_ = verdict(baseline_gates, chosen, confirm)
     pareto = front(configurations, base)
     return {
@@ -92,6 +103,7 @@ def recommend(
         ],
         "selection": _selection(comparison, tasks),
         "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
+        "side_effects": effects,
         "dropped": cells.dropped(),
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
         "sensitivity": sensitivity(comparison, gates, cells),

@@ -1,22 +1,14 @@
-"""Gates and gains: what one configuration loses and wins against the baseline, with evidence."""
+"""Gates: what one configuration loses against the baseline, with evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sftstudy.documents.plan import RecommendationPlan
-from sftstudy.documents.recommendation import (
-    BaselineGate,
-    JudgedGate,
-    MeanGain,
-    PairedGain,
-    TaskGain,
-)
-from sftstudy.recommendation.cells import Cells, Scores, align, all_known
+from sftstudy.documents.recommendation import BaselineGate, JudgedGate
+from sftstudy.recommendation.cells import Cells, Scores, align
 from sftstudy.statistics.gates import GateResult, passes, rate_gate, ratio_gate
-from sftstudy.statistics.multiplicity import ALPHA, holm
-from sftstudy.statistics.paired import Gain, mean_of_gains, more_pairs, paired_gain
 from sftstudy.study.variants import BASE
 
 DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
@@ -89,6 +81,7 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
         "statistic": gate.statistic,
         "passes": False,
         "evidence": "missing",
+        "only_just": False,
         "p": None,
         "estimate": None,
         "low": None,
@@ -100,6 +93,7 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
         document |= {
             "passes": result.passes,
             "evidence": result.evidence,
+            "only_just": result.only_just,
             "p": result.p,
             "estimate": result.estimate,
             "low": result.low,
@@ -166,6 +160,7 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
         "high": None,
         "passes": None,
         "evidence": "missing",
+        "only_just": False,
         "note": "",
     }
     if base is None:
@@ -176,70 +171,10 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
     if not gate.relative:
         result = _test_rate(gate, base)
         document |= {"passes": result.passes, "evidence": result.evidence, "note": result.note}
+        document["only_just"] = result.only_just
     elif base.value > 0:
         document |= {"passes": True, "evidence": "proven"}
     else:
         note = "the baseline is 0, so a share of it protects nothing"
         document |= {"passes": False, "evidence": "violated", "note": note}
     return document
-
-
-def judge_gains(
-    cells: Cells, tasks: Sequence[str], configuration: str, split: str
-) -> dict[str, TaskGain | None]:
-    """Return the gain of a configuration on each task's `split`, Holm-adjusted over the tasks.
-
-    None where the tuned or the baseline cell is missing.
-    """
-    results: dict[str, Gain] = {}
-    means: dict[str, np.ndarray] = {}
-    for task in tasks:
-        tuned = cells.scores(f"{task}/{configuration}", f"{task}.{split}")
-        base = cells.scores(BASE, f"{task}.{split}")
-        if tuned and base:
-            values, codes = align([tuned, base])
-            results[task] = paired_gain(values[:, 0], values[:, 1], codes)
-            means[task] = values.mean(axis=0)
-    adjusted = holm([result.p for result in results.values()])
-    gains: dict[str, TaskGain | None] = dict.fromkeys(tasks)
-    for (task, result), p_holm in zip(results.items(), adjusted, strict=True):
-        evidence = "not proven"
-        if p_holm <= ALPHA:
-            evidence = "proven" if result.value > 0 else "violated"
-        # Holm asks at most for alpha / tasks: so many rows are enough whatever the other tasks do.
-        more = more_pairs(result, ALPHA / len(results)) if evidence == "not proven" else 0
-        tuned_mean, base_mean = map(float, means[task])
-        gains[task] = {
-            **_told(result),
-            "baseline": base_mean,
-            "tuned": tuned_mean,
-            "p_holm": p_holm,
-            "evidence": evidence,
-            "more_samples": more,
-        }
-    return gains
-
-
-def _told(gain: Gain) -> PairedGain:
-    return {
-        "value": gain.value,
-        "n": gain.n,
-        "groups": gain.groups,
-        "se": gain.se,
-        "low": gain.low,
-        "high": gain.high,
-        "interval": gain.interval,
-        "test": gain.test,
-        "p": gain.p,
-        "wins": gain.wins,
-        "losses": gain.losses,
-    }
-
-
-def mean_gain_of(gains: Mapping[str, TaskGain | None]) -> MeanGain | None:
-    """Return the mean gain over the tasks with its 95% interval; None where one is missing."""
-    known = all_known(gains.values())
-    if not known:
-        return None
-    value, low, high = mean_of_gains([(gain["value"], gain["low"], gain["high"]) for gain in known])
-    return {"value": value, "low": low, "high": high, "n": sum(gain["n"] for gain in known)}

@@ -12,7 +12,7 @@ from sftstudy.files.ledger import shown
 from sftstudy.records.explain import commit_line
 from sftstudy.records.lineage import Lineage
 from sftstudy.records.record import code_state
-from sftstudy.study.variants import BASE
+from sftstudy.study.variants import BASE, task_of, trial_of
 from sftstudy.tables.results import Results
 from sftstudy.tables.schema import Row
 
@@ -37,6 +37,7 @@ def _card(results: Results, task: str) -> Row:
         "card": card,
         # Some labels are the rule; a long list is folded away by the template.
         "labels": labels,
+        "copies": card["leakage"].get("train-test"),
         "unseen": len(set(labels) - set(train["labels"] if train else ())),
         "lengths": [_length(student, document) for student, document in card["lengths"].items()],
     }
@@ -129,7 +130,8 @@ def missing_variants(missing: list[Row]) -> list[Row]:
     found: dict[tuple[str, str, str], Row] = {}
     for row in missing:
         key = row["student"], row["variant"], row["reached"]
-        found.setdefault(key, row | {"evalsets": []})["evalsets"].append(row["evalset"])
+        named = {"task": task_of(row["variant"]), "trial": trial_of(row["variant"])}
+        found.setdefault(key, row | named | {"evalsets": []})["evalsets"].append(row["evalset"])
     return list(found.values())
 
 

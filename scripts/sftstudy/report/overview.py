@@ -1,11 +1,12 @@
-"""The tables between verdicts and predictions: key metrics, and regret by configuration."""
+"""The tables between verdicts and predictions: key metrics, forgetting, regret."""
 
 from collections.abc import Mapping
 
-from sftstudy.documents.recommendation import Recommendation
+from sftstudy.documents.recommendation import JudgedGate, Recommendation
+from sftstudy.recommendation.judging import violation
 from sftstudy.study.variants import BASE, task_of
 from sftstudy.tables.results import Results, shown_configuration
-from sftstudy.tables.schema import Row, Tables, is_significant
+from sftstudy.tables.schema import Row, Tables, is_own, is_significant
 
 
 def key_metrics(
@@ -53,12 +54,51 @@ def _metric_cell(metric: Row | None, change: Row | None) -> Row | None:
     return cell
 
 
-def regret(results: Results, tables: Tables) -> dict[str, list[Row]]:
-    """Return, per student, one line per configuration with its gain and regret on every task."""
+def forgetting(results: Results, tables: Tables) -> Row:
+    """Return, per student, one line per task trained on, with the change on every eval set.
+
+    ``depth`` is a change's share of the largest change of all students, ``reach``.
+    """
+    reach = max((abs(row["change"] or 0) for row in tables["forgetting"]), default=0) or 1.0
+    lines: dict[str, dict[str, list[Row]]] = {student: {} for student in results.students}
+    for row in tables["forgetting"]:
+        cell = row | {"own": is_own(row), "significant": is_significant(row)}
+        cell["depth"] = abs(row["change"] or 0) / reach
+        lines[row["student"]].setdefault(row["trained_on"], []).append(cell)
+    return {
+        "reach": reach,
+        "lines": {
+            student: [{"task": task, "cells": cells} for task, cells in found.items()]
+            for student, found in lines.items()
+        },
+    }
+
+
+def regret(
+    results: Results, tables: Tables, documents: Mapping[str, Recommendation | None]
+) -> dict[str, list[Row]]:
+    """Return, per student, one line per configuration with its gain and regret on every task.
+
+    ``failed`` is the gate that ``why_not`` names first, where one fails.
+    """
+    failed = _worst_gates(documents)
     found = {(row["student"], row["configuration"], row["task"]): row for row in tables["regret"]}
     lines: dict[str, list[Row]] = {student: [] for student in results.students}
     for row in tables["configurations"]:
         student, name = row["student"], row["configuration"]
         tasks = [found.get((student, name, task)) for task in results.tasks]
-        lines[student].append(row | {"tasks": tasks})
+        lines[student].append(row | {"tasks": tasks, "failed": failed.get((student, name))})
     return lines
+
+
+def _worst_gates(
+    documents: Mapping[str, Recommendation | None],
+) -> dict[tuple[str, str], JudgedGate]:
+    """Return, by student and configuration, the failed gate that is missed by most."""
+    found = {}
+    for student, document in documents.items():
+        for entry in document["configurations"] if document else ():
+            failed = [g for g in entry["gates"] if not g["passes"] and g["value"] is not None]
+            if failed:
+                found[student, entry["configuration"]] = max(failed, key=violation)
+    return found

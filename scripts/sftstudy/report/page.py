@@ -13,6 +13,7 @@ from sftstudy.tables.results import Results
 from sftstudy.tables.write import read
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("address.js", "tables.js", "predictions.js")  # in the order in which they run
 
 
 def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: Path) -> None:
@@ -34,12 +35,14 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         verdicts=views,
         tally=verdicts.tally(views),
         metrics=overview.key_metrics(results, tables, documents),
-        regret=overview.regret(results, tables),
+        forgetting=overview.forgetting(results, tables),
+        regret=overview.regret(results, tables, documents),
         seconds=seconds,
         documents=documents,
         figures=_figures(results, figures_dir),
         payload=payload,
         per_cell=per_cell,
+        counts={},
         cards=evidence.data_cards(results),
         sources=evidence.sources(results),
         training=training,
@@ -53,7 +56,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         root=_relative(results.folder, output),
         tables_root=_relative(tables_dir, output),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
+        script="".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS),
     )
     write_text(output, page)
 

@@ -1,8 +1,8 @@
 """The first thing that people read: per student, what to ship, or why nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import Recommendation
+from sftstudy.documents.recommendation import Recommendation, SideEffect
 from sftstudy.pages.numbers import number
 from sftstudy.recommendation.names import (
     BASELINE_FAILS,
@@ -17,7 +17,12 @@ from sftstudy.tables.schema import AXES, Row, Tables, varying
 
 # Verdict -> how it is marked and what it means; never by colour alone.
 MARKS = {
-    RECOMMENDED: ("good", "✓", "Recommended", "every gate and every gain is proven"),
+    RECOMMENDED: (
+        "good",
+        "✓",
+        "Recommended",
+        "every gate is proven, and for each task the gain of the checkpoint trained on it",
+    ),
     PROVISIONAL: ("maybe", "◐", "Provisional", "gates are passed, the proof is incomplete"),
     NO_FEASIBLE: ("bad", "✕", "None feasible", "every configuration fails a gate"),
     BASELINE_FAILS: ("broken", "!", "Baseline fails", "a gate fails before any training"),
@@ -38,21 +43,23 @@ def verdicts(
     documents: Mapping[str, Recommendation | None],
     seconds: dict[str, dict[str, float | None]],
 ) -> list[Row]:
-    """Return one view per student, in the order of the plan; `seconds` are `training_seconds`."""
+    """Return one view per student, what to ship first; `seconds` are `training_seconds`."""
     views = [
         _view(results, tables, name, document, seconds[name])
         for name, document in documents.items()
     ]
-    ends = [
-        end
-        for view in views
-        for gain in view["gains"].values()
-        if gain
-        for end in (gain["low"], gain["high"])
-    ]
+    views.sort(key=_rank)
+    gains = [line["gain"] for view in views for line in view["checkpoints"] if line["gain"]]
+    ends = [gain[end] for gain in gains for end in ("low", "high")]
     # One scale for all students, so that intervals can be compared by eye.
     scale = {"low": min([*ends, 0.0]), "high": max([*ends, 0.01])}
     return [view | {"scale": scale} for view in views]
+
+
+def _rank(view: Row) -> tuple[int, float]:
+    """Order by verdict, of equal ones by mean gain; the plan's order decides the rest."""
+    mean = view["mean"]["value"] if view["mean"] else float("-inf")
+    return list(MARKS).index(view["verdict"]), -mean
 
 
 def tally(views: list[Row]) -> list[Row]:
@@ -90,6 +97,8 @@ def _view(
     verdict = document["verdict"] if document else MISSING
     kind, symbol, word, meaning = MARKS[verdict]
     shown = shown_configuration(document)
+    controls = _controls(tables, student, shown)
+    checkpoints = _checkpoints(tables, document, shown) if document and shown else []
     view = {
         "student": student,
         "verdict": verdict,
@@ -102,10 +111,11 @@ def _view(
         "settings": settings(tables, student, shown),
         "reasons": document["reasons"] if document else [],
         "next_steps": document["next_steps"] if document else [],
-        "gains": document["gains"]["confirm"] if document and shown else {},
         "mean": document["gains"]["mean"] if document and shown else None,
-        "unread": _unread(tables, student, shown) if shown else {},
-        "gates": _gates(tables, student, shown),
+        "checkpoints": checkpoints,
+        "controls": controls,
+        "notes": list(dict.fromkeys(gate["note"] for gate in _gates(checkpoints) if gate["note"])),
+        "elsewhere": elsewhere(document["side_effects"] if document and shown else []),
         "cost": seconds.get(shown) if shown else None,
         "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
         "files": [
@@ -119,19 +129,83 @@ def _view(
 
 def _overview(view: Row) -> Row:
     """Return what the first table says of a student: its smallest gain, and how much is proven."""
-    known = {task: gain for task, gain in view["gains"].items() if gain}
-    gates = [gate for line in view["gates"] for gate in line["gates"]]
-    worst = min(known, key=lambda task: known[task]["value"], default=None)
+    known = [line for line in view["checkpoints"] if line["gain"]]
+    gates = _gates(view["checkpoints"])
     return {
-        "worst": worst and {"task": worst} | known[worst],
-        "lost": [task for task, gain in known.items() if gain["evidence"] == "violated"],
+        "worst": min(known, key=lambda line: line["gain"]["value"], default=None),
+        "lost": [line["task"] for line in known if line["gain"]["evidence"] == "violated"],
         "proven": {
-            "gains": sum(gain["evidence"] == "proven" for gain in known.values()),
-            "all_gains": len(view["gains"]),
+            "gains": sum(line["gain"]["evidence"] == "proven" for line in known),
+            "all_gains": len(view["checkpoints"]),
             "gates": sum(gate["evidence"] == "proven" for gate in gates),
             "all_gates": len(gates),
         },
     }
+
+
+def _checkpoints(tables: Tables, document: Recommendation, shown: str) -> list[Row]:
+    """Return one line per task: the gain, the gates and the side effects of its checkpoint."""
+    student = document["student"]
+    gates = [
+        row | {"limit": _limit(row)}
+        for row in tables["gates"]
+        if row["student"] == student and row["trial"] == shown
+    ]
+    unread = _unread(tables, student, shown)
+    return [
+        {
+            "task": task,
+            "gain": document["gains"]["confirm"][task],
+            "unread": unread.get(task),
+            "gates": [gate for gate in gates if gate["task"] == task],
+            "elsewhere": elsewhere(
+                [effect for effect in document["side_effects"] if effect["trained_on"] == task]
+            ),
+        }
+        for task in document["tasks"]
+    ]
+
+
+def _gates(checkpoints: list[Row]) -> list[Row]:
+    return [gate for line in checkpoints for gate in line["gates"]]
+
+
+def _limit(gate: Row) -> float | None:
+    """Return the limit of what a gate's interval is of: its value, or its share of the baseline."""
+    if gate["statistic"] != "ratio":
+        return gate["threshold"]
+    return gate["threshold"] / gate["baseline"] if gate["baseline"] else None
+
+
+def elsewhere(effects: Sequence[SideEffect]) -> Row:
+    """Return of side effects the proven losses and gains, and the largest loss that is not proven.
+
+    Each the largest first; ``unknown`` counts those that were not measured.
+    """
+    known = sorted((one for one in effects if one["value"] is not None), key=_change)
+    unproven = [one for one in known if one["evidence"] == "not proven" and _change(one) < 0]
+    return {
+        "losses": [one for one in known if one["evidence"] == "violated"],
+        "gains": [one for one in reversed(known) if one["evidence"] == "proven"],
+        "largest": unproven[0] if unproven else None,
+        "unknown": len(effects) - len(known),
+    }
+
+
+def _change(effect: SideEffect) -> float:
+    return effect["value"] or 0.0
+
+
+def _controls(tables: Tables, student: str, configuration: str | None) -> list[Row]:
+    """Return the controls with a gate: its rule, and the baseline that it is held against."""
+    rows = [
+        row
+        for row in tables["gates"]
+        if row["student"] == student and row["trial"] == configuration
+    ]
+    names = ("control", "metric", "rule", "baseline", "n")
+    found = {row["control"]: {name: row[name] for name in names} for row in rows}
+    return list(found.values())
 
 
 def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple[float, float]]:
@@ -152,21 +226,3 @@ def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple
         for (task, trial), before in shares.items()
         if not trial and (task, configuration) in shares
     }
-
-
-def _gates(tables: Tables, student: str, configuration: str | None) -> list[Row]:
-    """Return one line per control: its rule, and the evidence for each task's checkpoint."""
-    rows = [
-        row
-        for row in tables["gates"]
-        if row["student"] == student and row["trial"] == configuration
-    ]
-    lines: dict[str, Row] = {}
-    for row in rows:
-        line = lines.setdefault(
-            row["control"],
-            {"control": row["control"], "metric": row["metric"], "rule": row["rule"], "gates": []}
-            | {"baseline": row["baseline"], "n": row["n"]},
-        )
-        line["gates"].append(row)
-    return list(lines.values())

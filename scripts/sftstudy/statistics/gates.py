@@ -8,7 +8,6 @@ Each gate has a point verdict (the estimate is on the right side) and evidence:
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -19,10 +18,10 @@ from sftstudy.statistics.distributions import (
     normal_tail,
     t_tail,
 )
+from sftstudy.statistics.evidence import Evidence, only_just
 from sftstudy.statistics.intervals import unit_mean, unit_rows
 from sftstudy.statistics.paired import MOST_SAMPLES, bisect, more_rows
 
-Evidence = Literal["proven", "not proven", "violated"]
 RATE_ALPHA = 0.05
 # Non-inferiority is by convention (ICH E9, section 3.3.2) shown at one-sided 2.5%, that is, when
 # the 95% interval lies beyond the margin. It also leaves room for having chosen among trials.
@@ -38,11 +37,13 @@ class GateResult:
     """Outcome of one gate. `estimate`, `low`, `high` are of the rate, or of tuned / baseline.
 
     `p` is one-sided, of the hypothesis that the gate is broken; `more_samples` is the number of
-    further rows that would decide at the observed rates (0: decided; None: none would).
+    further rows that would decide at the observed rates (0: decided; None: none would);
+    `only_just`: the evidence decides, but by little (`sftstudy.statistics.evidence.only_just`).
     """
 
     passes: bool
     evidence: Evidence
+    only_just: bool
     p: float
     estimate: float | None
     low: float | None
@@ -89,6 +90,7 @@ def rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult
     return GateResult(
         passes=bool(passes(successes / n, above)),
         evidence=evidence,
+        only_just=only_just(min(p, against), RATE_ALPHA),
         p=p,
         estimate=estimate.value,
         low=estimate.low,
@@ -125,13 +127,15 @@ def _clustered_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) ->
     rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
     successes = estimate.value * rows
     p = binomial_tail(successes, rows, above)
-    evidence = _evidence(p, 1 - binomial_tail(successes + 1, rows, above), RATE_ALPHA)
+    against = 1 - binomial_tail(successes + 1, rows, above)
+    evidence = _evidence(p, against, RATE_ALPHA)
     more: int | None = 0
     if evidence == "not proven":
         more = _more_for_effective_rate(estimate.value, rows / mean.n, mean.n, above)
     return GateResult(
         passes=bool(passes(mean.value, above)),
         evidence=evidence,
+        only_just=only_just(min(p, against), RATE_ALPHA),
         p=p,
         estimate=estimate.value,
         low=estimate.low,
@@ -209,6 +213,7 @@ def ratio_gate(
     return GateResult(
         passes=bool(passes(float(tuned.mean()), least, float(baseline.mean()))),
         evidence=evidence,
+        only_just=only_just(min(p, against), RATIO_ALPHA),
         p=p,
         estimate=estimate,
         low=low,

@@ -44,6 +44,10 @@ class Layout:
         """Return the description of a task's data."""
         return self.root / "data" / task / "card.json"
 
+    def duplicates(self, task: str) -> Path:
+        """Return which rows of a task occur in another of its splits too."""
+        return self.root / "data" / task / "duplicates.json"
+
     # -- trials -----------------------------------------------------------------------------------
 
     def recipe(self, student: str, task: str, trial: str) -> Path:

@@ -1,19 +1,16 @@
 """Reading the results of a study once and laying them out as rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import Any
 
 from sftstudy.documents.metrics import Metrics, read_metrics
 from sftstudy.documents.provenance import Provenance, read_provenance
 from sftstudy.documents.recommendation import Recommendation
 from sftstudy.recommendation.names import MISSING
-from sftstudy.statistics.clusters import group_codes
-from sftstudy.statistics.multiplicity import holm
-from sftstudy.statistics.paired import paired_gain
 from sftstudy.study.variants import BASE, task_of, trial_of
 from sftstudy.tables.results import Cell, Results, shown_configuration
-from sftstudy.tables.schema import AXES, COLUMNS, NAMES, Row, Tables, is_own
+from sftstudy.tables.schema import AXES, COLUMNS, NAMES, Row, Tables
 
 # Points kept of a training curve: more than a figure shows, few enough for hundreds of trials.
 CURVE_POINTS = 100
@@ -26,15 +23,13 @@ class _Read:
 
     metrics: list[Row] = field(default_factory=list)
     primary: dict[Cell, Row] = field(default_factory=dict)
-    documents: dict[Cell, Metrics] = field(default_factory=dict)  # of the cells to compare
     missing: list[Row] = field(default_factory=list)
 
 
 def collect(results: Results) -> Tables:
     """Return the rows of every table of the schema, in its order."""
     documents = {name: results.recommendation(name) for name in results.students}
-    shown = {name: shown_configuration(document) for name, document in documents.items()}
-    read = _read_cells(results, shown)
+    read = _read_cells(results)
     trials, curves = _trial_rows(results, read.primary)
     known = [document for document in documents.values() if document]
     tables = {
@@ -42,7 +37,7 @@ def collect(results: Results) -> Tables:
         "trials": trials,
         "configurations": [row for document in known for row in _configuration_rows(document)],
         "regret": [row for document in known for row in _regret_rows(document)],
-        "forgetting": _forgetting_rows(results, shown, read),
+        "forgetting": [row for document in known for row in _forgetting_rows(document)],
         "gates": [row for document in known for row in _gate_rows(document)],
         "recommendations": [
             _recommendation_row(name, document, read.missing)
@@ -54,9 +49,8 @@ def collect(results: Results) -> Tables:
     return {name: tables[name] for name in NAMES}
 
 
-def _read_cells(results: Results, shown: dict[str, str | None]) -> _Read:
+def _read_cells(results: Results) -> _Read:
     read = _Read()
-    compared = {*results.confirm, *results.controls}
     for cell in results.cells():
         path = results.metrics(cell)
         if not path.exists():
@@ -66,9 +60,6 @@ def _read_cells(results: Results, shown: dict[str, str | None]) -> _Read:
         rows = _metric_rows(cell, document)
         read.metrics += rows
         read.primary[cell] = next(row for row in rows if row["primary"])
-        student, variant, evalset = cell
-        if evalset in compared and trial_of(variant) in ("", shown[student]):
-            read.documents[cell] = document
     return read
 
 
@@ -189,50 +180,38 @@ def _recommendation_row(student: str, document: Recommendation | None, missing: 
     }
 
 
-def _forgetting_rows(results: Results, shown: dict[str, str | None], read: _Read) -> list[Row]:
-    """Compare each task's checkpoint of the shown configuration with the baseline everywhere."""
-    rows: list[Row] = []
-    for student, configuration in shown.items():
-        compared: list[Row] = []
-        for task in results.tasks if configuration else ():
-            identity: Row = {"student": student, "configuration": configuration, "trained_on": task}
-            for evalset in (*results.confirm, *results.controls):
-                base = read.documents.get((student, BASE, evalset))
-                tuned = read.documents.get((student, f"{task}/{configuration}", evalset))
-                compared.append(identity | {"evalset": evalset} | _comparison(base, tuned))
-        # Two questions, two families: the gains that the verdict rests on, and side effects.
-        for own in (True, False):
-            tested = [row for row in compared if "p" in row and is_own(row) == own]
-            for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
-                row["p_holm"] = p
-        rows += compared
-    return rows
-
-
-def _comparison(base: Metrics | None, tuned: Metrics | None) -> Row:
-    """Return the paired comparison of two metrics documents by their primary metric.
-
-    Empty where one is missing or measured nothing; without a test where the metric is no mean over
-    items.
-    """
-    if base is None or tuned is None:
-        return {}
-    metric = base["primary"]
-    before, after = (document["metrics"][metric] for document in (base, tuned))
-    if before["value"] is None or after["value"] is None:
-        return {}
-    row = {"metric": metric, "baseline": before["value"], "value": after["value"]}
-    row["change"] = after["value"] - before["value"]
-    if not before["outcome"]:
-        return row
-    key = before["outcome"]
-    baseline = {item["id"]: item[key] for item in base["items"]}
-    pairs = [
-        (float(item[key]), float(baseline[item["id"]]), item["group"])
-        for item in tuned["items"]
-        if item[key] is not None and baseline.get(item["id"]) is not None
+def _forgetting_rows(document: Recommendation) -> list[Row]:
+    """Return the gains and side effects of the shown configuration, as one matrix."""
+    configuration = shown_configuration(document)
+    if configuration is None:
+        return []
+    side_effects = {
+        (effect["trained_on"], effect["evalset"]): effect for effect in document["side_effects"]
+    }
+    evalsets = (*(f"{task}.test" for task in document["tasks"]), *document["controls"])
+    return [
+        {
+            "student": document["student"],
+            "configuration": configuration,
+            "trained_on": task,
+            "evalset": evalset,
+            **(_change(side_effects.get((task, evalset)) or _gain(document, task))),
+        }
+        for task in document["tasks"]
+        for evalset in evalsets
     ]
-    after_values, before_values, groups = zip(*pairs, strict=True)
-    gain = paired_gain(np.array(after_values), np.array(before_values), group_codes(groups))
-    tested = {key: getattr(gain, key) for key in ("low", "high", "n", "test", "p")}
-    return row | {"change": gain.value} | tested
+
+
+def _gain(document: Recommendation, task: str) -> Row:
+    gain = document["gains"]["confirm"][task]
+    return {"metric": document["primary"][task], **gain} if gain else {}
+
+
+def _change(effect: Mapping[str, Any]) -> Row:
+    """Return the columns of a gain or side effect; empty fields where it was not measured."""
+    row = {key: effect.get(key) for key in ("metric", "baseline", "low", "high", "n", "test", "p")}
+    return row | {
+        "value": effect.get("tuned"),
+        "change": effect.get("value"),
+        "p_holm": effect.get("p_holm"),
+    }

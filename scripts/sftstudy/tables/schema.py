@@ -150,6 +150,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "where it always decides.",
         "passes": "Verdict by point estimate.",
         "evidence": "`proven`, `not proven`, `violated` or `missing`.",
+        "only_just": "Whether it is proven or violated by little: p is above half of its level.",
         "p": "One-sided p-value of the hypothesis that the gate is not met.",
         "statistic": "What the interval is of: the `value`, or its `ratio` to the baseline's.",
         "estimate": "The statistic.",

@@ -16,7 +16,7 @@ from sftstudy.tables.collect import collect
 from sftstudy.tables.results import load
 from sftstudy.tables.schema import COLUMNS, FORMATS, NAMES, documentation
 from sftstudy.tables.write import HTML_ROWS, read, write
-from synthetic_study import Study, write_study
+from synthetic_study import Study, write_recommendation, write_study
 
 TASKS = ("banking77", "tatqa")
 SPACE = {
@@ -125,6 +125,7 @@ def test_comparison_pairs_items_by_id_and_not_by_position(study: Study) -> None:
     shown = next(row["configuration"] for row in before if row["student"] == "small")
     path = metrics_file(study, f"tatqa/{shown}", "tatqa.test")
     edit(path, lambda document: document["items"].reverse())
+    write_recommendation(study, "small")
     after = tables_of(study)["forgetting"]
     assert [row.get("p") for row in after] == pytest.approx([row.get("p") for row in before])
 
@@ -140,12 +141,20 @@ def test_missing_cells_say_how_far_they_got(study: Study) -> None:
     assert reached["small", "tatqa/lr5e-05_ep1_bs4", "ifeval"]["reached"] == "checkpoint"
     assert reached["small", "base", "ifeval"]["reached"] == "predictions"
     assert reached["small", "tatqa/lr5e-05_ep1_bs4", "ifeval"]["target"] == gone.as_posix()
-    compared = [
-        row
-        for row in tables["forgetting"]
-        if row["student"] == "small" and row["evalset"] == "ifeval"
-    ]
-    assert compared and not any("change" in row for row in compared)
+
+
+def test_missing_cell_of_the_shown_configuration_is_an_empty_row_of_its_own(study: Study) -> None:
+    before = [row for row in tables_of(study)["forgetting"] if row["student"] == "small"]
+    shown = before[0]["configuration"]
+    metrics_file(study, f"tatqa/{shown}", "banking77.test").unlink()
+    metrics_file(study, f"banking77/{shown}", "banking77.test").unlink()
+    write_recommendation(study, "small")
+    after = [row for row in tables_of(study)["forgetting"] if row["student"] == "small"]
+    places = [(row["trained_on"], row["evalset"]) for row in after]
+    assert places == [(row["trained_on"], row["evalset"]) for row in before]
+    for row in after:
+        measured = row["evalset"] != "banking77.test"
+        assert (row["change"] is not None) == (row["p_holm"] is not None) == measured
 
 
 def test_metric_over_nothing_is_empty_and_compared_with_nothing(study: Study) -> None:
@@ -230,3 +239,6 @@ def test_gains_are_one_family_and_side_effects_another(written: Study) -> None:
     student = rows[0]["student"]
     own = [r for r in rows if r["student"] == student and r["evalset"] == f"{r['trained_on']}.test"]
     assert [row["p_holm"] for row in own] == holm([row["p"] for row in own])
+    rest = [row for row in rows if row["student"] == student and row not in own]
+    assert len(own) == 2 and len(rest) == 2 * 3
+    assert [row["p_holm"] for row in rest] == holm([row["p"] for row in rest])

@@ -1,69 +1,4 @@
-// Sorting, filtering and the predictions browser. Everything from a model goes through textContent.
-"use strict";
-
-const $ = (id) => document.getElementById(id);
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-// -- tables -------------------------------------------------------------------------------------
-
-function sortKey(row, column) {
-  const field = row.cells[column];
-  const value = field.dataset.value ?? field.textContent.trim();
-  const number = value === "" ? NaN : Number(value);
-  return Number.isNaN(number) ? value : number;
-}
-
-function sortTable(table, column, descending) {
-  const absent = (key) => key === "" || key === "missing";
-  const rows = [...table.tBodies[0].rows].map((row) => [sortKey(row, column), row]);
-  rows.sort(([a], [b]) => {
-    if (absent(a) || absent(b)) return absent(a) - absent(b); // missing ones last, either way
-    const order = typeof a === "number" && typeof b === "number"
-      ? a - b : String(a).localeCompare(String(b));
-    return descending ? -order : order;
-  });
-  table.tBodies[0].append(...rows.map(([, row]) => row));
-}
-
-for (const table of document.querySelectorAll("table.sortable")) {
-  for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
-    const button = element("button", "sort");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const before = head.getAttribute("aria-sort");
-      const descending = before ? before === "ascending" : head.dataset.order === "down";
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-      table.classList.add("sorted");
-      sortTable(table, column, descending);
-    });
-  }
-}
-
-for (const form of document.querySelectorAll("form.filters[data-table]")) {
-  const rows = [...$(form.dataset.table).tBodies[0].rows];
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => {
-    const fields = [...form.querySelectorAll("[data-column]")];
-    for (const row of rows) {
-      row.hidden = !fields.every(({ dataset, value }) => !value || (dataset.column === "text"
-        ? row.textContent.toLowerCase().includes(value.toLowerCase())
-        : row.dataset[dataset.column] === value));
-    }
-    const shown = rows.filter((row) => !row.hidden).length;
-    form.querySelector("output").value = shown < rows.length ? `${shown} of ${rows.length}` : "";
-  });
-}
-
-// -- predictions --------------------------------------------------------------------------------
+// The browser of replies. Everything from a model goes through textContent.
 
 const PAGE = 10;
 const FILTERS = ["all", "fixed", "broken", "both wrong", "both right", "invalid"];
@@ -151,18 +86,18 @@ function browse(study) {
     label.append(radio, ` ${name}`);
     $("outcomes").append(label);
   }
-  // A link to the replies behind a number: the jump is the browser's, the choice is made here.
+  // The jump to a link's place is made in address.js, the choice is made here.
   function show(wanted) {
     for (const name of order) {
-      form.elements[name].value = wanted[name];
+      if (wanted[name]) form.elements[name].value = wanted[name];
       update();
     }
-    form.elements.outcome.value = wanted.outcome;
+    if (wanted.outcome) form.elements.outcome.value = wanted.outcome;
     update();
   }
-  for (const link of document.querySelectorAll("a.drill")) {
-    link.addEventListener("click", () => show(link.dataset));
-  }
+  onAddress(({ trained, trial, ...rest }) => {
+    show(trained && trial ? { ...rest, variant: `${trained}/${trial}` } : rest);
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", update);
   $("more").addEventListener("click", more);
@@ -171,8 +106,3 @@ function browse(study) {
 }
 
 unpack($("payload").textContent).then(browse);
-
-// On paper nothing can be unfolded.
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
-});
