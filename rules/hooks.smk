@@ -4,6 +4,10 @@ import atexit
 
 from sftstudy.prediction import journal
 from sftstudy.run import hooks
+from sftstudy.run.snakemake_internals.log import shorten
+
+# Before Snakemake plans, which it tells of.
+shorten(workflow)
 
 
 onstart:

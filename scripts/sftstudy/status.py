@@ -25,7 +25,7 @@ from sftstudy.costs.left import mean_seconds, time_left
 from sftstudy.documents.metrics import read_headline
 from sftstudy.errors import StudyError
 from sftstudy.pages.columns import aligned, widths
-from sftstudy.pages.numbers import MISSING, percent
+from sftstudy.pages.numbers import MISSING, counted, percent
 from sftstudy.records.lineage import Lineage
 from sftstudy.run.snakemake_internals.run import FOLDER, begun
 from sftstudy.study.grid import Study
@@ -210,9 +210,8 @@ def listing(found: list[Row], folder: Path) -> str:
         if len(lines) > shown:
             lines[shown:] = [f"  and {len(those) - shown:,} more"]
         if lines:
-            parts.append(
-                "\n".join([f"{_jobs(len(those))} {state}; what each has printed last:", *lines])
-            )
+            head = f"{counted(len(those), 'job')} {state}; what each has printed last:"
+            parts.append("\n".join([head, *lines]))
     return "\n".join(parts)
 
 
@@ -309,10 +308,6 @@ def _interval(score: Score) -> str:
     if score.value is None:
         return f"{score.metric} {MISSING}"
     return f"{score.metric} {percent(score.value)} [{percent(score.low)}, {percent(score.high)}]"
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
 
 
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:

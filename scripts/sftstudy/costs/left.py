@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from sftstudy.documents.record import read_record
+from sftstudy.pages.numbers import lasting
 
 Kind = tuple[str, str]  # student, and what is done with it: train, a suite, score
 SAMPLE = 10  # records that are read of each kind; a large study has thousands
@@ -43,17 +44,3 @@ def time_left(left: Counter[Kind], means: Mapping[Kind, float], running: int) ->
         f"Time left: roughly {time} with {at_a_time}, if they take as long as jobs\n"
         "of the same kind have."
     )
-
-
-def lasting(seconds: float) -> str:
-    """Return a duration in one or two units: ``40 s``, ``12 min``, ``3 h 20 min``, ``2 d 5 h``."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"

@@ -8,6 +8,7 @@ what it knows of the output, so that no later change is seen either).
 ``run``     a run as the hooks see it, and the marks that runs leave in their folder
 ``plan``    what a run would do, and having Snakemake accept outputs
 ``errors``  errors that users are meant to read, printed without frames
+``log``     what a run prints, made short
 
 Everything was checked on the version below, which publishes no types. A test fails where another
 version no longer has what is used here.
