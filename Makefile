@@ -30,11 +30,9 @@ CHECK_VENV := $(shell { test -L .venv || ! test -x $(BIN)/python; } && echo chec
 
 demo: .venv/.installed  ## The smoke study, from raw data to the report (minutes)
 	$(SNAKEMAKE) --profile profiles/smoke
-	@echo "Report: $(CURDIR)/results/smoke/report/index.html"
 
 example: .venv/.installed models  ## A real student on real rows (a quarter of an hour)
 	$(SNAKEMAKE) --profile profiles/smoke --configfile config/example.yaml
-	@echo "Report: $(CURDIR)/results/example/report/index.html"
 
 forecast: .venv/.installed  ## What a study will need: jobs, hours, disk
 	@$(BIN)/python tools/forecast.py --configfile $(CONFIG)
