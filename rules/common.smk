@@ -16,6 +16,7 @@ from sftstudy.cluster.site import read_site
 from sftstudy.figures.names import figures
 from sftstudy.records import kept
 from sftstudy.run.code import code_version, template_files
+from sftstudy.run.snakemake_internals.errors import tell_plainly
 from sftstudy.run.snakemake_internals.run import given
 from sftstudy.sources import lock
 from sftstudy.study import jobs
@@ -27,6 +28,7 @@ from sftstudy.tables.schema import NAMES
 from sftstudy.tasks.registry import judge_module, lesson_files, module_files
 
 prefer_own_environment()
+tell_plainly()
 
 # Not Snakemake's `config`, which no longer knows what stood in which file. Without a study file of its
 # own a run is the smoke study.

@@ -94,7 +94,7 @@ rule fits:
         chat_template_kwargs=lambda w: as_json(study.student(w.student)["chat_template_kwargs"]),
         drop=jobs.drop_overlong(study),
     message:
-        "Looking for rows without room for a reply of {wildcards.student}: {output}"
+        "Looking for rows of {wildcards.task} without room for a reply of {wildcards.student}"
     shell:
         "python scripts/fits.py --data {input.data} --max-new-tokens {params.max_new_tokens}"
         " --student-dir {input.student} --max-length {params.max_length}"
@@ -114,6 +114,8 @@ use rule fits as fits_control with:
         record="<records>/data/{control}/fits/{student}.json",
     params:
         max_new_tokens=lambda w: jobs.max_new_tokens(study, w.control),
+    message:
+        "Looking for prompts of {wildcards.control} without room for a reply of {wildcards.student}"
 
 
 rule card:

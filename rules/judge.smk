@@ -19,7 +19,7 @@ rule ask_judge:
     params:
         code=lambda w: code_version("scripts/ask_judge.py", module_files(w.control, "judge")),
     message:
-        "Asking the judge about {wildcards.student} {wildcards.variant} on {wildcards.control}"
+        "Writing questions for the judge about {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
         "python scripts/ask_judge.py --control {wildcards.control} --data {input.data}"
         " --predictions {input.predictions} --output {output}"
@@ -51,3 +51,5 @@ use rule predict_select as predict_judge with:
         generation=lambda w: as_json(jobs.generation(study, study.judge)),
         max_new_tokens=lambda w: [judge_module(w.control).MAX_NEW_TOKENS],
         drop="",  # a reply that is scored is judged
+    message:
+        "Asking the judge about {wildcards.student} {wildcards.variant} on {wildcards.control}"

@@ -32,7 +32,7 @@ rule predict_select:
         max_new_tokens=lambda w: [jobs.max_new_tokens(study, w.task)],
         drop=jobs.drop_overlong(study),
     message:
-        "Generating replies with {input.checkpoint}: {output}"
+        "Asking {wildcards.student} {wildcards.task}/{wildcards.trial}: {wildcards.task}.val"
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
         " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q} {params.drop}"
@@ -54,6 +54,8 @@ use rule predict_select as predict_select_base with:
         record="<records>/predictions/{student}/base/select.json",
     params:
         max_new_tokens=[jobs.max_new_tokens(study, task) for task in study.tasks],
+    message:
+        "Asking {wildcards.student} base: val of all tasks"
 
 
 use rule predict_select as predict_controls with:
@@ -71,6 +73,8 @@ use rule predict_select as predict_controls with:
         record="<records>/predictions/{student}/{variant}/controls.json",
     params:
         max_new_tokens=[jobs.max_new_tokens(study, control) for control in study.controls],
+    message:
+        "Asking {wildcards.student} {wildcards.variant}: controls"
 
 
 use rule predict_select as predict_confirm with:
@@ -88,3 +92,5 @@ use rule predict_select as predict_confirm with:
         record="<records>/predictions/{student}/{variant}/confirm.json",
     params:
         max_new_tokens=[jobs.max_new_tokens(study, task) for task in study.tasks],
+    message:
+        "Asking {wildcards.student} {wildcards.variant}: test of all tasks"

@@ -1,4 +1,4 @@
-"""Print what the trainings and predictions of a study have cost so far: GPU seconds, tokens, MFU.
+"""Print what trainings and predictions have cost so far: GPU (or CPU) seconds, tokens, MFU.
 
 Give it the study file as you give it to Snakemake; it reads the records of jobs only.
 """

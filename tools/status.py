@@ -1,4 +1,4 @@
-"""Print how far a study is: every trial, done, running, failed or missing, and its score so far.
+"""Print how far a study is: one line per student, with the jobs done and the scores so far.
 
 Give it the study file as you give it to Snakemake; it reads files only.
 """
@@ -17,14 +17,23 @@ def main() -> None:
     from sftstudy.study.options import add_study_options, study_of
 
     add_study_options(parser)
+    parser.add_argument("--student", help="a line for each trial of this student")
+    parser.add_argument("--details", action="store_true", help="a line for each trial of all")
     arguments = parser.parse_args()
 
-    from sftstudy.status import attention, rows, table
+    from sftstudy.status import attention, listing, of_student, overview, rows, summary, table
 
     study = study_of(arguments)
-    print(table(list(rows(study, arguments.directory))))
-    if problems := attention(study, arguments.directory):
-        print(problems)
+    found = list(rows(study, arguments.directory))
+    if arguments.student:
+        found = of_student(found, arguments.student)
+    parts = [
+        table(found) if arguments.details or arguments.student else overview(found),
+        listing(found, arguments.directory),
+        attention(study, arguments.directory),
+        summary(found),
+    ]
+    print("\n\n".join(filter(None, parts)))
 
 
 if __name__ == "__main__":

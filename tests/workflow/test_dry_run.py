@@ -119,11 +119,23 @@ def test_a_judge_is_asked_about_every_variant(fresh: Path) -> None:
     assert extra == {"ask_judge": 9, "predict_judge": 9}
 
 
-def test_bad_configuration_is_one_readable_message(fresh: Path) -> None:
-    done = snakemake(fresh, "--dry-run", "--config", "limt=20", check=False)
-    assert done.returncode != 0
-    text = done.stdout + done.stderr
-    assert "config/smoke.yaml" in text and "'limt'" in text and "Did you mean 'limit'?" in text
+@pytest.mark.parametrize("option", ["--dry-run", "--lint", "--unlock"])
+def test_bad_configuration_is_one_readable_message(fresh: Path, option: str) -> None:
+    done = snakemake(fresh, option, "--config", "limt=20", check=False)
+    assert done.returncode == 1
+    profile, line = (done.stderr + done.stdout).strip().splitlines()
+    assert profile.startswith("Using profile")
+    assert line.startswith("error: config/smoke.yaml + --config limt: unknown key 'limt'")
+    assert line.endswith("Did you mean 'limit'?")
+
+
+def test_what_a_rule_finds_wrong_is_one_readable_message(fresh: Path) -> None:
+    """Snakemake wraps what functions of rules raise, and raises it again in another place."""
+    moved = "catalog={students: {smoke: {source: {path: /nowhere}}}}"
+    done = snakemake(fresh, "--dry-run", "--config", moved, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr + done.stdout
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.startswith("error: /nowhere: the source of smoke (its 'path') is no folder")
 
 
 OVERLAY = """

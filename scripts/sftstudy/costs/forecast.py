@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from sftstudy.costs.measured import Cost, costs
+from sftstudy.costs.measured import ON_CPU, Cost, costs, unit_of
 from sftstudy.pages.columns import aligned
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
@@ -91,8 +91,10 @@ def _prediction_hours(suite: str, known: list[Cost]) -> float | None:
 
 def table(study: Study, found: list[Forecast]) -> str:
     """Return one line per student, the sums, and what they rest on."""
+    units = {student: _unit(study, student) for student in study.students}
+    limit = f"{unit_of(units.values())} h at most"
     rows: list[tuple[str, ...]] = [
-        ("student", "train", "predict", "GPU h at most", "expected", "measured", "disk")
+        ("student", "train", "predict", limit, "expected", "measured", "disk")
     ]
     rows += [_row(forecast) for forecast in found]
     sums = Forecast(
@@ -112,16 +114,23 @@ def table(study: Study, found: list[Forecast]) -> str:
         "jobs of the",
         "same student were found, and expected takes their mean time (per epoch, per suite) and "
         "else the limit",
-        "`hours`. Students without GPUs count hours of processes. disk is the base and all "
-        "checkpoints in the",
-        "student's dtype, if all are kept; each running training also holds saved states of up to "
-        f"{_bytes(sums.state)},",
-        "twice while one replaces another.",
+        "`hours`. disk is the base and all checkpoints in the student's dtype, if all are kept.",
     ]
+    if sums.state is not None:
+        lines.append(
+            f"Each running training also holds saved states of up to {_bytes(sums.state)}, twice "
+            "while one\nreplaces another."
+        )
+    if "CPU" in units.values():
+        lines.append(ON_CPU)
     unknown = [f.student for f in found if f.disk is None]
     if unknown:
         lines.append(f"Not in disk, for want of `size` in the catalog: {', '.join(unknown)}.")
     return "\n".join(lines)
+
+
+def _unit(study: Study, student: str) -> str:
+    return "GPU" if study.student(student)["gpus"] else "CPU"
 
 
 def _row(f: Forecast) -> tuple[str, ...]:
@@ -136,5 +145,5 @@ def _row(f: Forecast) -> tuple[str, ...]:
     )
 
 
-def _bytes(count: int | None) -> str:
-    return "unknown" if count is None else f"{count / 1e9:,.1f} GB"
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB"

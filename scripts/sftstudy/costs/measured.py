@@ -1,10 +1,10 @@
-"""What jobs have cost: seconds of GPUs, tokens, tokens per second and model FLOPs utilisation.
+"""What jobs have cost: seconds of GPUs or CPU, tokens, tokens per second, model FLOPs utilisation.
 
 Measured figures differ from run to run, so they stand in no result of the study, only in the
 records of jobs (`sftstudy.records.record`), which this module reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,16 @@ PEAK_FLOPS = {
     "T4": 65e12,
 }
 _HALF = ("bfloat16", "float16")
+ON_CPU = (
+    "On the CPU, time is that of a job's processes, on however many cores each of them computes."
+)
 
 
 @dataclass(frozen=True)
 class Cost:
     """What one job measured. `variant` is ``base`` or ``{task}/{trial}``; `flops` are those of the
-    model, what sharing prefixes saved included."""
+    model, what sharing prefixes saved included. On the CPU `gpu_seconds`, as records call them, are
+    those of its processes, whatever number of cores they use."""
 
     kind: str  # "train" or "predict"
     student: str
@@ -49,8 +53,13 @@ class Cost:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Tokens per second of one GPU; None if nothing was computed."""
+        """Tokens per second of one GPU or process; None if nothing was computed."""
         return self.tokens / self.gpu_seconds if self.gpu_seconds else None
+
+    @property
+    def unit(self) -> str:
+        """Of what the seconds are: ``CPU`` or ``GPU``."""
+        return "CPU" if self.device == "cpu" else "GPU"
 
     @property
     def mfu(self) -> float | None:
@@ -115,7 +124,8 @@ def _cost(kind: str, student: str, variant: str, suite: str, record: Record) -> 
 
 def table(found: list[Cost]) -> str:
     """Return one line per job, and the sums."""
-    rows = [("job", "device", "GPU s", "tokens", "tokens/s", "MFU")]
+    unit = unit_of(cost.unit for cost in found)
+    rows = [("job", "device", f"{unit} s", "tokens", "tokens/s", "MFU")]
     rows += [
         (
             " ".join(filter(None, [cost.kind, cost.student, cost.variant, cost.suite])),
@@ -130,9 +140,21 @@ def table(found: list[Cost]) -> str:
     lines = aligned(rows)
     for kind in ("train", "predict"):
         chosen = [cost for cost in found if cost.kind == kind]
-        hours = sum(cost.gpu_seconds for cost in chosen) / 3600
         tokens = sum(cost.tokens for cost in chosen)
-        lines.append(f"{kind}: {len(chosen)} jobs, {hours:.2f} GPU hours, {tokens:,} tokens")
-    if any(cost.device == "cpu" for cost in found):
-        lines.append("Jobs on the CPU count each of their processes as one GPU.")
+        lines.append(f"{kind}: {len(chosen)} jobs{_hours(chosen)}, {tokens:,} tokens")
+    if any(cost.unit == "CPU" for cost in found):
+        lines.append(ON_CPU)
     return "\n".join(lines)
+
+
+def unit_of(units: Iterable[str]) -> str:
+    """Return the unit of figures that stand in one column."""
+    return " or ".join(sorted(set(units), reverse=True)) or "GPU"
+
+
+def _hours(found: list[Cost]) -> str:
+    parts = []
+    for unit in sorted({cost.unit for cost in found}):
+        seconds = sum(cost.gpu_seconds for cost in found if cost.unit == unit)
+        parts.append(f", {seconds / 3600:.2f} {unit} hours")
+    return "".join(parts)

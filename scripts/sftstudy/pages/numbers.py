@@ -56,6 +56,20 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def lasting(seconds: float) -> str:
+    """Return a duration in one or two units: ``40 s``, ``12 min``, ``3 h 20 min``, ``2 d 5 h``."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
 def p_value(p: float | None) -> str:
     """Return a p-value for people: ``p < 0.001`` or two significant figures."""
     if p is None:

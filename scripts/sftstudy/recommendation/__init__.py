@@ -15,6 +15,7 @@
 ``next_steps``      the sentences that say what to do now
 ``phrases``         what these sentences share
 ``document``        the procedure from first to last, and the recommendation document
+``headline``        the document in a line, for the end of a run
 ``markdown``        the document for people
 ``run_files``       the document as files that TRL, oumi and axolotl run
 """

@@ -1,5 +1,6 @@
 """Where a file comes from, told for people: its job, what that read, and so on to the sources."""
 
+import difflib
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +11,62 @@ from sftstudy.documents.record import CodeState, Record
 from sftstudy.documents.source import SOURCE, read_source
 from sftstudy.errors import StudyError
 from sftstudy.files.ledger import shown
-from sftstudy.records.lineage import Lineage, results_of
+from sftstudy.records.lineage import FOLDER, Lineage, results_of
+
+EXAMPLES = ("report/index.html", "recommendations/*.json")  # what people ask about first
+SHOWN = 3
+ALIKE = 0.75  # of all letters, in the same order
 
 
-def explain(file: Path) -> Iterator[str]:
-    """Yield the lines that tell where a file comes from, back to its sources."""
+def explain(file: Path | None) -> Iterator[str]:
+    """Yield the lines that tell where a file comes from, back to its sources.
+
+    Raises:
+        StudyError: if no file is named, or one that neither is there nor was made; it names others.
+    """
+    if file is None:
+        raise StudyError(f"no file is named. {_examples()}")
     name = shown(file)
-    lineage = Lineage(results_of(Path(name)))
+    try:
+        lineage = Lineage(results_of(Path(name)))
+    except StudyError as error:
+        raise StudyError(f"{error}.{_instead(Path(name))}") from None
     if lineage.made(name) is None and lineage.sha256(name) is None:
-        raise StudyError(f"{name}: no such file, and no record of a job that made it")
+        unknown = f"{name}: no such file, and no record of a job that made it."
+        raise StudyError(f"{unknown}{_instead(Path(name))}")
     yield from _Explanation(lineage).lines(name, None, "")
+
+
+def _instead(wrong: Path) -> str:
+    """Return, after a blank, files that are there and called alike, else examples."""
+    near = [file.as_posix() for file in _nearest(wrong) if file != wrong]
+    return f" Did you mean {' or '.join(near)}?" if near else f" {_examples()}"
+
+
+def _nearest(wrong: Path) -> list[Path]:
+    """Return what is there under a name that is alike, in all parts of the path."""
+    found = [Path(wrong.anchor)]
+    for part in wrong.relative_to(wrong.anchor).parts:
+        found = [
+            folder / name
+            for folder in found
+            if folder.is_dir()
+            for name in _alike(part, [each.name for each in folder.iterdir()])
+        ]
+    return found[:SHOWN]
+
+
+def _alike(part: str, names: list[str]) -> list[str]:
+    return [part] if part in names else difflib.get_close_matches(part, names, SHOWN, ALIKE)
+
+
+def _examples() -> str:
+    """Return the call to make, with files of the studies that are here."""
+    folders = [Path("results"), *sorted(Path("results").glob("*/"))]
+    studies = [folder for folder in folders if (folder / FOLDER).is_dir()]
+    found = [file for each in studies for name in EXAMPLES for file in sorted(each.glob(name))]
+    files = found[:SHOWN] or [Path("results/smoke/report/index.html")]
+    return "For example: " + ", or ".join(f"make explain FILE={file}" for file in files)
 
 
 class _Explanation:
@@ -82,8 +129,9 @@ class _Explanation:
 
 def _job(record: Record) -> Iterator[str]:
     hardware = record["hardware"]
+    names = {"gpu_seconds": "computing_seconds"} if hardware["device"] == "cpu" else {}
     facts = "".join(
-        f", {key} {value:,}" if isinstance(value, int) else f", {key} {value}"
+        f", {names.get(key, key)} {format(value, ',') if isinstance(value, int) else value}"
         for key, value in record["facts"].items()
         if not isinstance(value, list)
     )

@@ -4,6 +4,7 @@
 ``syntax``    what of a module's text counts for that
 ``keeping``   results that are kept though their code has changed
 ``hooks``     before the first job, and at the end
+``stages``    the stages of a study, and the rules of each
 ``holders``   who runs Snakemake in this folder
 ``owner``     one writer at a time
 ``finished``  trainings that ended before Snakemake could record it

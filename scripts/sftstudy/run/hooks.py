@@ -1,6 +1,7 @@
 """What happens around a run of Snakemake."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,22 @@ def forget_finished(workflow: Any, root: str) -> None:
     finished.forget_recorded(Layout(Path(root)).scratch, Run(workflow).incomplete)
 
 
-def at_exit(workflow: Any) -> None:
-    """After a dry run, print what Snakemake does not; if the folder was locked, print by whom."""
+def has_part(workflow: Any, output: Path) -> bool:
+    """Whether this run was to bring an output up to date, for itself or for something else."""
+    return str(output) in Run(workflow).outputs()
+
+
+def at_exit(workflow: Any, results: Layout, tell: Callable[[], None]) -> None:
+    """After a dry run, print what Snakemake does not; if the folder was locked, print by whom.
+
+    Where there was nothing to be done Snakemake calls no other hook, and the report is `tell`'s.
+    """
     run = Run(workflow)
     if not run.is_main:
         return
     if not run.is_dry:
+        if run.had_nothing_to_do and has_part(workflow, results.report):
+            tell()
         began = holders.end(run.folder)
         foreign = not began and not run.holds_lock and holders.is_locked(run.folder)
         # Asked last: Snakemake compares the locks with every file of the plan.

@@ -90,6 +90,24 @@ def test_costs_are_read_from_records(measured: Path, study: Study) -> None:
     text = cost_table(found)
     assert "1,000  10.0%" in text and "2,000  10.0%" in text
     assert "predict: 3 jobs, 3.00 GPU hours, 21,600,000 tokens" in text
+    assert "CPU" not in text
+
+
+def test_time_on_the_cpu_is_not_called_that_of_a_gpu() -> None:
+    def cost(device: str, seconds: float) -> Cost:
+        return Cost("train", "s", "t/x", "", device, "float32", seconds, 5_000, 1.0)
+
+    text = cost_table([cost("cpu", 36.0)])
+    assert " CPU s " in text and "train: 1 jobs, 0.01 CPU hours, 5,000 tokens" in text
+    assert "GPU" not in text
+    text = cost_table([cost("cpu", 36.0), cost("NVIDIA A100", 3600.0)])
+    assert " GPU or CPU s " in text
+    assert "train: 2 jobs, 0.01 CPU hours, 1.00 GPU hours, 10,000 tokens" in text
+
+
+def test_a_forecast_for_the_cpu_speaks_of_no_gpu(tmp_path: Path) -> None:
+    status, text = run("forecast.py", "--directory", tmp_path)  # the smoke study
+    assert status == 0 and " CPU h at most " in text and "GPU" not in text
 
 
 @pytest.mark.slow
@@ -130,7 +148,8 @@ def test_forecast_without_past_rests_on_limits(tmp_path: Path, study: Study) -> 
     assert forecast.limit_hours == (12 + 39) * facts["hours"]
     assert forecast.measured == 0
     assert forecast.disk == 1_235_814_400 * 2 * 13
-    assert "  0%" in forecast_table(study, [forecast])
+    text = forecast_table(study, [forecast])
+    assert "  0%" in text and " GPU h at most " in text and "CPU" not in text
 
 
 def test_forecast_with_past_takes_what_was_measured(measured: Path, study: Study) -> None:

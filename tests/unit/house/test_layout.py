@@ -6,6 +6,7 @@ import pytest
 
 from sftstudy.data.splits import SPLITS
 from sftstudy.figures.names import figures
+from sftstudy.run.stages import STAGE_OF
 from sftstudy.study.layout import Layout
 from sftstudy.tables.schema import NAMES
 from unit.house.workflow_rules import Rule
@@ -91,3 +92,8 @@ def test_a_point_in_a_trial_s_name_is_no_suffix() -> None:
     output = RESULTS.checkpoint("Llama-3.2-1B", "tatqa/lr2.5e-05")
     assert RESULTS.log(output).name == "lr2.5e-05.log"
     assert RESULTS.record(RESULTS.metrics("s", "base", "tatqa.val")).name == "tatqa.val.json"
+
+
+def test_every_rule_with_a_job_belongs_to_a_stage(rules: dict[str, Rule]) -> None:
+    with_outputs = {name for name, rule in rules.items() if rule.output}
+    assert set(STAGE_OF) == with_outputs | {"lock_sources"}

@@ -1,12 +1,14 @@
 """`make` makes .venv, or uses that which is there, and writes to no environment of others."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import prepare_venv
 import pytest
 
 from repository import ROOT
@@ -80,6 +82,7 @@ def version(checkout: Path) -> str:
 def test_an_environment_is_made_and_follows_the_requirements(checkout: Path) -> None:
     status, said = make(checkout)
     assert status == 0, said
+    assert said == "Making .venv\nInstalling 1 package of requirements.txt in .venv\n"
     assert version(checkout) == "1.0"
     assert "up to date" in make(checkout)[1]
     (checkout / "requirements.txt").write_text("a-sample==2.0\n")
@@ -96,6 +99,45 @@ def test_one_whose_making_was_cut_short_is_completed(checkout: Path) -> None:
     status, said = make(checkout)
     assert status == 0, said
     assert version(checkout) == "1.0"
+
+
+@pytest.mark.slow
+def test_what_pip_says_is_shown_if_it_fails(checkout: Path) -> None:
+    (checkout / "requirements.txt").write_text("a-sample==3.0\n")
+    status, said = make(checkout)
+    assert status == 2 and "No matching distribution found for a-sample==3.0" in said
+
+
+def test_an_installation_that_takes_long_says_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare_venv, "SIGN_SECONDS", 0.01)
+    life = prepare_venv.Life(2)
+    said = ["Collecting numpy==2.4.6 (from -r requirements.txt (line 3))", "  Downloading numpy"]
+    signs = []
+    for line in [*said, "Installing collected packages: numpy, scipy"]:
+        life.heard(f"{line}\n")
+        signs.append("")
+        while signs[-1].count("\n") < 2:  # the first may still be of what was said before
+            signs[-1] += capsys.readouterr().out
+    life.end.set()
+    told = [sign.splitlines()[-1] for sign in signs]
+    assert told == [
+        "  0:00 1 of 2: numpy==2.4.6",
+        "  0:00 1 of 2: numpy==2.4.6",
+        "  0:00 all brought, unpacking",
+    ]
+
+
+def test_help_is_grouped_and_fits_a_terminal() -> None:
+    command = ["make", "--file", ROOT / "Makefile"]
+    done = subprocess.run([*command, "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == subprocess.check_output(command, cwd=ROOT, text=True), "a bare make"
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    groups = [line for line in done.stdout.splitlines() if line[:1].strip()]
+    assert groups == ["Run a study", "Look at one", "Work on this code"]
+    run, look, _ = re.split("|".join(groups), done.stdout)[1:]
+    assert "make demo " in run and "make status CONFIG=config/mine.yaml" in look
 
 
 def test_a_linked_one_that_fits_is_used_and_left_as_it_is(checkout: Path) -> None:

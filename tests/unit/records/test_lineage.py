@@ -148,6 +148,29 @@ def test_a_file_of_unknown_origin_says_so(chain: Path) -> None:
         list(explain(Path("elsewhere/file")))
 
 
+def test_a_wrong_name_is_answered_with_those_that_are_nearest(chain: Path) -> None:
+    for wrong in (f"{METRICS[:-5]}s.json", METRICS.replace("mini", "mimi"), f"{METRICS}l"):
+        with pytest.raises(StudyError) as caught:
+            list(explain(Path(wrong)))
+        assert str(caught.value).endswith(f" Did you mean {METRICS}?"), wrong
+
+
+def test_without_a_file_one_that_is_there_is_the_example(chain: Path) -> None:
+    status, text = run("explain.py")
+    example = "For example: make explain FILE=results/{}\n"
+    assert (status, text) == (
+        1,
+        "error: no file is named. " + example.format("smoke/report/index.html"),
+    )
+    for name in ("recommendations/a.json", "recommendations/b.json"):
+        write_json(Path("results/mini", name), {})
+    status, text = run("explain.py", "elsewhere/file")
+    assert text.endswith(
+        "For example: make explain FILE=results/mini/recommendations/a.json, "
+        "or make explain FILE=results/mini/recommendations/b.json\n"
+    )
+
+
 def test_an_empty_record_of_a_failed_job_is_none(chain: Path) -> None:
     Path("results/mini/records/failed.json").touch()
     assert Lineage(Path("results/mini")).state(METRICS) == "unchanged"

@@ -2,7 +2,10 @@
 
 import inspect
 import re
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
@@ -68,3 +71,49 @@ def test_all_profiles_say_the_same_of_what_reruns_a_job() -> None:
         profile = yaml.safe_load(file.read_text(encoding="utf-8"))
         said[file] = profile["rerun-triggers"], profile["max-checksum-file-size"]
     assert len(said) == 3 and len(set(map(str, said.values()))) == 1
+
+
+RAISING = """
+import sys
+sys.path.insert(0, {scripts!r})
+from sftstudy.errors import StudyError
+from sftstudy.run.snakemake_internals.errors import tell_plainly
+
+tell_plainly()
+
+def fail(*_):
+    raise {error}("mend this")
+
+{part}
+"""
+PARTS = {
+    "the Snakefile": "fail()",
+    "a hook": "onstart:\n    fail()\n\nrule:\n    output: 'x'\n    shell: 'touch {output}'",
+    "a function of a rule": "rule:\n    input: fail\n    output: 'x'\n    shell: 'touch {output}'",
+}
+
+
+def last_words(folder: Path, error: str, part: str) -> tuple[int, str]:
+    (folder / "Snakefile").write_text(
+        RAISING.format(scripts=str(ROOT / "scripts"), error=error, part=part)
+    )
+    done = subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "--cores", "1"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("where", PARTS)
+def test_an_error_for_users_is_told_without_frames(tmp_path: Path, where: str) -> None:
+    status, said = last_words(tmp_path, "StudyError", PARTS[where])
+    assert status == 1 and said.splitlines()[-1] == "error: mend this"
+    assert "line" not in said and "Traceback" not in said
+    assert not list(tmp_path.glob(".snakemake/locks/*"))
+
+
+def test_other_errors_keep_their_frames(tmp_path: Path) -> None:
+    status, said = last_words(tmp_path, "KeyError", PARTS["the Snakefile"])
+    assert status == 1 and "KeyError in file" in said and "in fail" in said

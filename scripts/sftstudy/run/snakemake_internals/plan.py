@@ -16,6 +16,7 @@ from sftstudy.files.reading import read_text
 from sftstudy.files.repository import ROOT
 from sftstudy.files.temporaries import beside
 from sftstudy.files.writing import permit, sync
+from sftstudy.run.snakemake_internals.errors import unwrapped
 from sftstudy.run.snakemake_internals.run import Run
 
 
@@ -161,5 +162,8 @@ def planned(
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=False)
             workflow._build_dag()
         except WorkflowError as error:
+            cause = unwrapped(error)  # the Snakefile calls `tell_plainly`
+            if isinstance(cause, StudyError):
+                raise cause from None
             raise StudyError(f"Snakemake cannot plan this study: {error}") from None
         yield Plan(workflow)

@@ -2,12 +2,14 @@
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sftstudy.cluster.requests import Request
 
+Kind = tuple[str, str]  # of jobs: the student (empty where there is none) and the rule
 FOLDER = ".snakemake"  # in the folder where Snakemake runs
 TIMESTAMP = ".snakemake_timestamp"  # in a folder that is an output: its time for Snakemake
 
@@ -52,9 +54,22 @@ class Run:
         """Whether another run's locks are in the way. Every file of the plan is looked at."""
         return self._workflow.persistence.locked
 
+    @property
+    def had_nothing_to_do(self) -> bool:
+        """Whether it was to execute jobs, and all that it was asked for is up to date."""
+        return self._workflow.scheduler is not None and not len(self._workflow.dag)
+
+    def outputs(self) -> set[str]:
+        """Return the outputs of all jobs of the plan, whether they are to be run or not."""
+        return {str(file) for job in self._workflow.dag.jobs for file in job.output}
+
     def inputs(self) -> set[str]:
         """Return the inputs of all jobs that are to be run."""
         return {str(file) for job in self._jobs() for file in job.input}
+
+    def kinds(self) -> Counter[Kind]:
+        """Return how many jobs of each kind are to be run."""
+        return Counter((job.wildcards.get("student", ""), job.rule.name) for job in self._jobs())
 
     def requests(self) -> list[Request]:
         """Return what the jobs that are to be submitted ask the cluster for."""
