@@ -32,7 +32,7 @@ def effects(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
     bottom = 0.25 + 0.15 * max(_label(row).count("\n") for row in rows["gain"])
     figure, grid = panels(
         (5.7, lines * len(rows) * 1.75 + 0.05 + bottom),
-        (lines * len(rows), min(_COLUMNS, len(axes))),
+        (lines * len(rows), _COLUMNS),
         left=0.55, right=0.1, top=0.5, bottom=bottom, gap=(0.25, 0.75),
     )  # fmt: skip
     for index, (axis, among) in enumerate(axes):

@@ -112,10 +112,15 @@ def _numeric(heading: str, unit: str, values: list[float]) -> _Scale:
     sign = -1 if "less" in unit else 1
     ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     labels = [
-        ((tick - low) / span, f"{sign * tick + 0.0:g}".replace("-", MINUS))
+        ((tick - low) / span, _digits(sign * tick).replace("-", MINUS))
         for tick in (ticks if high > low else [low])
     ]
     return _Scale(heading, unit, labels, [(value - low) / span for value in values])
+
+
+def _digits(value: float) -> str:
+    """Return a number in four digits, without exponents."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.4g}"
 
 
 def _line(axes: Axes, heights: list[float], row: Row, shown: bool) -> None:
