@@ -222,9 +222,9 @@ def _separable(factor: Factor, factors: Sequence[Factor], design: np.ndarray) ->
 def _note(factor: Factor, settings: Sequence[Settings], separable: bool, measured: bool) -> str:
     """Return what a reader must know of an effect beside its numbers."""
     if not separable:
-        return "its values changed only together with those of other hyperparameters"
+        return "cannot be told apart from other hyperparameters"
     if not measured:
-        return "it needs the baseline, and rows of more than one group, on every task"
+        return "needs the baseline and two groups of rows on every task"
     own = [
         AXES[axis]
         for axis in AXES

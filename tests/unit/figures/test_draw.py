@@ -211,7 +211,10 @@ def effect_rows(**keys: object) -> list[dict]:
     [
         ({}, ["differ by 10.0 (8.0 to 12.0)", "40% of the variance"]),
         ({"distinguishable": False}, ["not distinguishable", "from noise of the rows"]),
-        ({"largest": None, "mean": None}, ["cannot be told apart", "from other hyperparameters"]),
+        (
+            {"largest": None, "mean": None, "note": "cannot be told apart from other things"},
+            ["cannot be told apart from", "other things"],
+        ),
     ],
 )
 def test_effects_say_what_is_only_noise(tmp_path: Path, keys: dict, said: list[str]) -> None:

@@ -84,7 +84,7 @@ def test_what_changes_only_together_is_not_told_apart() -> None:
     rate, epochs, warmup = effects_of(found, outcome([0.1, 0.2, 0.3, 0.4]), None)
     for effect in (rate, epochs):
         assert effect["gain"] is None
-        assert "only together with" in effect["note"]
+        assert "cannot be told apart" in effect["note"]
     assert levels(warmup) == pytest.approx([-0.05, 0.05])
 
 
