@@ -335,7 +335,9 @@ def test_a_link_shows_what_its_number_counted(opened) -> None:
         count, word = texts[number].split()
         links.nth(number).click()
         outcome = "wrong" if word == "failed" else word
-        chosen = opened.locator("#outcomes label", has=opened.locator("input:checked"))
+        picked = f"input[value='{outcome}']:checked"
+        opened.locator(picked).wait_for(state="attached")
+        chosen = opened.locator("#outcomes label", has=opened.locator(picked))
         assert re.fullmatch(rf"\s*{outcome}\s+{count.replace(',', '')}\s*", chosen.inner_text())
 
 

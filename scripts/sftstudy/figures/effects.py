@@ -1,6 +1,7 @@
 """What each hyperparameter does to mean gain and control loss, the others being equal."""
 
 import math
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,11 +30,12 @@ def effects(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
         del rows["loss"]
     axes = list(dict.fromkeys((row["axis"], row["among"]) for row in rows["gain"]))
     lines = math.ceil(len(axes) / _COLUMNS)
-    bottom = 0.25 + 0.15 * max(_label(row).count("\n") for row in rows["gain"])
+    names_below = 0.15 * max(_label(row).count("\n") for row in rows["gain"])
     figure, grid = panels(
-        (5.7, lines * len(rows) * 1.75 + 0.05 + bottom),
-        (lines * len(rows), min(_COLUMNS, len(axes))),
-        left=0.55, right=0.1, top=0.5, bottom=bottom, gap=(0.25, 0.75),
+        (5.7, lines * len(rows) * (1.75 + names_below)),
+        (lines * len(rows), _COLUMNS),
+        left=0.55, right=0.1, top=0.5, bottom=0.25 + names_below,
+        gap=(0.25, 0.75 + names_below),
     )  # fmt: skip
     for index, (axis, among) in enumerate(axes):
         line, column = divmod(index, _COLUMNS)
@@ -95,7 +97,7 @@ def _limits(rows: list[Row]) -> tuple[float, float]:
 def _verdict(row: Row) -> str:
     """Return in two lines what a panel shows."""
     if row["largest"] is None:
-        return "cannot be told apart\nfrom other hyperparameters"
+        return fill(row["note"] or "not measured", 28)
     if not row["distinguishable"]:
         return "not distinguishable\nfrom noise of the rows"
     between = f"({percent(row['largest_low'])} to {percent(row['largest_high'])})"

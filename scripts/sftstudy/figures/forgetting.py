@@ -69,7 +69,7 @@ def _heat_cell(axes: Axes, row: Row, place: tuple[int, int], reach: float) -> No
     axes.text(x, y - 0.14, points(row["change"]), weight=weight, fontsize=9.5, **text)
     if row["low"] is not None:
         between = f"{points(row['low'])} to {points(row['high'])}"
-        axes.text(x, y + 0.22, between, fontsize=7, **text)
+        axes.text(x, y + 0.22, between, fontsize=7.4, **text)
 
 
 def _luminance(colour: tuple[float, ...]) -> float:

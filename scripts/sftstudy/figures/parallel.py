@@ -42,11 +42,10 @@ def parallel(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
     scales = [_values(axis, [one[axis] for one in settings]) for axis in varying(settings)]
     scales += _outcomes(rows)
     shown = _shown(tables, what, rows)
-    label = shown["configuration"] if shown else ""
+    right = 0.1 + text_width([shown["configuration"] if shown else "", "least violating"])
     figure, grid = panels(
-        (1.22 * len(scales) + text_width([label]) + 0.2, 3.5),
-        left=0.6, right=text_width([label]) + 0.1, top=0.75, bottom=0.1,
-    )  # fmt: skip
+        (1.22 * (len(scales) - 1) + 0.6 + right, 3.5), left=0.6, right=right, top=0.75, bottom=0.1
+    )
     axes = grid[0, 0]
     for index, row in enumerate(rows):
         _line(axes, [scale.heights[index] for scale in scales], row, row is shown)
@@ -84,7 +83,10 @@ def _values(axis: str, values: list) -> _Scale:
         rank, count = values[:index].count(value), values.count(value)
         spread = _BAND * ((rank + 0.5) / count - 0.5)
         heights.append(room * (levels.index(value) + 0.5 + spread))
-    places = [(room * (index + 0.5), number(value)) for index, value in enumerate(levels)]
+    places = [
+        (room * (index + 0.5), number(value).replace("_", "_\n"))
+        for index, value in enumerate(levels)
+    ]
     name = AXES[axis]
     first, _, second = name.partition(" ") if len(name) > 15 else (name, "", "")
     return _Scale(first, second, places, heights)
@@ -112,10 +114,15 @@ def _numeric(heading: str, unit: str, values: list[float]) -> _Scale:
     sign = -1 if "less" in unit else 1
     ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     labels = [
-        ((tick - low) / span, f"{sign * tick + 0.0:g}".replace("-", MINUS))
+        ((tick - low) / span, _digits(sign * tick).replace("-", MINUS))
         for tick in (ticks if high > low else [low])
     ]
     return _Scale(heading, unit, labels, [(value - low) / span for value in values])
+
+
+def _digits(value: float) -> str:
+    """Return a number in four digits, without exponents."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.4g}"
 
 
 def _line(axes: Axes, heights: list[float], row: Row, shown: bool) -> None:

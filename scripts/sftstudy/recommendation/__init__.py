@@ -8,6 +8,7 @@
 ``selection``       minimax regret, the one-standard-error rule, bootstrap, Pareto front
 ``comparison``      the choice among the complete configurations, and how firm it is
 ``sensitivity``     what other gates would have chosen
+``effects``         what each hyperparameter does, the others being equal
 ``names``           the verdicts by name
 ``verdicts``        which verdict it is, and why each other configuration was not chosen
 ``reasons``         the sentences that give a verdict's reasons

@@ -222,9 +222,9 @@ def _separable(factor: Factor, factors: Sequence[Factor], design: np.ndarray) ->
 def _note(factor: Factor, settings: Sequence[Settings], separable: bool, measured: bool) -> str:
     """Return what a reader must know of an effect beside its numbers."""
     if not separable:
-        return "its values changed only together with those of other hyperparameters"
+        return "cannot be told apart from other hyperparameters"
     if not measured:
-        return "it needs the baseline, and rows of more than one group, on every task"
+        return "needs the baseline and two groups of rows on every task"
     own = [
         AXES[axis]
         for axis in AXES
@@ -250,8 +250,8 @@ def _effect(
     half = normal_quantile(1 - ALPHA / 2) * errors.std(axis=0, ddof=1)
     levels: list[Level] = [
         {
-            "mean": float(mean),
-            "difference": float(difference),
+            "mean": _plain(mean),
+            "difference": _plain(difference),
             "low": float(difference - width),
             "high": float(difference + width),
         }
@@ -266,6 +266,11 @@ def _effect(
         "share": share,
         "remaining": remaining,
     }
+
+
+def _plain(value: float) -> float:
+    """Return a number without the dust that least squares leaves beside 0."""
+    return round(float(value), 12) + 0.0
 
 
 def _largest(differences: np.ndarray, errors: np.ndarray) -> LargestDifference:
@@ -293,7 +298,7 @@ def _shares(factor: Factor, factors: Sequence[Factor], values: np.ndarray) -> tu
     rest = _unexplained(_design(factors, len(values)), values)
     without = [other for other in factors if other is not factor]
     gained = _unexplained(_design(without, len(values)), values) - rest
-    return max(0.0, gained / total), rest / total
+    return max(0.0, _plain(gained / total)), _plain(rest / total)
 
 
 def _unexplained(design: np.ndarray, values: np.ndarray) -> float:

@@ -45,8 +45,8 @@ def reasons(
     if chosen is None:
         sentences += _infeasible(configurations, least)
     else:
-        sentences += _gates(chosen) + _unsure(chosen.gates)
-        sentences += gains_told(gains) + side_effects_told(effects)
+        sentences += _gates(chosen) + gains_told(gains) + side_effects_told(effects)
+        sentences += _unsure(chosen.gates)
     incomplete = [one.name for one in configurations if not isinstance(one, Complete)]
     if incomplete:
         sentences.append(

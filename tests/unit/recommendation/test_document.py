@@ -57,7 +57,14 @@ def test_permuting_all_confirm_scores_changes_no_choice():
         study.metrics[key] = files[index]
     after = study.recommend()
     assert after["gains"]["confirm"] != before["gains"]["confirm"]
-    for field in ("chosen", "configurations", "selection", "leave_one_task_out", "pareto"):
+    for field in (
+        "chosen",
+        "configurations",
+        "selection",
+        "leave_one_task_out",
+        "pareto",
+        "effects",
+    ):
         assert after[field] == before[field]
 
 

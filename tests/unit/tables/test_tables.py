@@ -234,6 +234,33 @@ def test_collating_and_reporting_import_nothing_heavy() -> None:
     assert output.stdout.strip() == "[]"
 
 
+def test_effects_are_a_row_for_each_outcome_and_value(study: Study) -> None:
+    path = study.results / "recommendations/small.json"
+    document = json.loads(path.read_text())
+    rate, epochs = document["effects"]
+    epochs |= {"loss": None, "note": "made"}
+    path.write_text(json.dumps(document))
+    rows = [row for row in tables_of(study)["effects"] if row["student"] == "small"]
+    assert [(row["axis"], row["outcome"], row["value"]) for row in rows] == [
+        (axis, outcome, value)
+        for axis, values in (("learning_rate", [1e-5, 5e-5]), ("num_train_epochs", [1, 3]))
+        for outcome in ("gain", "loss")
+        for value in values
+    ]
+    first, level = rows[0], rate["gain"]["levels"][0]
+    for key in ("mean", "difference", "low", "high"):
+        assert first[key] == level[key]
+    for key in ("largest", "p", "p_holm", "distinguishable", "share", "remaining"):
+        assert first[key] == rate["gain"][key]
+    assert first["largest_low"] == rate["gain"]["low"] and first["configurations"] == 2
+    assert {rows[-1].get(key) for key in ("mean", "low", "largest_low", "p")} == {None}
+    assert rows[-1]["note"] == "made"
+    # A recommendation that was kept from before there were effects has none.
+    del document["effects"]
+    path.write_text(json.dumps(document))
+    assert {row["student"] for row in tables_of(study)["effects"]} == {"tiny"}
+
+
 def test_gains_are_one_family_and_side_effects_another(written: Study) -> None:
     rows = [row for row in tables_of(written)["forgetting"] if "p" in row]
     student = rows[0]["student"]

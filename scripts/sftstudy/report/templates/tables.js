@@ -40,13 +40,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // What names a student or a task (data-student, data-task) is there only if it is the one wanted.
 // "narrow" tells the browser of replies.
-function narrow({ only = "", task = "" }) {
+function narrow(asked) {
+  const form = $("filter");
+  const known = (name) => [...form.elements[name].options].some(({ value }) => value === asked[name]);
+  // Another study's names narrow nothing here.
+  const [only, task] = ["only", "task"].map((name) => (known(name) ? asked[name] : ""));
   const wanted = { student: only, task };
   for (const one of document.querySelectorAll("main [data-student], main [data-task]")) {
     one.hidden = ["student", "task"].some((name) => wanted[name] && one.dataset[name]
       && one.dataset[name] !== wanted[name]);
   }
-  const form = $("filter");
   form.elements.only.value = only;
   form.elements.task.value = task;
   document.dispatchEvent(new Event("narrow"));
