@@ -15,7 +15,7 @@ from sftstudy.statistics.multiplicity import ALPHA
 
 
 def gains_told(gains: Mapping[str, TaskGain | None]) -> list[str]:
-    """Return what is known of the gains on the test splits, and of duplicates among their rows."""
+    """Return what is known of the gains on the test splits."""
     sentences = []
     proven = {task: gain for task, gain in gains.items() if gain and gain["evidence"] == "proven"}
     if proven:
@@ -40,7 +40,12 @@ def gains_told(gains: Mapping[str, TaskGain | None]) -> list[str]:
             sentences.append(
                 f"The gain on {task} is not proven: {_points(gain)}; {more(gain['more_samples'])}."
             )
-    return sentences + [
+    return sentences
+
+
+def duplicates_told(gains: Mapping[str, TaskGain | None]) -> list[str]:
+    """Return which gains were measured on rows that have duplicates in train."""
+    return [
         _duplicates(task, gain, gain["without_duplicates"])
         for task, gain in gains.items()
         if gain and gain["without_duplicates"]

@@ -11,7 +11,7 @@ from sftstudy.documents.recommendation import (
     Violation,
 )
 from sftstudy.pages.numbers import near
-from sftstudy.recommendation.changes import gains_told, side_effects_told
+from sftstudy.recommendation.changes import duplicates_told, gains_told, side_effects_told
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS
 from sftstudy.recommendation.phrases import (
@@ -46,7 +46,7 @@ def reasons(
         sentences += _infeasible(configurations, least)
     else:
         sentences += _gates(chosen) + gains_told(gains) + side_effects_told(effects)
-        sentences += _unsure(chosen.gates)
+        sentences += duplicates_told(gains) + _unsure(chosen.gates)
     incomplete = [one.name for one in configurations if not isinstance(one, Complete)]
     if incomplete:
         sentences.append(
@@ -117,7 +117,10 @@ def _only_just(gates: Sequence[JudgedGate]) -> str:
     """Return by how little the gates of one control are proven."""
     first = gates[0]
     level = RATIO_ALPHA if first["statistic"] == "ratio" else RATE_ALPHA
-    found = [f"{gate['task']} ({_bound(gate)}, p = {_p(gate, level)})" for gate in gates]
+    alike: dict[str, list[str]] = {}
+    for gate in gates:
+        alike.setdefault(f"{_bound(gate)}, p = {_p(gate, level)}", []).append(gate["task"])
+    found = [f"{listed(tasks)} ({told})" for told, tasks in alike.items()]
     return (
         f"The gate on {first['control']} is only just proven after training on {listed(found)}: "
         f"asked is {first['rule']}, with p at most {level:g}."

@@ -200,8 +200,11 @@ def test_report_warns_at_its_top(chain: Path) -> None:
     from sftstudy.records.lineage import Problem
 
     problems = [Problem(f"<{n}>", "edited", True, "edited") for n in range(30)]
+    problems.append(Problem("other", "stale", False, "its input has changed"))
     page = render(TEMPLATES / "problems.html", lineage={"problems": problems}, warnings=[])
-    assert "30 files are not what their jobs made" in page and "and 10 more" in page
+    # One line per reason, with some of its files.
+    assert "31 files are not what their jobs made" in page and page.count("<li>") == 2
+    assert "and 27 more" in page and "its input has changed: <code>other</code>" in page
     assert "&lt;0&gt;" in page and "<0>" not in page
     assert render(TEMPLATES / "problems.html", lineage={"problems": []}, warnings=[]).strip() == ""
 
