@@ -6,15 +6,18 @@ controls break; of several students the first keeps them. Training on banking77 
 test rows of the first task that are in train too are learned by heart. Everything is a function of
 the seed.
 
-From the command line (for looking at the report while working on it)::
+From the command line, for looking at the report while working on it; with ``--report`` the page is
+written too, and what that took is printed (5 students x 4 tasks x 12 trials and 200 rows: 12
+CPU-seconds, 1.5 MB)::
 
-    PYTHONPATH=scripts:tests python -m synthetic_study FOLDER --students 5 --trials 12 --rows 200
+    PYTHONPATH=scripts:tests python -m synthetic_study FOLDER --report
 """
 
 import argparse
 import itertools
 import json
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -283,9 +286,15 @@ if __name__ == "__main__":
     parser.add_argument("root", type=Path)
     parser.add_argument("--students", type=int, default=5)
     parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--attacks", action="store_true")
+    parser.add_argument("--attacks", action="store_true", help="put attack strings into all texts")
+    parser.add_argument("--report", action="store_true", help="write tables, figures and the page")
     arguments = parser.parse_args()
     gone = ((STUDENTS[0], "nl2sql", "lr5e-05_ep3_bs2"),)
-    students = STUDENTS[: arguments.students]
-    print(write_study(Study(arguments.root, students, rows=arguments.rows, missing=gone,
-                            attacks=arguments.attacks)))  # fmt: skip
+    whole = Study(arguments.root, STUDENTS[: arguments.students], rows=arguments.rows,
+                  missing=gone, attacks=arguments.attacks)  # fmt: skip
+    print(write_study(whole))
+    if arguments.report:
+        began = time.process_time()
+        written = write_report(whole)
+        took = time.process_time() - began
+        print(f"{written}: {written.stat().st_size:,} bytes, {took:.1f} CPU-seconds")
