@@ -171,7 +171,7 @@ def test_a_bound_near_its_limit_has_enough_digits_and_says_only_just(opened, ful
 
 @both_pages
 def test_stars_and_intervals_are_told_apart_wherever_both_are(opened) -> None:
-    for place in ("#metrics figcaption", "#key-metrics caption", "#forgetting .lead"):
+    for place in ("#metrics figcaption", "#metrics p.muted", "#forgetting .lead"):
         text = opened.locator(place).first.inner_text()
         assert "by itself" in text and "adjust" in text, place
 
