@@ -27,6 +27,7 @@ SECTIONS = (
 # Of 5 students x 4 tasks x 12 trials, as it opens: see docs/outputs.md.
 MOST_PIXELS, MOST_BYTES = 12_000, 2_000_000
 MOST_STOPS = 80  # of the tab key before the filters of Predictions
+LOOKS = [(1400, "light"), (390, "dark")]  # both widths, both schemes, not all four pairs
 UNFOLD = "document.querySelectorAll('details').forEach((one) => { one.open = true })"
 # What a box holds is wider than the box, and it may not be scrolled sideways.
 CUT = """[...document.querySelectorAll('main td, main th, main p, main li, main summary')]
@@ -65,8 +66,7 @@ def test_page_opens_quietly_with_all_sections(opened) -> None:
 
 
 @both_pages
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_screenshots_of_sections_that_fit(opened, width: int, scheme: str, request) -> None:
     opened.emulate_media(color_scheme=scheme)
     opened.set_viewport_size({"width": width, "height": 900})
@@ -203,8 +203,7 @@ def test_what_is_wider_than_its_place_says_so_and_can_be_reached(opened, width: 
 
 
 @both_pages
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_axe_finds_nothing_serious(opened, width: int, scheme: str) -> None:
     opened.emulate_media(color_scheme=scheme)
     opened.set_viewport_size({"width": width, "height": 900})
