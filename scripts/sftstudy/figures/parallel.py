@@ -110,12 +110,14 @@ def _outcomes(rows: list[Row]) -> list[_Scale]:
 def _numeric(heading: str, unit: str, values: list[float]) -> _Scale:
     """Return the scale of numbers; costs come negated, and are labelled by what they are."""
     low, high = min(values), max(values)
-    span = (high - low) or 1.0
+    if low == high:  # no configuration is better: none at an end of the axis
+        low, high = low - 0.5, high + 0.5
+    span = high - low
     sign = -1 if "less" in unit else 1
     ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     labels = [
         ((tick - low) / span, _digits(sign * tick).replace("-", MINUS))
-        for tick in (ticks if high > low else [low])
+        for tick in (ticks if len(set(values)) > 1 else values[:1])
     ]
     return _Scale(heading, unit, labels, [(value - low) / span for value in values])
 

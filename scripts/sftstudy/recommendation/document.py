@@ -93,9 +93,9 @@ def recommend(
         "resamples": plan["resamples"],
         "verdict": verdict_,
         "reasons": reasons(
-            verdict_, baseline_gates, configurations, chosen, confirm, effects, least
+            verdict_, baseline_gates, configurations, chosen, confirm, effects, least, comparison
         ),
-        "next_steps": next_steps(verdict_, chosen, confirm, effects, least),
+        "next_steps": next_steps(verdict_, configurations, chosen, confirm, effects, least),
         **_choice(cells, tasks, chosen, least),
         "tasks": tasks,
         "controls": plan["controls"],

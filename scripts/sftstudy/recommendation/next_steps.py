@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sftstudy.documents.recommendation import JudgedGate, SideEffect, TaskGain, Violation
-from sftstudy.recommendation.configurations import Complete
+from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS, RECOMMENDED
 from sftstudy.recommendation.phrases import (
     by_training,
@@ -14,11 +14,13 @@ from sftstudy.recommendation.phrases import (
     unproven,
 )
 
+NAMED = 3  # configurations
 Gains = Mapping[str, TaskGain | None]
 
 
 def next_steps(
     verdict: str,
+    configurations: Sequence[Configuration],
     chosen: Complete | None,
     gains: Gains,
     effects: Sequence[SideEffect],
@@ -27,7 +29,7 @@ def next_steps(
     """Return what to do now, the most useful first."""
     if chosen is None:
         return _without_choice(least)
-    steps = []
+    steps = _for_incomplete(configurations)
     if verdict == BASELINE_FAILS:
         steps.append(
             "Decide first whether the untuned student may be used at all: it fails a gate. The "
@@ -51,6 +53,14 @@ def next_steps(
         "the intervals hold for other rows, not for another training run."
     )
     return steps
+
+
+def _for_incomplete(configurations: Sequence[Configuration]) -> list[str]:
+    names = [one.name for one in configurations if not isinstance(one, Complete)]
+    if not names:
+        return []
+    told = listed(names) if len(names) <= NAMED else f"{len(names)} configurations"
+    return [f"Measure {told} first: what was not judged could not be chosen, and may be better."]
 
 
 def _without_choice(least: Violation | None) -> list[str]:

@@ -12,6 +12,7 @@ from sftstudy.documents.recommendation import (
 )
 from sftstudy.pages.numbers import near
 from sftstudy.recommendation.changes import duplicates_told, gains_told, side_effects_told
+from sftstudy.recommendation.comparison import Comparison
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS
 from sftstudy.recommendation.phrases import (
@@ -28,6 +29,8 @@ from sftstudy.recommendation.phrases import (
 )
 from sftstudy.statistics.gates import RATE_ALPHA, RATIO_ALPHA
 
+WORTH_TELLING = 0.005  # of the resampled studies
+
 
 def reasons(
     verdict: str,
@@ -37,6 +40,7 @@ def reasons(
     gains: Mapping[str, TaskGain | None],
     effects: Sequence[SideEffect],
     least: Violation | None,
+    comparison: Comparison | None,
 ) -> list[str]:
     """Return the reasons as sentences, the most important first."""
     sentences = []
@@ -46,14 +50,31 @@ def reasons(
         sentences += _infeasible(configurations, least)
     else:
         sentences += _gates(chosen) + gains_told(gains) + side_effects_told(effects)
-        sentences += duplicates_told(gains) + _unsure(chosen.gates)
+        sentences += duplicates_told(gains)
+    if chosen is not None and comparison is not None:
+        sentences.append(_stability(chosen, comparison))
     incomplete = [one.name for one in configurations if not isinstance(one, Complete)]
     if incomplete:
         sentences.append(
             f"{len(incomplete)} of {len(configurations)} configurations could not be judged "
             f"because cells are missing: {', '.join(incomplete)}."
         )
-    return sentences
+    return sentences + (_unsure(chosen.gates) if chosen else [])
+
+
+def _stability(chosen: Complete, comparison: Comparison) -> str:
+    """Return how often other rows of the same kind would have led to the same choice."""
+    share = dict(
+        zip((one.name for one in comparison.configurations), comparison.probability, strict=True)
+    )
+    own = float(share.pop(chosen.name))
+    told = f"Had other rows of the same kind been drawn, {chosen.name} were chosen in {own:.0%}"
+    rival = max(share, key=share.__getitem__, default=None)
+    if rival and share[rival] >= WORTH_TELLING:
+        told += f", {rival} in {share[rival]:.0%}"
+    if comparison.none_feasible >= WORTH_TELLING:
+        told += f", and none in {comparison.none_feasible:.0%}"
+    return f"{told} of the resampled studies."
 
 
 def _baseline(gate: BaselineGate) -> str:

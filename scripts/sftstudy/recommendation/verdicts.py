@@ -76,4 +76,4 @@ def why_not(
         return "tied, larger regret"
     regrets = {task: regret for task, regret in standing["regret"].items() if regret is not None}
     task = max(regrets, key=regrets.__getitem__)
-    return f"{100 * regrets[task]:.1f} points behind the best on {task}"
+    return f"regret of {100 * regrets[task]:.1f} points on {task}"

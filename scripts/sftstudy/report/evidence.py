@@ -1,7 +1,7 @@
 """What the numbers rest on: the data, the models, the code, and what is missing."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sftstudy.documents.card import read_card
@@ -9,6 +9,7 @@ from sftstudy.documents.lengths import Lengths
 from sftstudy.documents.provenance import Provenance, read_provenance
 from sftstudy.documents.source import read_source
 from sftstudy.files.ledger import shown
+from sftstudy.recommendation.cells import all_known
 from sftstudy.records.explain import commit_line
 from sftstudy.records.lineage import Lineage
 from sftstudy.records.record import code_state
@@ -89,21 +90,24 @@ def training(results: Results) -> Row:
     return {"devices": devices, "packages": dict(sorted(packages.items())), "seeds": seeds}
 
 
-def training_seconds(results: Results) -> dict[str, dict[str, float | None]]:
-    """Return, per student and configuration, the measured GPU seconds of its trainings.
+def training_seconds(results: Results) -> dict[str, dict[str, list[float | None]]]:
+    """Return, per student and configuration, the measured GPU seconds of its trainings, by task.
 
     None where a training is missing. Measured times are shown, never compared: they differ from
     run to run, so no table and no recommendation holds them.
     """
-    found: dict[str, dict[str, float | None]] = {name: {} for name in results.students}
+    found: dict[str, dict[str, list[float | None]]] = {name: {} for name in results.students}
     for student, task, trial in results.trials():
         path = results.checkpoint(student, f"{task}/{trial}") / "provenance.json"
         seconds = read_provenance(path)["gpu_seconds"] if path.exists() else None
-        before = found[student].get(trial, 0.0)
-        found[student][trial] = None
-        if seconds is not None and before is not None:
-            found[student][trial] = before + seconds
+        found[student].setdefault(trial, []).append(seconds)
     return found
+
+
+def whole(seconds: Sequence[float | None]) -> float | None:
+    """Return the sum of a configuration's `training_seconds`; None where one is missing."""
+    known = all_known(seconds)
+    return sum(known) if known else None
 
 
 def lineage(results: Results) -> Row:

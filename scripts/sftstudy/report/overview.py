@@ -14,6 +14,7 @@ def key_metrics(
 ) -> Row:
     """Return baseline and shown checkpoints of every student against all test splits and controls.
 
+    Students are in the order of `documents`.
     A cell is None where nothing was measured. ``best`` marks the largest value of a column.
     """
     evalsets = [*results.confirm, *results.controls]
@@ -27,12 +28,14 @@ def key_metrics(
         for row in tables["forgetting"]
     }
     lines: list[Row] = []
-    for student in results.students:
-        shown = shown_configuration(documents[student])
+    for student, document in documents.items():
+        shown = shown_configuration(document)
         for variant in (BASE, *(f"{task}/{shown}" for task in results.tasks if shown)):
             keys = [(student, variant, evalset) for evalset in evalsets]
             cells = [_metric_cell(primary.get(key), changes.get(key)) for key in keys]
-            lines.append({"student": student, "task": task_of(variant), "cells": cells})
+            ships = bool(document and document["chosen"])
+            line = {"student": student, "task": task_of(variant), "ships": ships}
+            lines.append(line | {"configuration": shown, "cells": cells})
     for column in zip(*(line["cells"] for line in lines), strict=True):
         measured = [cell for cell in column if cell]
         for cell in measured:

@@ -23,6 +23,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
     seconds = evidence.training_seconds(results)
     payload, per_cell, counts = samples.encoded(results, documents, tables)
     views = verdicts.verdicts(results, tables, documents, seconds)
+    ranked = [view["student"] for view in views]
     training = evidence.training(results)
     dropped = warnings.dropped_rows(tables)
     page = render(
@@ -34,10 +35,13 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         trials=sum(1 for _ in results.trials()),
         verdicts=views,
         tally=verdicts.tally(views),
-        metrics=overview.key_metrics(results, tables, documents),
+        metrics=overview.key_metrics(results, tables, {n: documents[n] for n in ranked}),
         forgetting=overview.forgetting(results, tables),
         regret=overview.regret(results, tables, documents),
-        seconds=seconds,
+        seconds={
+            student: {name: evidence.whole(times) for name, times in found.items()}
+            for student, found in seconds.items()
+        },
         documents=documents,
         figures=_figures(results, figures_dir),
         payload=payload,

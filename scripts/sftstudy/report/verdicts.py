@@ -11,6 +11,7 @@ from sftstudy.recommendation.names import (
     PROVISIONAL,
     RECOMMENDED,
 )
+from sftstudy.report.evidence import whole
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results, shown_configuration
 from sftstudy.tables.schema import AXES, Row, Tables, varying
@@ -41,7 +42,7 @@ def verdicts(
     results: Results,
     tables: Tables,
     documents: Mapping[str, Recommendation | None],
-    seconds: dict[str, dict[str, float | None]],
+    seconds: dict[str, dict[str, list[float | None]]],
 ) -> list[Row]:
     """Return one view per student, what to ship first; `seconds` are `training_seconds`."""
     views = [
@@ -92,7 +93,7 @@ def _view(
     tables: Tables,
     student: str,
     document: Recommendation | None,
-    seconds: dict[str, float | None],
+    seconds: dict[str, list[float | None]],
 ) -> Row:
     verdict = document["verdict"] if document else MISSING
     kind, symbol, word, meaning = MARKS[verdict]
@@ -116,8 +117,11 @@ def _view(
         "controls": controls,
         "notes": list(dict.fromkeys(gate["note"] for gate in _gates(checkpoints) if gate["note"])),
         "elsewhere": elsewhere(document["side_effects"] if document and shown else []),
-        "cost": seconds.get(shown) if shown else None,
-        "cost_total": sum(known) if (known := [s for s in seconds.values() if s]) else None,
+        "cost": whole(seconds.get(shown, [None])) if shown else None,
+        "cost_total": sum(known := [s for each in seconds.values() for s in each if s is not None]),
+        "trained": len(known),
+        "trainings": sum(map(len, seconds.values())),
+        "resamples": _stability(document, shown),
         "files": [
             (label, file.relative_to(results.folder).as_posix())
             for suffix, label in _FILES
@@ -125,6 +129,17 @@ def _view(
         ],
     }
     return view | _overview(view)
+
+
+def _stability(document: Recommendation | None, shown: str | None) -> float | None:
+    """Return in which share of the resampled studies the choice is the same; None without one."""
+    if document is None or not document["chosen"]:
+        return None
+    return next(
+        entry["selection_probability"]
+        for entry in document["configurations"]
+        if entry["configuration"] == shown
+    )
 
 
 def _overview(view: Row) -> Row:

@@ -39,7 +39,7 @@ def test_every_configuration_but_the_choice_says_why_it_was_not_chosen():
     assert entries[HARSH]["why_not"].startswith(
         "fails ifeval after banking77: 40.0%, asked 71.2%, and 3 more"
     )
-    assert entries[GENTLE]["why_not"] == "25.0 points behind the best on banking77"
+    assert entries[GENTLE]["why_not"] == "regret of 25.0 points on banking77"
     del study.metrics[f"tatqa/{GENTLE}", "ifeval"]
     assert by_name(study.recommend())[GENTLE]["why_not"] == "not measured on ifeval"
 

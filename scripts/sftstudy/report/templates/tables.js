@@ -45,6 +45,9 @@ function narrow(asked) {
   const known = (name) => [...form.elements[name].options].some(({ value }) => value === asked[name]);
   // Another study's names narrow nothing here.
   const [only, task] = ["only", "task"].map((name) => (known(name) ? asked[name] : ""));
+  const strange = ["only", "task"].filter((name) => asked[name] && !known(name));
+  form.querySelector("output").value = strange.length
+    ? `not in this study: ${strange.map((name) => asked[name]).join(", ")}` : "";
   const wanted = { student: only, task };
   for (const one of document.querySelectorAll("main [data-student], main [data-task]")) {
     one.hidden = ["student", "task"].some((name) => wanted[name] && one.dataset[name]
@@ -76,6 +79,17 @@ $("unfold").addEventListener("click", () => {
 
 // -- keyboard -----------------------------------------------------------------------------------
 
+// The next link of the same column, down (1) or up (-1), or else simply the next one.
+function below(all, here, step) {
+  const cell = (one) => one.closest("td, th");
+  const row = (one) => one.closest("tr").rowIndex;
+  const start = all[here];
+  for (let at = here + step; all[at]; at += step) {
+    if (row(all[at]) !== row(start) && cell(all[at]).cellIndex === cell(start).cellIndex) return at;
+  }
+  return here + step;
+}
+
 // A table of many links is one stop of the tab key; the arrows go from link to link within it.
 for (const table of document.querySelectorAll("table[data-roving]")) {
   const stops = () => [...table.querySelectorAll("a, button")].filter((one) => one.offsetParent);
@@ -87,8 +101,8 @@ for (const table of document.querySelectorAll("table[data-roving]")) {
   table.addEventListener("keydown", (event) => {
     const all = stops(), here = all.indexOf(event.target);
     const next = {
-      ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1,
-      Home: 0, End: all.length - 1,
+      ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: all.length - 1,
+      ArrowDown: below(all, here, 1), ArrowUp: below(all, here, -1),
     }[event.key];
     if (here < 0 || !all[next]) return;
     event.preventDefault();
