@@ -9,6 +9,9 @@ REAL := $(or $(SFTSTUDY_REAL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sftstudy-re
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
+# A value that somebody typed, as one word of the shell; nothing stays nothing.
+quoted = $(if $(1),'$(subst ','\'',$(1))')
+
 .DELETE_ON_ERROR:
 .PHONY: help demo example models status explain keep-results forecast cost test test-fast \
 	test-deploy test-real test-engines chaos lint format config-docs table-docs lock check-envs \
@@ -35,10 +38,10 @@ example: .venv/.installed models  ## A real student on real rows (a quarter of a
 	$(SNAKEMAKE) --profile profiles/smoke --configfile config/example.yaml
 
 forecast: .venv/.installed  ## What a study will need: jobs, hours, disk
-	@$(BIN)/python tools/forecast.py --configfile $(CONFIG)
+	@$(BIN)/python tools/forecast.py --configfile $(call quoted,$(CONFIG))
 
 check-slurm: .venv/.installed  ## What a cluster would refuse, and what to change
-	$(BIN)/python tools/check_slurm.py --configfile $(CONFIG)
+	$(BIN)/python tools/check_slurm.py --configfile $(call quoted,$(CONFIG))
 
 ##>   A study of your own is a file, and Snakemake runs it (README.md):
 ##>     .venv/bin/snakemake --profile profiles/local --configfile config/mine.yaml
@@ -47,16 +50,16 @@ check-slurm: .venv/.installed  ## What a cluster would refuse, and what to chang
 ##@ Look at one
 
 status: .venv/.installed  ## How far a study is, and what failed
-	@$(BIN)/python tools/status.py --configfile $(CONFIG) $(if $(STUDENT),--student $(STUDENT))
+	@$(BIN)/python tools/status.py --configfile $(call quoted,$(CONFIG)) $(if $(STUDENT),--student $(call quoted,$(STUDENT)))
 
 explain: .venv/.installed  ## Where a file comes from, back to its sources (FILE=)
-	@$(BIN)/python tools/explain.py $(FILE)
+	@$(BIN)/python tools/explain.py $(call quoted,$(FILE))
 
 cost: .venv/.installed  ## What its jobs have cost so far: seconds, tokens, MFU
-	@$(BIN)/python tools/cost.py --configfile $(CONFIG)
+	@$(BIN)/python tools/cost.py --configfile $(call quoted,$(CONFIG))
 
 keep-results: .venv/.installed  ## Keep results that only newer code would make again
-	@$(BIN)/python tools/keep_results.py --configfile $(CONFIG)
+	@$(BIN)/python tools/keep_results.py --configfile $(call quoted,$(CONFIG))
 
 ##>   Without CONFIG= they look at the smoke study:
 ##>     make status CONFIG=config/mine.yaml

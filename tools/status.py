@@ -21,7 +21,16 @@ def main() -> None:
     parser.add_argument("--details", action="store_true", help="a line for each trial of all")
     arguments = parser.parse_args()
 
-    from sftstudy.status import attention, listing, of_student, overview, rows, summary, table
+    from sftstudy.status import (
+        attention,
+        listing,
+        of_student,
+        overview,
+        report,
+        rows,
+        summary,
+        table,
+    )
 
     study = study_of(arguments)
     found = list(rows(study, arguments.directory))
@@ -32,6 +41,7 @@ def main() -> None:
         listing(found, arguments.directory),
         attention(study, arguments.directory),
         summary(found),
+        report(study, arguments.directory),
     ]
     print("\n\n".join(filter(None, parts)))
 

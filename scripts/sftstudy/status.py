@@ -39,7 +39,7 @@ RowState = Literal["done", "partly", "running", "failed", "waiting"]
 STATES: tuple[RowState, ...] = ("done", "running", "partly", "failed", "waiting")
 STAGES = ("train", "predict", "score")
 BAR_WIDTH = 40
-NOTE_WIDTH = 60
+NOTE_WIDTH = 160
 RUNNING_SHOWN = 5
 PROBLEMS_SHOWN = 20
 COUNTED = (
@@ -224,6 +224,12 @@ def attention(study: Study, folder: Path) -> str:
         for job in jobs(study, student, variant, Layout(Path(study.root)))
         for output in job.outputs
     ]
+    results = Layout(Path(study.root))
+    outputs += [
+        file.as_posix()
+        for file in map(results.recommendation, study.students)
+        if (folder / file).exists()
+    ]
     problems = Lineage(folder / study.root, folder).problems(outputs)
     if not problems:
         return ""
@@ -232,6 +238,13 @@ def attention(study: Study, folder: Path) -> str:
         lines.append(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
     head = f"{len(problems):,} files are not what their jobs made of what is there now"
     return "\n".join([f"{head} (make explain FILE=...):", *lines])
+
+
+def report(study: Study, folder: Path) -> str:
+    """Return where the study's report is, or that there is none yet."""
+    page = Layout(Path(study.root)).report
+    made = "" if (folder / page).exists() else ": not made yet, or taken away by a run that failed"
+    return f"Report: {page}{made}"
 
 
 def summary(found: list[Row]) -> str:
@@ -326,4 +339,6 @@ def _last_line(log: Path) -> str:
     text = next((line for line in reversed(lines) if line.strip()), "")
     text = "".join(c if c.isprintable() else " " for c in text).strip()
     age = timedelta(seconds=max(0, round(time.time() - log.stat().st_mtime)))
-    return f"{text[:NOTE_WIDTH]} ({age} ago)"
+    if len(text) > NOTE_WIDTH:  # what is wrong stands at the end, behind the file's name
+        text = f"… {text[-NOTE_WIDTH:]}"
+    return f"{text} ({age} ago)"

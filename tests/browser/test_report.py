@@ -111,7 +111,8 @@ def test_students_are_ranked_and_what_cannot_ship_is_folded(opened) -> None:
 
 @full_page
 def test_proven_losses_stand_beside_the_gains(opened, full: Path) -> None:
-    told = opened.locator("#verdicts > .caution").inner_text()
+    opened.evaluate(UNFOLD)
+    told = opened.locator("#verdicts > ul.caution").inner_text()
     for number, student in enumerate(column(opened, 0, ".overview")[:4]):
         effects = recommendation(full, student)["side_effects"]
         losses = sorted(
@@ -295,6 +296,27 @@ def test_one_filter_narrows_all_sections_and_stands_in_the_address(
     form.get_by_label("Student").select_option("")
     form.get_by_label("Task").select_option("")
     assert len(column(opened, 0)) == 25 and "only" not in opened.url
+
+
+@full_page
+def test_a_link_that_the_filter_would_hide_drops_it(opened) -> None:
+    form = opened.locator("#filter")
+    form.get_by_label("Task").select_option("banking77")
+    link = opened.locator("#forgetting table.heat").first.locator("a[href*='trained=tatqa']").first
+    link.click()
+    assert opened.locator("#pick").get_by_label("Trained on").input_value() == "tatqa"
+    assert form.get_by_label("Task").input_value() == "" and "task=" not in opened.url
+    form.get_by_label("Task").select_option("nl2sql")
+    assert opened.locator("#pick").get_by_label("Trained on").input_value() == "nl2sql"
+    assert form.get_by_label("Task").input_value() == "nl2sql"
+
+
+@small_page
+def test_names_of_another_study_filter_nothing_and_are_told(opened, open_page, small: Path) -> None:
+    page = open_page(small, "#verdicts?only=nobody&task=tatqa")
+    told = "not in this study: nobody"
+    assert page.locator("#filter output").inner_text() == told
+    assert column(page, 0, ".overview") == ["smoke"]
 
 
 @full_page

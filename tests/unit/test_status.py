@@ -15,7 +15,7 @@ from programs import run
 from repository import ROOT
 from sftstudy.cli import UNREAD
 from sftstudy.files.writing import write_json
-from sftstudy.status import Row, jobs, listing, overview, rows, summary, table
+from sftstudy.status import Row, jobs, listing, overview, report, rows, summary, table
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
@@ -112,6 +112,20 @@ def test_the_time_left_is_that_of_jobs_of_the_same_kind(study: Study, tmp_path: 
     for variant in ("banking77/lr0.001", "pubmedqa/lr0.001"):
         finish(tmp_path, study, variant)
     assert "Time left" not in summary(list(rows(study, tmp_path)))
+
+
+def test_what_is_wrong_stands_at_the_end_of_a_long_line(study: Study, tmp_path: Path) -> None:
+    log = tmp_path / "results/mini/logs/checkpoints/smoke/pubmedqa/lr0.001.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"error: results/{'long/' * 60}rows.jsonl: line 101: not valid JSON\n")
+    told = listing(list(rows(study, tmp_path)), tmp_path)
+    assert "… " in told and "rows.jsonl: line 101: not valid JSON (0:00:0" in told
+
+
+def test_a_report_that_is_not_there_is_told(study: Study, tmp_path: Path) -> None:
+    assert report(study, tmp_path).startswith("Report: results/mini/report/index.html: not made")
+    write_json(tmp_path / "results/mini/report/index.html", {})
+    assert report(study, tmp_path) == "Report: results/mini/report/index.html"
 
 
 def test_running_is_what_a_real_snakemake_has_begun(study: Study, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def _reference_lines(
             100 * base["value"], color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label="baseline"
         )
     gates = rows_of(tables, "gates", student=what.student, task=what.task, control=evalset)
-    if gates:
+    if gates and gates[0]["threshold"] is not None:
         threshold = 100 * gates[0]["threshold"]
         panel.axhline(
             threshold, color=VERMILLION, linewidth=1.1, linestyle=(0, (1, 1.5)), label="gate"

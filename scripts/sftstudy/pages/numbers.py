@@ -70,11 +70,17 @@ def lasting(seconds: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
-def p_value(p: float | None) -> str:
-    """Return a p-value for people: ``p < 0.001`` or two significant figures."""
+def p_value(p: float | None, level: float = 0.05) -> str:
+    """Return a p-value for people: ``p < 0.001``, or two significant figures.
+
+    One beside its `level` gets as many as tell them apart.
+    """
     if p is None:
         return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    if p < 0.001:
+        return "p < 0.001"
+    text = f"{p:.2g}"
+    return f"p = {near(p, level, 3) if float(text) == level else text}"
 
 
 def short(value: float) -> str:

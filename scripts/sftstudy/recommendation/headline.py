@@ -19,7 +19,7 @@ TOLD = {"learning_rate": "learning rate {}", "num_train_epochs": "epochs {}"}
 def verdicts(documents: Sequence[Recommendation]) -> list[str]:
     """Return a line per student; of several students first how many have which verdict."""
     lines = [headline(document) for document in documents]
-    if len(documents) == 1:
+    if len(documents) < 2:
         return lines
     return [tally(documents), *(lines if len(lines) <= STUDENTS_SHOWN else [])]
 
@@ -51,13 +51,13 @@ def headline(document: Recommendation) -> str:
 def tell(study: Study) -> None:
     """Print the verdicts on a study's students, and where its report is."""
     results = Layout(Path(study.root))
+    files = [results.recommendation(student) for student in study.students]
+    gone = [file for file in files if not file.exists()]
     try:
-        documents = [
-            read_recommendation(results.recommendation(student)) for student in study.students
-        ]
-        lines = verdicts(documents)
+        lines = verdicts([read_recommendation(file) for file in files if file.exists()])
     except StudyError as error:  # a document that was edited: the report tells it as well
         lines = [f"error: {error}"]
+    lines += [f"{file} is not there; make it again: snakemake {file}" for file in gone]
     print("\n".join([*lines, f"Report: {results.report.absolute()}"]), flush=True)
 
 
@@ -90,11 +90,17 @@ def _proven(document: Recommendation) -> str:
     told = f"{_count(evidence.values())} of {len(gains)} gains proven"
     if lost := [task for task, found in evidence.items() if found == "violated"]:
         told += f", a loss on {', '.join(lost)}"
-    [chosen] = (
-        one for one in document["configurations"] if one["configuration"] == document["chosen"]
-    )
-    gates = [gate["evidence"] for gate in chosen["gates"]]
-    return f"{_count(gates)} of {len(gates)} gates, {told}" if gates else f"no gates, {told}"
+    gates = [
+        gate
+        for one in document["configurations"]
+        if one["configuration"] == document["chosen"]
+        for gate in one["gates"]
+    ]
+    barely = sum(gate["evidence"] == "proven" and gate["only_just"] for gate in gates)
+    just = f" ({barely} only just)" if barely else ""
+    if not gates:
+        return f"no gates, {told}"
+    return f"{_count([gate['evidence'] for gate in gates])} of {len(gates)} gates{just}, {told}"
 
 
 def _count(evidence: Iterable[str]) -> int:
@@ -120,10 +126,11 @@ def _nearest(document: Recommendation) -> str:
     if least is None:
         return ": no configuration could be judged"
     gate = least["gate"]
+    untuned = "" if gate["baseline"] is None else f", which has {100 * gate['baseline']:.1f}%"
     value = "not measured" if gate["value"] is None else f"{100 * gate['value']:.1f}%"
     return (
         f": {least['configuration']} comes nearest, with {gate['control']} {value} after "
-        f"{gate['task']} ({gate['rule']} is asked)"
+        f"{gate['task']} (asked is {gate['rule']}{untuned})"
     )
 
 

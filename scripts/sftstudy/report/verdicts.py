@@ -24,8 +24,8 @@ MARKS = {
         "Recommended",
         "every gate is proven, and for each task the gain of the checkpoint trained on it",
     ),
-    PROVISIONAL: ("maybe", "◐", "Provisional", "gates are passed, the proof is incomplete"),
-    NO_FEASIBLE: ("bad", "✕", "None feasible", "every configuration fails a gate"),
+    PROVISIONAL: ("maybe", "◐", "Provisional", "no gate fails, the proof is incomplete"),
+    NO_FEASIBLE: ("bad", "✕", "None feasible", "no configuration is known to pass every gate"),
     BASELINE_FAILS: ("broken", "!", "Baseline fails", "a gate fails before any training"),
     MISSING: ("absent", "\u2013", "Missing", "there is no recommendation yet"),
 }
@@ -154,6 +154,10 @@ def _overview(view: Row) -> Row:
             "all_gains": len(view["checkpoints"]),
             "gates": sum(gate["evidence"] == "proven" for gate in gates),
             "all_gates": len(gates),
+            "only_just": sum(
+                one["evidence"] == "proven" and one["only_just"]
+                for one in (*gates, *(line["gain"] for line in known))
+            ),
         },
     }
 

@@ -49,3 +49,9 @@ def test_a_value_beside_its_limit_in_percent() -> None:
     assert near(0.7125, 0.7124, decimals=1, scale=100) == "71.25"
     assert near(0.29, 0.29, decimals=1, scale=100) == "29.0"
     assert near(0.290000001, 0.29, decimals=1, scale=100) == "just above 29"
+
+
+def test_a_p_value_beside_its_level_does_not_read_like_it() -> None:
+    assert p_value(0.0504) == "p = 0.0504" and p_value(0.0496) == "p = 0.0496"
+    assert p_value(0.05) == "p = 0.050" and p_value(0.051) == "p = 0.051"
+    assert p_value(0.0004) == "p < 0.001" and p_value(None) == ""

@@ -50,7 +50,8 @@ def test_without_a_choice_the_nearest_is_named() -> None:
             study.set(f"{task}/{trial}", "ifeval", 0.5)
     text = headline(study.recommend())
     assert text.startswith("tiny: NO FEASIBLE CONFIGURATION: ")
-    assert "comes nearest, with ifeval 50.0% after banking77 (at least 0.95 of the" in text
+    assert "comes nearest, with ifeval 50.0% after banking77 (asked is at least 0.95" in text
+    assert "of the baseline's, which has 75.0%)" in text
     study.metrics.clear()
     assert headline(study.recommend()) == (
         "tiny: NO FEASIBLE CONFIGURATION: no configuration could be judged"

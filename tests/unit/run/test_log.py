@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT
-from sftstudy.run.snakemake_internals.log import EVERY_SECONDS, Progress
+from sftstudy.run.snakemake_internals.log import EVERY_SECONDS, Progress, _cut
 
 TRAIN, SCORE = ("a", "train"), ("a", "score")
 SNAKEFILE = f"""
@@ -82,6 +82,18 @@ def test_a_dry_run_gives_reasons_without_endless_lists(tmp_path: Path) -> None:
         r"Input files updated by another job: a/\d, a/\d, and 7 more",
         reason,
     )
+
+
+def test_a_job_that_runs_again_says_why_in_short(tmp_path: Path) -> None:
+    run(tmp_path)
+    for name in ("0", "1"):
+        (tmp_path / "a" / name).touch()
+    options = ("--quiet", "host", "reason", "--forcerun", "train", "--rerun-triggers", "mtime")
+    text = run(tmp_path, *options)
+    assert re.search(TIME + r"Training a, 0 \(Forced execution\)$", text, re.MULTILINE)
+    assert re.search(TIME + r"Writing the report$", text, re.MULTILINE), "its input was made anew"
+    long = _cut("Params have changed since last execution: " + "x" * 5000, 100)
+    assert len(long) == 100 and long.startswith("Params have changed") and long.endswith(" …")
 
 
 def test_the_log_of_snakemake_is_there_for_those_who_ask(tmp_path: Path) -> None:

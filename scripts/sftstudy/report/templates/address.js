@@ -11,10 +11,19 @@ function element(tag, className, text) {
   return made;
 }
 
+// The page's filter gives way to replies that it would hide.
+function reconciled(pairs) {
+  const values = Object.fromEntries(pairs);
+  for (const [filter, asked] of [["only", "student"], ["task", "trained"]]) {
+    if (values[filter] && values[asked] && values[filter] !== values[asked]) delete values[filter];
+  }
+  return values;
+}
+
 function readAddress() {
   const [place, ...rest] = location.hash.slice(1).split("?");
   const query = rest.join("?"); // a text that is searched may hold one
-  return { place, values: Object.fromEntries(new URLSearchParams(query)) };
+  return { place, values: reconciled(new URLSearchParams(query)) };
 }
 
 // Anybody can write an address: what is no encoding stands for itself.
@@ -49,7 +58,8 @@ addEventListener("click", (event) => {
   const [place, query] = link.getAttribute("href").slice(1).split("?");
   const kept = Object.entries(readAddress().values)
     .filter(([name]) => query === undefined || PAGE_WIDE.includes(name));
-  const values = new URLSearchParams([...kept, ...new URLSearchParams(query)]).toString();
+  const asked = reconciled([...kept, ...new URLSearchParams(query)]);
+  const values = new URLSearchParams(asked).toString();
   event.preventDefault();
   const hash = `#${place}${values && "?"}${values}`;
   if (hash === location.hash) dispatchEvent(new Event("hashchange"));

@@ -1,6 +1,7 @@
 // The browser of replies. What it shows is what the address and the page's filter say. Everything
 // from a model, a prompt or an address goes through textContent.
 
+const LONGEST_SEARCH = 1000; // characters; a pattern of some tens of thousands is refused
 const PAGE = 5;
 const KEYS = ["student", "trained", "trial", "evalset"]; // of a cell, each narrowed by those before
 const IS_CHOSEN = { // by outcome to choose, of a reply
@@ -165,7 +166,7 @@ function browse(study) {
     if (wanted.outcome && wanted.outcome !== state.outcome) {
       unknown.push(["Show", wanted.outcome]);
     }
-    state.search = (wanted.search ?? "").trim();
+    state.search = (wanted.search ?? "").trim().slice(0, LONGEST_SEARCH);
     return unknown;
   }
 

@@ -61,7 +61,9 @@ function narrow(asked) {
 $("filter").addEventListener("submit", (event) => event.preventDefault());
 $("filter").addEventListener("input", () => {
   const [only, task] = ["only", "task"].map((name) => $("filter").elements[name].value);
-  writeAddress(readAddress().place, { only, task });
+  // The replies follow: an address that asks for others would undo the filter.
+  const replies = { ...(only && { student: only }), ...(task && { trained: task, evalset: "" }) };
+  writeAddress(readAddress().place, { only, task, ...replies });
   narrow({ only, task });
 });
 onAddress(narrow);

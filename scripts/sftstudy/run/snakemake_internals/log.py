@@ -21,6 +21,8 @@ from sftstudy.run.stages import STAGE_OF, STAGES
 
 EVERY_SECONDS = 30  # at most as often is told how far a run is, and no oftener than each percent
 LONG_SECONDS = 60  # the end of a job is told as well if it took as long
+LONGEST_REASON, SHORT_REASON = 400, 100  # characters in a dry run, and behind a job that starts
+EXPECTED = ("Missing output files", "Input files updated by another job")
 FILES_SHOWN = 2  # of a reason, or of a failed job
 _FILES = re.compile(
     "((?:Missing|Incomplete) output files|Updated input files|Input files updated by another job)"
@@ -164,9 +166,10 @@ def _short_log(settings: Any, planned: Callable[[], Counter[Kind]]) -> logging.F
 
         def format_job_info(self, msg: dict[str, Any]) -> str:
             what = msg["rule_msg"] or msg["rule_name"]
+            reason = _FILES.sub(_fewer, msg["reason"])
             if not settings.dryrun:
-                return f"{_clock(msg)} {what}"
-            return f"{what}\n    {_FILES.sub(_fewer, msg['reason'])}"
+                return f"{_clock(msg)} {what}{_why(reason)}"
+            return f"{what}\n    {_cut(reason, LONGEST_REASON)}"
 
         def format_job_finished(self, msg: dict[str, Any]) -> str:
             what, seconds = self.ended or ("", 0.0)
@@ -184,6 +187,19 @@ def _short_log(settings: Any, planned: Callable[[], Counter[Kind]]) -> logging.F
 
 def _clock(msg: dict[str, Any]) -> str:
     return time.strftime("[%a %H:%M:%S]", time.localtime(msg["created"]))
+
+
+def _why(reason: str) -> str:
+    """Return in brackets why a job runs again; nothing for one whose files are simply not there."""
+    if not reason or reason.startswith(EXPECTED):
+        return ""
+    return f" ({_cut(reason, SHORT_REASON)})"
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return a text in one line of at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 2]} …"
 
 
 def _few(files: list[str]) -> list[str]:
