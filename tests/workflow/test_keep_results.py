@@ -81,7 +81,7 @@ def test_code_is_kept_and_a_hyperparameter_is_trained(
     assert plan(checkout, *STUDY).rules == {}
     page = (checkout / "results/mini/report/index.html").read_text(encoding="utf-8")
     [version] = re.findall(r"(scripts/train.py [0-9a-f]{16})", told[1])[:1]
-    assert f"1 results, made by <code>{version}</code>" in page
+    assert f"1 result, made by <code>{version}</code>" in page
 
 
 def test_changed_data_and_changed_inputs_keep_nothing(editor: Editor) -> None:

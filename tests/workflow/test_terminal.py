@@ -40,7 +40,7 @@ def test_a_run_that_makes_the_report_ends_with_the_verdict(mini: Path, tmp_path:
     done = snakemake(checkout, *STUDY, "--forcerun", "report")
     assert done.stdout.splitlines()[-2:] == last_words(checkout)
     jobs = [line.split("] ")[1] for line in done.stderr.splitlines() if re.match(r"\[\w{3} ", line)]
-    assert jobs == ["Writing the report", "report 1 of 1"]
+    assert jobs == ["Writing the report (Forced execution)", "report 1 of 1"]
     assert max(map(len, done.stderr.splitlines())) < 200
     # One cell that is made again: its job is told, and no verdict.
     done = snakemake(checkout, *STUDY, "--force", CELL)
