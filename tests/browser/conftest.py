@@ -13,7 +13,9 @@ from synthetic_study import Study, write_report, write_study
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(
+    scope="module"
+)  # Playwright's event loop must be gone when other tests begin theirs
 def browser() -> Iterator:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
@@ -28,7 +30,7 @@ def browser() -> Iterator:
         chromium.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report of the smallest study: one student, one trial that works and one that does harm."""
     space = {
@@ -41,7 +43,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(study)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report of a full-size study: 5 students, 4 tasks, 12 trials, one of them missing."""
     gone = (("Qwen3-4B-Instruct-2507", "nl2sql", "lr5e-05_ep3_bs2"),)

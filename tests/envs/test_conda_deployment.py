@@ -143,7 +143,7 @@ def test_training_and_prediction_run_in_their_environments(checkout: Path) -> No
     if not offers_cpu_torch():
         pytest.skip("the package index offers no CPU build of torch: it would bring gigabytes")
     output = run(checkout, "--sdm", "conda", "--", f"{TRIAL}/nl2sql.val.jsonl")
-    assert "(Rule: train)" in output and "(Rule: predict_select)" in output
+    assert "Training smoke on nl2sql" in output and "Asking smoke nl2sql/" in output
     where = prefixes(checkout)
     assert imported(where["train"], "trl") and imported(where["predict"], "transformers")
     for environment in ("train", "predict"):
