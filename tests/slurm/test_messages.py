@@ -74,7 +74,7 @@ def test_dry_run_says_what_partitions_are_asked_for(cluster: Cluster, repository
     output = Run(repository, "--dry-run", "--quiet").finish()
     table = output[output.index("The cluster will be asked for") :].splitlines()
     assert [line.split() for line in table[2:4]] == [
-        ["cpu", "17", "0.0", "0", "3.9", "GB", "1.0", "h"],
+        ["cpu", "19", "0.0", "0", "3.9", "GB", "1.0", "h"],
         ["gpu", "11", "2.2", "1", "2.0", "GB", "0.2", "h"],
     ]
 
