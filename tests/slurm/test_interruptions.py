@@ -107,7 +107,7 @@ def test_killed_main_process(start: Start, tmp_path: Path) -> None:
     """Its jobs go on. The same command again: one is running, one has not begun."""
     config = tmp_path / "checkout" / MINI
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("num_train_epochs: 40", "num_train_epochs: 100"))
+    config.write_text(text.replace("num_train_epochs: 40", "num_train_epochs: 300"))
     first = start(*TRIALS)
     waiting = first.training(TRIALS[1])
     running = first.training(TRIALS[0])
