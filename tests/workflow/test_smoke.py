@@ -79,7 +79,7 @@ def test_every_number_has_n_and_interval(smoke: Path) -> None:
 
 def test_report_is_one_file_without_a_missing_cell(smoke: Path) -> None:
     page = (smoke / "report" / "index.html").read_text(encoding="utf-8")
-    assert "All 66 cells are there" in page
+    assert "All 66 results (a checkpoint on a split or control) are there" in page
     assert GENTLE in page and HARSH in page
     assert len(page) < 5_000_000
     assert "http://" not in page.replace("http://www.w3.org/", "")
