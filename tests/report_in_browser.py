@@ -1,5 +1,6 @@
 """What tests of the report's page share: on which page they run, and what axe-core says of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,19 @@ FULL = pytest.param("full", marks=pytest.mark.slow)
 small_page = pytest.mark.parametrize("opened", ["small"], indirect=True)
 full_page = pytest.mark.parametrize("opened", [FULL], indirect=True)
 both_pages = pytest.mark.parametrize("opened", ["small", FULL], indirect=True)
+
+
+def follow(page: Any, go: Callable[[], None]) -> None:
+    """Go to another place of the page, and wait until it shows what the address asks for.
+
+    The page's own listeners were there first, so they are called first.
+    """
+    page.evaluate(
+        """() => { window.followed = new Promise((done) =>
+            addEventListener("hashchange", () => done(true), { once: true })); }"""
+    )
+    go()
+    page.evaluate("window.followed")
 
 
 def serious(page: Any, inside: str) -> list[str]:

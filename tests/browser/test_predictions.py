@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from report_in_browser import ARTEFACTS, both_pages, full_page, serious, small_page
+from report_in_browser import ARTEFACTS, both_pages, follow, full_page, serious, small_page
 
 LABELS = {
     "student": "Student",
@@ -128,7 +128,7 @@ def test_a_number_leads_to_its_replies(opened) -> None:
         number, word = link.inner_text().split()
         assert word == {"broken": "broken", "wrong": "failed"}[outcome]
         link.focus()
-        opened.keyboard.press("Enter")
+        follow(opened, lambda: opened.keyboard.press("Enter"))
         assert state(opened)["outcome"] == outcome
         assert outcomes(opened)[outcome] == int(number) > 0
         assert f"{number} of 200 replies: {outcome}" in count(opened)
@@ -208,7 +208,7 @@ def test_back_and_forward_restore_what_links_showed(opened) -> None:
     places = [links.nth(0).get_attribute("href"), links.nth(2).get_attribute("href")]
     seen = []
     for index in (0, 2):
-        links.nth(index).click()
+        follow(opened, links.nth(index).click)
         seen.append(state(opened))
     assert seen[0] != seen[1] and places[0] != places[1]
     opened.go_back()
@@ -248,7 +248,7 @@ def test_one_reply_can_be_linked(opened, open_page, request: pytest.FixtureReque
     article = opened.locator("#samples article").nth(7)
     link = article.get_by_role("link", name=f"link to reply {ids[7]}")
     place = link.get_attribute("href")
-    link.click()
+    follow(opened, link.click)
     assert opened.evaluate("location.hash") == place
     file = request.getfixturevalue(request.node.callspec.params["opened"])
     for page in (opened, open_page(file, place)):
@@ -297,10 +297,10 @@ def test_predictions_follow_the_filter_of_the_page(opened, open_page, full: Path
     again = open_page(full, opened.evaluate("location.hash"))
     assert state(again) == wanted and options(again, "student") == [SMOL]
     # A link keeps the filter, and so does one that goes elsewhere; the replies stay, too.
-    again.locator("#samples article h3 a").nth(1).click()
+    follow(again, again.locator("#samples article h3 a").nth(1).click)
     assert again.locator(".linked").count() == 1
     assert again.locator("#filter [name=only]").input_value() == SMOL
-    again.locator("nav a[href='#data']").click()
+    follow(again, again.locator("nav a[href='#data']").click)
     assert again.locator("#filter [name=only]").input_value() == SMOL
     assert state(again)["student"] == SMOL and again.locator(".linked").count() == 1
     again.locator("#filter [name=only]").select_option("")
@@ -411,7 +411,7 @@ def test_axe_finds_nothing_serious(opened, scheme: str) -> None:
     pick.locator("[value=right]").check()
     pick.get_by_label("Search").fill("question")
     opened.locator("#samples mark").first.wait_for()
-    opened.locator("#samples article h3 a").first.click()
+    follow(opened, opened.locator("#samples article h3 a").first.click)
     assert opened.locator(".linked").count() == 1
     assert serious(opened, "#predictions") == []
 

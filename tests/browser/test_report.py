@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from report_in_browser import ARTEFACTS, both_pages, full_page, serious, small_page
+from report_in_browser import ARTEFACTS, both_pages, follow, full_page, serious, small_page
 
 SECTIONS = (
     "verdicts",
@@ -236,7 +236,7 @@ def test_the_keyboard_reaches_the_replies_soon(opened) -> None:
     assert stops <= MOST_STOPS
     opened.locator("a.skip", has_text="replies").focus()
     assert opened.locator("a.skip", has_text="replies").is_visible()
-    opened.keyboard.press("Enter")
+    follow(opened, lambda: opened.keyboard.press("Enter"))
     opened.keyboard.press("Tab")
     assert opened.evaluate(inside)
 
@@ -303,7 +303,7 @@ def test_a_link_that_the_filter_would_hide_drops_it(opened) -> None:
     form = opened.locator("#filter")
     form.get_by_label("Task").select_option("banking77")
     link = opened.locator("#forgetting table.heat").first.locator("a[href*='trained=tatqa']").first
-    link.click()
+    follow(opened, link.click)
     assert opened.locator("#pick").get_by_label("Trained on").input_value() == "tatqa"
     assert form.get_by_label("Task").input_value() == "" and "task=" not in opened.url
     form.get_by_label("Task").select_option("nl2sql")
@@ -332,7 +332,7 @@ def test_a_link_into_what_is_folded_unfolds_it(opened, open_page, full: Path) ->
 def test_cells_of_forgetting_and_configurations_lead_to_their_replies(opened) -> None:
     link = opened.locator("table.heat").nth(1).locator("tbody tr").nth(2).locator("a").nth(3)
     student = opened.locator("#forgetting h3").nth(1).inner_text().split()[0]
-    link.click()
+    follow(opened, link.click)
     shown = opened.locator("#pick")
     assert shown.get_by_label("Student").input_value() == student
     assert shown.get_by_label("Trained on").input_value() == "tatqa"
@@ -340,7 +340,7 @@ def test_cells_of_forgetting_and_configurations_lead_to_their_replies(opened) ->
     opened.evaluate(UNFOLD)
     row = opened.locator(f"[id='regret-{student}'] tbody tr").nth(1)
     name = row.locator("code").first.inner_text()
-    row.locator("td a").last.click()
+    follow(opened, row.locator("td a").last.click)
     assert shown.get_by_label("Trial").input_value() == name
     assert shown.get_by_label("Evaluated on").input_value() == "nl2sql.val"
 
@@ -354,10 +354,9 @@ def test_a_link_shows_what_its_number_counted(opened) -> None:
     assert texts and not any(text.startswith("0 ") for text in texts)
     for number in range(0, links.count(), max(1, links.count() // 12)):
         count, word = texts[number].split()
-        links.nth(number).click()
+        follow(opened, links.nth(number).click)
         outcome = "wrong" if word == "failed" else word
         picked = f"input[value='{outcome}']:checked"
-        opened.locator(picked).wait_for(state="attached")
         chosen = opened.locator("#outcomes label", has=opened.locator(picked))
         assert re.fullmatch(rf"\s*{outcome}\s+{count.replace(',', '')}\s*", chosen.inner_text())
 
