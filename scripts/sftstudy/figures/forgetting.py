@@ -11,6 +11,7 @@ from sftstudy.figures import names
 from sftstudy.figures.common import empty, rows_of, text_width
 from sftstudy.figures.style import BLUE, INK, VERMILLION, panels
 from sftstudy.pages.numbers import points
+from sftstudy.pages.text import place
 from sftstudy.tables.schema import Row, Tables, is_own, is_significant
 
 # Losses and gains in two hues that colour-blind readers tell apart, no change in between.
@@ -31,11 +32,11 @@ def forgetting(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
     figure, grid = panels(size, left=left, right=0.02, top=0.48, bottom=0.02)
     axes = grid[0, 0]
     for row in rows:
-        place = evaluated.index(row["evalset"]), trained.index(row["trained_on"])
-        _heat_cell(axes, row, place, reach)
+        position = evaluated.index(row["evalset"]), trained.index(row["trained_on"])
+        _heat_cell(axes, row, position, reach)
     axes.set_xlim(-0.5, len(evaluated) - 0.5)
     axes.set_ylim(len(trained) - 0.5, -0.5)
-    labels = [name.removesuffix(".test").replace("_", "_\n", 1) for name in evaluated]
+    labels = [place(name).replace("_", "_\n", 1) for name in evaluated]
     axes.set_xticks(range(len(evaluated)), labels, fontsize=8)
     axes.set_yticks(range(len(trained)), trained)
     axes.xaxis.tick_top()
@@ -45,8 +46,8 @@ def forgetting(tables: Tables, what: names.Figure) -> tuple[Figure, str]:
     return figure, title
 
 
-def _heat_cell(axes: Axes, row: Row, place: tuple[int, int], reach: float) -> None:
-    x, y = place
+def _heat_cell(axes: Axes, row: Row, position: tuple[int, int], reach: float) -> None:
+    x, y = position
     corner, width, height = (x - 0.48, y - 0.47), 0.96, 0.94
     if row["change"] is None:
         axes.add_patch(

@@ -7,6 +7,7 @@ from sftstudy.pages.text import visible
 
 MISSING = "\u2013"
 MINUS = "\u2212"
+LEVEL = 0.05  # of most tests
 
 
 def percent(value: float | None) -> str:
@@ -70,7 +71,7 @@ def lasting(seconds: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
-def p_value(p: float | None, level: float = 0.05) -> str:
+def p_value(p: float | None, level: float = LEVEL) -> str:
     """Return a p-value for people: ``p < 0.001``, or two significant figures.
 
     One beside its `level` gets as many as tell them apart.
@@ -79,8 +80,13 @@ def p_value(p: float | None, level: float = 0.05) -> str:
         return ""
     if p < 0.001:
         return "p < 0.001"
+    return f"p = {p_digits(p, level)}"
+
+
+def p_digits(p: float, level: float = LEVEL) -> str:
+    """Return a p-value in two significant digits, or as many as tell it from its level."""
     text = f"{p:.2g}"
-    return f"p = {near(p, level, 3) if float(text) == level else text}"
+    return near(p, level, 3) if float(text) == level else text
 
 
 def short(value: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.pages.numbers import counted, hours, near, number, p_value, percent, points
-from sftstudy.pages.text import cut, visible
+from sftstudy.pages.text import cut, place, visible
 from sftstudy.records.explain import commit_line
 
 
@@ -58,7 +58,7 @@ def _environment(folder: Path) -> Any:
         "counted": counted,
         "near": near,
         "breakable": _breakable,
-        "evalset": lambda name: name.removesuffix(".test"),
+        "evalset": place,
         "p_value": p_value,
     }
     return environment

@@ -41,5 +41,10 @@ def cut(text: str, limit: int, keep_end: int = 0) -> str:
     return f"{visible(start)} ⟦… {missing:,} characters cut …⟧ {visible(end)}".rstrip()
 
 
+def place(evalset: str) -> str:
+    """Return an eval set as people say it: a test split by its task, others by their name."""
+    return evalset.removesuffix(".test")
+
+
 def _symbol(match: re.Match) -> str:
     return f"⟦U+{ord(match[0]):04X}⟧"

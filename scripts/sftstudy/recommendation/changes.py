@@ -3,14 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from sftstudy.documents.recommendation import SideEffect, TaskGain, WithoutDuplicates
-from sftstudy.recommendation.phrases import (
-    by_training,
-    listed,
-    measured,
-    more,
-    p_value,
-    place,
-)
+from sftstudy.pages.numbers import p_digits, points
+from sftstudy.pages.text import place
+from sftstudy.recommendation.phrases import by_training, listed, measured, more
 from sftstudy.statistics.multiplicity import ALPHA
 
 
@@ -20,7 +15,7 @@ def gains_told(gains: Mapping[str, TaskGain | None]) -> list[str]:
     proven = {task: gain for task, gain in gains.items() if gain and gain["evidence"] == "proven"}
     if proven:
         barely = [
-            f"{task} (adjusted p = {p_value(gain['p_holm'])})"
+            f"{task} (adjusted p = {p_digits(gain['p_holm'])})"
             for task, gain in proven.items()
             if gain["only_just"]
         ]
@@ -54,13 +49,13 @@ def duplicates_told(gains: Mapping[str, TaskGain | None]) -> list[str]:
 
 def _points(gain: TaskGain) -> str:
     return (
-        f"{100 * gain['value']:+.1f} points, {_interval(gain['low'], gain['high'])}, "
-        f"n = {gain['n']}, adjusted p = {p_value(gain['p_holm'])}"
+        f"{points(gain['value'])} points, {_interval(gain['low'], gain['high'])}, "
+        f"n = {gain['n']}, adjusted p = {p_digits(gain['p_holm'])}"
     )
 
 
 def _interval(low: float, high: float) -> str:
-    return f"95% interval {100 * low:+.1f} to {100 * high:+.1f}"
+    return f"95% interval {points(low)} to {points(high)}"
 
 
 def _duplicates(task: str, gain: TaskGain, without: WithoutDuplicates) -> str:
@@ -75,8 +70,8 @@ def _duplicates(task: str, gain: TaskGain, without: WithoutDuplicates) -> str:
     if value is None or low is None or high is None or p is None:
         return f"{found}, and too few are left without them for a comparison (n = {without['n']})."
     told = (
-        f"{100 * value:+.1f} points instead of {100 * gain['value']:+.1f} ({_interval(low, high)}, "
-        f"n = {without['n']}, adjusted p = {p_value(p)})"
+        f"{points(value)} points instead of {points(gain['value'])} ({_interval(low, high)}, "
+        f"n = {without['n']}, adjusted p = {p_digits(p)})"
     )
     lost = gain["evidence"] == "proven" and p > ALPHA
     return f"{found}; without them the gain is {told}{', and not proven any more' if lost else ''}."
@@ -95,7 +90,7 @@ def side_effects_told(effects: Sequence[SideEffect]) -> list[str]:
     if missing < len(effects):
         sentences.append(_largest_unproven(effects, any_proven=bool(sentences)))
     gained = [
-        f"{place(effect['evalset'])} {100 * measured(effect['value']):+.1f} points after {task}"
+        f"{place(effect['evalset'])} {points(effect['value'])} points after {task}"
         for task, found in by_training(effects, "proven").items()
         for effect in found
     ]
@@ -109,7 +104,7 @@ def side_effects_told(effects: Sequence[SideEffect]) -> list[str]:
 def _loss(effect: SideEffect) -> str:
     where = " on its test split" if effect["evalset"].endswith(".test") else ""
     barely = ", only just" if effect["only_just"] else ""
-    p = p_value(measured(effect["p_holm"]))
+    p = p_digits(measured(effect["p_holm"]))
     return (
         f"{place(effect['evalset'])} {-100 * measured(effect['value']):.1f} points{where} "
         f"({_interval(measured(effect['low']), measured(effect['high']))}, n = {effect['n']}, "
@@ -130,7 +125,7 @@ def _largest_unproven(effects: Sequence[SideEffect], any_proven: bool) -> str:
     )
     value, low, high = (measured(effect[key]) for key in ("value", "low", "high"))
     return (
-        f"{largest}: {place(effect['evalset'])} {100 * value:+.1f} points after training on "
+        f"{largest}: {place(effect['evalset'])} {points(value)} points after training on "
         f"{effect['trained_on']} ({_interval(low, high)}, n = {effect['n']}, adjusted p = "
-        f"{p_value(measured(effect['p_holm']))})."
+        f"{p_digits(measured(effect['p_holm']))})."
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from sftstudy.documents.recommendation import Recommendation, read_recommendation
 from sftstudy.errors import StudyError
 from sftstudy.pages.numbers import short
+from sftstudy.pages.text import place
 from sftstudy.recommendation.names import BASELINE_FAILS, NO_FEASIBLE, PROVISIONAL, RECOMMENDED
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
@@ -110,7 +111,7 @@ def _count(evidence: Iterable[str]) -> int:
 def _losses(document: Recommendation) -> str:
     """Return what is proven to be worse elsewhere, the largest first."""
     found = sorted(
-        (effect["value"], f"{effect['evalset'].removesuffix('.test')} ", effect["trained_on"])
+        (effect["value"], f"{place(effect['evalset'])} ", effect["trained_on"])
         for effect in document["side_effects"]
         if effect["evidence"] == "violated" and effect["value"] is not None
     )

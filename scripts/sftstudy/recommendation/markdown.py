@@ -14,8 +14,8 @@ from sftstudy.documents.recommendation import (
     SideEffect,
     WithoutDuplicates,
 )
-from sftstudy.pages.numbers import near
-from sftstudy.recommendation.phrases import limit_of, p_value, percent, strength
+from sftstudy.pages.numbers import near, p_digits
+from sftstudy.recommendation.phrases import limit_of, percent, strength
 
 
 def to_markdown(document: Recommendation) -> str:
@@ -89,7 +89,7 @@ def _gains(document: Recommendation) -> str:
                 _number(gain["tuned"]),
                 _change(gain),
                 str(gain["n"]),
-                f"{p_value(gain['p_holm'])} ({gain['test']})",
+                f"{p_digits(gain['p_holm'])} ({gain['test']})",
                 strength(gain),
                 _without(gain["without_duplicates"]),
             ]
@@ -135,7 +135,7 @@ def _side_effects(document: Recommendation) -> str:
             _number(effect["tuned"]),
             "not measured" if effect["value"] is None else _change(effect),
             str(effect["n"] or 0),
-            "-" if effect["p_holm"] is None else f"{p_value(effect['p_holm'])} ({effect['test']})",
+            "-" if effect["p_holm"] is None else f"{p_digits(effect['p_holm'])} ({effect['test']})",
             words.get(effect["evidence"], effect["evidence"])
             + (", only just" if effect["only_just"] else ""),
         ]

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from sftstudy.documents.recommendation import JudgedGate, SideEffect, TaskGain, Violation
+from sftstudy.pages.text import place
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS, RECOMMENDED
 from sftstudy.recommendation.phrases import (
     by_training,
     listed,
     most_samples,
-    place,
     proven_limit,
     unproven,
 )

@@ -7,7 +7,6 @@ from typing import TypedDict
 from sftstudy.documents.recommendation import JudgedGate, SideEffect
 from sftstudy.pages.numbers import near
 from sftstudy.recommendation.cells import all_known
-from sftstudy.statistics.multiplicity import ALPHA
 
 
 def by_control(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:
@@ -65,12 +64,6 @@ def percent(value: float | None, beside: float | None = None) -> str:
     return f"{100 * value:.1f}%" if beside is None else f"{near(value, beside, 1, 100)}%"
 
 
-def p_value(p: float, level: float = ALPHA) -> str:
-    """Return a p-value in two significant digits, or as many as tell it from its level."""
-    text = f"{p:.2g}"
-    return near(p, level, 3) if float(text) == level else text
-
-
 class Evident(TypedDict):
     """What has evidence: a gate, a gain, a side effect."""
 
@@ -87,11 +80,6 @@ def measured(value: float | None) -> float:
     """Return a number of something that has evidence, so that it is there."""
     assert value is not None, "what has no number has no evidence"
     return value
-
-
-def place(evalset: str) -> str:
-    """Return an eval set as people say it: a test split by its task, a control by its name."""
-    return evalset.removesuffix(".test")
 
 
 def by_training(effects: Iterable[SideEffect], evidence: str) -> dict[str, list[SideEffect]]:

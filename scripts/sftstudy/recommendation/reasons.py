@@ -10,7 +10,7 @@ from sftstudy.documents.recommendation import (
     TaskGain,
     Violation,
 )
-from sftstudy.pages.numbers import near
+from sftstudy.pages.numbers import near, p_digits
 from sftstudy.recommendation.changes import duplicates_told, gains_told, side_effects_told
 from sftstudy.recommendation.comparison import Comparison
 from sftstudy.recommendation.configurations import Complete, Configuration
@@ -22,12 +22,11 @@ from sftstudy.recommendation.phrases import (
     measured,
     more,
     most_samples,
-    p_value,
     percent,
     proven_limit,
     unproven,
 )
-from sftstudy.statistics.gates import RATE_ALPHA, RATIO_ALPHA
+from sftstudy.statistics.gates import LEVELS
 
 WORTH_TELLING = 0.005  # of the resampled studies
 
@@ -137,7 +136,7 @@ def _gates(chosen: Complete) -> list[str]:
 def _only_just(gates: Sequence[JudgedGate]) -> str:
     """Return by how little the gates of one control are proven."""
     first = gates[0]
-    level = RATIO_ALPHA if first["statistic"] == "ratio" else RATE_ALPHA
+    level = LEVELS[first["statistic"]]
     alike: dict[str, list[str]] = {}
     for gate in gates:
         alike.setdefault(f"{_bound(gate)}, p = {_p(gate, level)}", []).append(gate["task"])
@@ -157,7 +156,7 @@ def _bound(gate: JudgedGate) -> str:
 
 
 def _p(gate: JudgedGate, level: float) -> str:
-    return p_value(measured(gate["p"]), level)
+    return p_digits(measured(gate["p"]), level)
 
 
 def _unsure(gates: Sequence[JudgedGate]) -> list[str]:

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import Recommendation, SideEffect
+from sftstudy.documents.recommendation import (
+    JudgedConfiguration,
+    JudgedGate,
+    Recommendation,
+    SideEffect,
+)
 from sftstudy.pages.numbers import number
 from sftstudy.recommendation.names import (
     BASELINE_FAILS,
@@ -11,7 +16,9 @@ from sftstudy.recommendation.names import (
     PROVISIONAL,
     RECOMMENDED,
 )
+from sftstudy.recommendation.phrases import limit_of
 from sftstudy.report.evidence import whole
+from sftstudy.statistics.gates import LEVELS
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results, shown_configuration
 from sftstudy.tables.schema import AXES, Row, Tables, varying
@@ -98,8 +105,8 @@ def _view(
     verdict = document["verdict"] if document else MISSING
     kind, symbol, word, meaning = MARKS[verdict]
     shown = shown_configuration(document)
-    controls = _controls(tables, student, shown)
-    checkpoints = _checkpoints(tables, document, shown) if document and shown else []
+    judged = _judged(document, shown)
+    checkpoints = _checkpoints(tables, document, judged) if document and judged else []
     view = {
         "student": student,
         "verdict": verdict,
@@ -114,14 +121,14 @@ def _view(
         "next_steps": document["next_steps"] if document else [],
         "mean": document["gains"]["mean"] if document and shown else None,
         "checkpoints": checkpoints,
-        "controls": controls,
+        "controls": _controls(judged),
         "notes": list(dict.fromkeys(gate["note"] for gate in _gates(checkpoints) if gate["note"])),
         "elsewhere": elsewhere(document["side_effects"] if document and shown else []),
         "cost": whole(seconds.get(shown, [None])) if shown else None,
         "cost_total": sum(known := [s for each in seconds.values() for s in each if s is not None]),
         "trained": len(known),
         "trainings": sum(map(len, seconds.values())),
-        "resamples": _stability(document, shown),
+        "resamples": judged and judged["selection_probability"],
         "files": [
             (label, file.relative_to(results.folder).as_posix())
             for suffix, label in _FILES
@@ -131,15 +138,10 @@ def _view(
     return view | _overview(view)
 
 
-def _stability(document: Recommendation | None, shown: str | None) -> float | None:
-    """Return in which share of the resampled studies the choice is the same; None without one."""
-    if document is None or not document["chosen"]:
-        return None
-    return next(
-        entry["selection_probability"]
-        for entry in document["configurations"]
-        if entry["configuration"] == shown
-    )
+def _judged(document: Recommendation | None, shown: str | None) -> JudgedConfiguration | None:
+    """Return the shown configuration as the recommendation judged it."""
+    found = document["configurations"] if document else []
+    return next((entry for entry in found if entry["configuration"] == shown), None)
 
 
 def _overview(view: Row) -> Row:
@@ -162,21 +164,21 @@ def _overview(view: Row) -> Row:
     }
 
 
-def _checkpoints(tables: Tables, document: Recommendation, shown: str) -> list[Row]:
+def _checkpoints(
+    tables: Tables, document: Recommendation, judged: JudgedConfiguration
+) -> list[Row]:
     """Return one line per task: the gain, the gates and the side effects of its checkpoint."""
-    student = document["student"]
-    gates = [
-        row | {"limit": _limit(row)}
-        for row in tables["gates"]
-        if row["student"] == student and row["trial"] == shown
-    ]
-    unread = _unread(tables, student, shown)
+    unread = _unread(tables, document["student"], judged["configuration"])
     return [
         {
             "task": task,
             "gain": document["gains"]["confirm"][task],
             "unread": unread.get(task),
-            "gates": [gate for gate in gates if gate["task"] == task],
+            "gates": [
+                {**gate, "limit": limit_of(gate), "level": LEVELS[gate["statistic"]]}
+                for gate in judged["gates"]
+                if gate["task"] == task
+            ],
             "elsewhere": elsewhere(
                 [effect for effect in document["side_effects"] if effect["trained_on"] == task]
             ),
@@ -187,13 +189,6 @@ def _checkpoints(tables: Tables, document: Recommendation, shown: str) -> list[R
 
 def _gates(checkpoints: list[Row]) -> list[Row]:
     return [gate for line in checkpoints for gate in line["gates"]]
-
-
-def _limit(gate: Row) -> float | None:
-    """Return the limit of what a gate's interval is of: its value, or its share of the baseline."""
-    if gate["statistic"] != "ratio":
-        return gate["threshold"]
-    return gate["threshold"] / gate["baseline"] if gate["baseline"] else None
 
 
 def elsewhere(effects: Sequence[SideEffect]) -> Row:
@@ -215,16 +210,9 @@ def _change(effect: SideEffect) -> float:
     return effect["value"] or 0.0
 
 
-def _controls(tables: Tables, student: str, configuration: str | None) -> list[Row]:
-    """Return the controls with a gate: its rule, and the baseline that it is held against."""
-    rows = [
-        row
-        for row in tables["gates"]
-        if row["student"] == student and row["trial"] == configuration
-    ]
-    names = ("control", "metric", "rule", "baseline", "n")
-    found = {row["control"]: {name: row[name] for name in names} for row in rows}
-    return list(found.values())
+def _controls(judged: JudgedConfiguration | None) -> list[JudgedGate]:
+    """Return one gate of each control: its rule, and the baseline that it is held against."""
+    return list({gate["control"]: gate for gate in judged["gates"]}.values()) if judged else []
 
 
 def _unread(tables: Tables, student: str, configuration: str) -> dict[str, tuple[float, float]]:

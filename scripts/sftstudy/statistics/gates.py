@@ -26,6 +26,7 @@ RATE_ALPHA = 0.05
 # Non-inferiority is by convention (ICH E9, section 3.3.2) shown at one-sided 2.5%, that is, when
 # the 95% interval lies beyond the margin. It also leaves room for having chosen among trials.
 RATIO_ALPHA = 0.025
+LEVELS = {"value": RATE_ALPHA, "ratio": RATIO_ALPHA}  # by what a gate's limit is of
 # Means are quotients of sums in floating point, those of the bootstrap in single precision: what is
 # exactly at a limit lands up to some 1e-7 to either side of it. Rates that differ by less than this
 # count as equal. One row makes that little difference only from a million rows on.

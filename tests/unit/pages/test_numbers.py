@@ -2,7 +2,7 @@
 
 import pytest
 
-from sftstudy.pages.numbers import hours, near, number, p_value, percent, points
+from sftstudy.pages.numbers import hours, near, number, p_digits, p_value, percent, points
 
 
 def test_numbers_are_rounded_signed_and_never_invented() -> None:
@@ -55,3 +55,5 @@ def test_a_p_value_beside_its_level_does_not_read_like_it() -> None:
     assert p_value(0.0504) == "p = 0.0504" and p_value(0.0496) == "p = 0.0496"
     assert p_value(0.05) == "p = 0.050" and p_value(0.051) == "p = 0.051"
     assert p_value(0.0004) == "p < 0.001" and p_value(None) == ""
+    assert p_value(0.0249, 0.025) == "p = 0.0249" and p_value(0.0496, 0.025) == "p = 0.05"
+    assert (p_digits(0.002), p_digits(0.31), p_digits(9.7e-27)) == ("0.002", "0.31", "9.7e-27")

@@ -4,7 +4,7 @@ import numpy as np
 
 from recommendation_study import CONFIGURATIONS, GENTLE, GOOD, HARSH, TASKS, MadeUpStudy, by_name
 from sftstudy.recommendation.markdown import to_markdown
-from sftstudy.recommendation.phrases import p_value, proven_limit
+from sftstudy.recommendation.phrases import proven_limit
 
 
 def test_reasons_name_each_control_once_and_the_limit_that_is_proven():
@@ -168,8 +168,3 @@ def test_a_miss_that_is_proven_says_so():
     for trial in CONFIGURATIONS:
         study.set(f"tatqa/{trial}", "simple_safety_tests", 0.7)
     assert study.recommend()["reasons"][1].endswith("which is proven.")
-
-
-def test_a_p_value_does_not_read_like_its_level():
-    assert (p_value(0.0496), p_value(0.0504), p_value(0.05)) == ("0.0496", "0.0504", "0.050")
-    assert (p_value(0.002), p_value(0.31), p_value(0.0249, 0.025)) == ("0.002", "0.31", "0.0249")

@@ -91,7 +91,7 @@ def test_a_proven_loss_stands_beside_the_gains_and_changes_no_verdict():
     (place,) = [i for i, text in enumerate(texts) if text.startswith("Training on banking77")]
     assert texts[place - 1].startswith("The gain over the baseline on the test split is proven")
     assert texts[place].startswith(
-        "Training on banking77 costs tatqa 15.0 points on its test split (95% interval -18."
+        "Training on banking77 costs tatqa 15.0 points on its test split (95% interval \u221218."
     )
     assert "n = 600, adjusted p = " in texts[place] and texts[place].endswith("): proven.")
     assert texts[place + 1] == "No other loss elsewhere was seen."
@@ -127,13 +127,13 @@ def test_the_largest_loss_that_is_not_proven_is_told_or_that_there_is_none():
     study.set(f"tatqa/{GOOD}", "ifeval", 0.745)
     (told,) = [text for text in reasons(study) if "the largest that was seen" in text]
     assert told.startswith(
-        "No loss elsewhere is proven; the largest that was seen: tatqa -1.7 points after training "
-        "on banking77 (95% interval -3."
+        "No loss elsewhere is proven; the largest that was seen: tatqa \u22121.7 points after "
+        "training on banking77 (95% interval \u22123."
     )
     study = harmed(lost=90)
     study.set(f"tatqa/{GOOD}", "ifeval", 0.745)
     (told,) = [text for text in reasons(study) if text.startswith("The largest loss elsewhere")]
-    assert "not proven: ifeval -0.5 points after training on tatqa (95%" in told
+    assert "not proven: ifeval \u22120.5 points after training on tatqa (95%" in told
 
 
 def test_a_missing_side_effect_is_null_is_listed_and_is_no_zero():

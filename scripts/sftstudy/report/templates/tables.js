@@ -39,7 +39,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // -- one filter for all sections ----------------------------------------------------------------
 
 // What names a student or a task (data-student, data-task) is there only if it is the one wanted.
-// "narrow" tells the browser of replies.
+// "narrow" tells the browser of replies, which follows the address by itself.
 function narrow(asked) {
   const form = $("filter");
   const known = (name) => [...form.elements[name].options].some(({ value }) => value === asked[name]);
@@ -55,7 +55,6 @@ function narrow(asked) {
   }
   form.elements.only.value = only;
   form.elements.task.value = task;
-  document.dispatchEvent(new Event("narrow"));
 }
 
 $("filter").addEventListener("submit", (event) => event.preventDefault());
@@ -65,6 +64,7 @@ $("filter").addEventListener("input", () => {
   const replies = { ...(only && { student: only }), ...(task && { trained: task, evalset: "" }) };
   writeAddress(readAddress().place, { only, task, ...replies });
   narrow({ only, task });
+  document.dispatchEvent(new Event("narrow"));
 });
 onAddress(narrow);
 $("filter").hidden = false;
