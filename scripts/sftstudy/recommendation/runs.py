@@ -86,7 +86,13 @@ def _run(number: int, variants: dict[str, str], gates: Sequence[Gate], cells: Ce
         "seed": {task: one["training"]["seed"] if one else None for task, one in recipes.items()},
         "gains": {task: one.gain.value if one else None for task, one in gains.items()},
         "gates": [
-            {key: gate[key] for key in ("control", "metric", "task", "value", "passes")}
+            {
+                "control": gate["control"],
+                "metric": gate["metric"],
+                "task": gate["task"],
+                "value": gate["value"],
+                "passes": gate["passes"],
+            }
             for gate in judged
         ],
     }
@@ -97,8 +103,12 @@ def _spread(tasks: Sequence[str], each: Sequence[Run]) -> Spread:
     return {
         "gains": {task: _sd([run["gains"][task] for run in each]) for task in tasks},
         "gates": [
-            {key: same[0][key] for key in ("control", "metric", "task")}
-            | {"sd": _sd([gate["value"] for gate in same])}
+            {
+                "control": same[0]["control"],
+                "metric": same[0]["metric"],
+                "task": same[0]["task"],
+                "sd": _sd([gate["value"] for gate in same]),
+            }
             for same in by_gate
         ],
     }
