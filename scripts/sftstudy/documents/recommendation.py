@@ -363,6 +363,11 @@ class Recommendation(Shown):
     files: NotRequired[dict[str, str]]  # tool -> run file; there when these are written
 
 
+def failed_gates(run: Run) -> list[RunGate]:
+    """Return the gates that a run was measured at and fails."""
+    return [gate for gate in run["gates"] if gate["value"] is not None and not gate["passes"]]
+
+
 def read_recommendation(path: Path) -> Recommendation:
     """Return the recommendation for a student."""
     return read(path, Recommendation)

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import JudgedGate, SideEffect, TaskGain, Violation
+from sftstudy.documents.recommendation import (
+    JudgedGate,
+    SideEffect,
+    TaskGain,
+    Violation,
+    failed_gates,
+)
 from sftstudy.pages.text import place
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS, RECOMMENDED
@@ -13,7 +19,7 @@ from sftstudy.recommendation.phrases import (
     proven_limit,
     unproven,
 )
-from sftstudy.recommendation.runs import Runs, failed_gates
+from sftstudy.recommendation.runs import Runs
 
 NAMED = 3  # configurations
 Gains = Mapping[str, TaskGain | None]

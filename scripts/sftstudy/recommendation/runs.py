@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import stdev
 
-from sftstudy.documents.recommendation import JudgedGate, Run, RunGate, Spread
+from sftstudy.documents.recommendation import JudgedGate, Run, Spread
 from sftstudy.recommendation.cells import Cells, Scores
 from sftstudy.recommendation.configurations import Complete
 from sftstudy.recommendation.gains import compared
@@ -117,8 +117,3 @@ def _spread(tasks: Sequence[str], each: Sequence[Run]) -> Spread:
 def _sd(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return stdev(known) if len(known) > 1 else None
-
-
-def failed_gates(run: Run) -> list[RunGate]:
-    """Return the gates that a run was measured at and fails."""
-    return [gate for gate in run["gates"] if gate["value"] is not None and not gate["passes"]]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import JudgedGate, Run
+from sftstudy.documents.recommendation import JudgedGate, Run, failed_gates
 from sftstudy.recommendation.phrases import listed, percent
-from sftstudy.recommendation.runs import Runs, failed_gates
+from sftstudy.recommendation.runs import Runs
 
 
 def run_name(run: Run) -> str:

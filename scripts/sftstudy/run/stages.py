@@ -12,4 +12,5 @@ RULES = {
     "report": "choose recommend retain collate draw report model_cards lm_eval_tasks",
 }
 STAGES = tuple(RULES)
+CHECKPOINTS = ("choose",)  # rules after which further jobs are planned
 STAGE_OF = {rule: stage for stage, rules in RULES.items() for rule in rules.split()}

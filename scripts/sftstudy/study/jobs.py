@@ -280,6 +280,18 @@ def choice_metrics_files(study: Study, student: str) -> list[str]:
     ]
 
 
+def replicates_to_come(study: Study, students: list[str]) -> str:
+    """Return how many trainings follow the choices of students that are not made; empty if none."""
+    if not students or not study.replicates:
+        return ""
+    return (
+        f"Not among these jobs, since it is not known of which configuration: up to "
+        f"{study.replicates * len(study.tasks)} more trainings of {', '.join(sorted(students))}"
+        f"{' each' if len(students) > 1 else ''} (replicates: {study.replicates}), with what "
+        "predicts and scores them. They are planned once a configuration is chosen."
+    )
+
+
 def replicate_files(study: Study, student: str, configuration: str | None) -> list[str]:
     """Return the checkpoints and metrics of the replicates of a configuration."""
     variants = study.replicates_of(configuration)
