@@ -58,7 +58,8 @@ class RunSpread:
         """Return what is added to the squared reach of the rows alone, at one-sided `tail`."""
         if self.variance == 0:
             return 0.0
-        z, t = normal_quantile(1 - tail), t_quantile(1 - tail, self.runs - 1)
+        # Lower quantiles: 1 minus a small tail is 1 in floating point.
+        z, t = normal_quantile(tail), t_quantile(tail, self.runs - 1)
         return max(0.0, t * t * self.variance - z * z * self.interaction)
 
 
@@ -191,8 +192,7 @@ def _p_over_runs(p: float, distance: float, spread: RunSpread) -> float:
     square = (distance / score) ** 2
 
     def misses(tail: float) -> bool:
-        z = normal_quantile(1 - tail) if tail > 1e-15 else -normal_quantile(tail)
-        return square * z * z + spread.beyond_rows(tail) > distance**2
+        return square * normal_quantile(tail) ** 2 + spread.beyond_rows(tail) > distance**2
 
     low, high = math.log(max(p, LEAST_P)), math.log(0.5)
     for _ in range(60):
