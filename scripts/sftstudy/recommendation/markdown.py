@@ -201,13 +201,10 @@ def _runs(document: Recommendation) -> str:
         for run in runs
     ]
     spread = document["spread"]
-    between = [
-        *(spread["gains"][task] for task in tasks),
-        *(gate["sd"] for gate in spread["gates"]),
-    ]
+    between = [spread["gains"][task] for task in tasks] + [gate["sd"] for gate in spread["gates"]]
     rows.append(["standard deviation", "", *(_number(sd) for sd in between)])
-    header = ["run", "seed", *[f"gain on {task}" for task in tasks],
-              *[f"{gate['control']} after {gate['task']} %" for gate in runs[0]["gates"]]]  # fmt: skip
+    header = ["run", "seed", *[f"gain on {task}" for task in tasks]]
+    header += [f"{gate['control']} after {gate['task']} %" for gate in runs[0]["gates"]]
     return f"## Its {len(runs)} runs\n" + _table(header, rows)
 
 
