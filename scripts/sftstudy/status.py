@@ -9,8 +9,9 @@ A job is
 - *failed* when it has written a log, but is neither done nor running;
 - *waiting* when it has not begun.
 
-A row is a trial, a replicate, or a student as published, with all jobs that belong to it. Rows, and students,
-are failed or running if one of their jobs is, done when all are, and *partly* done when some are.
+A row is a trial, a replicate, or a student as published, with all jobs that belong to it. Rows, and
+students, are failed or running if one of their jobs is, done when all are, and *partly* done when
+some are.
 """
 
 import time
@@ -76,7 +77,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """A trial, a replicate, or a student as published. Scores are those on val of the task, where there are."""
+    """A trial, a replicate, or a student as published.
+
+    Scores are those on val of the task, where there are.
+    """
 
     student: str
     task: str

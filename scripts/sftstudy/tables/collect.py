@@ -166,8 +166,8 @@ def _gate_rows(document: Recommendation) -> list[Row]:
 def _run_rows(document: Recommendation) -> list[Row]:
     """Return one row per run, task and gain or gate; none of a document older than runs."""
     rows: list[Row] = []
-    spread = document.get("spread", {"gains": {}, "gates": []})
-    for run in document.get("runs", []):
+    spread = document.get("spread")
+    for run in document.get("runs", []) if spread else []:
         identity: Row = {"student": document["student"], "configuration": document["chosen"]}
         identity |= {"run": run["run"], "trial": run["trial"]}
         for task, gain in run["gains"].items():

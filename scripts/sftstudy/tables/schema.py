@@ -151,7 +151,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "trial": "Name of the trial or replicate.",
         "seed": "`training.seed` of its recipe; empty without a checkpoint.",
         "task": "Task trained on.",
-        "evalset": "Test split of that task, whose row is a gain, or a control, whose row is a gate.",
+        "evalset": "Test split of that task (the row is a gain), or a control (it is a gate).",
         "metric": "Metric of the gate; the task's primary metric for a gain.",
         "value": "The gain over the baseline, or the gate's value.",
         "passes": "Whether the gate passes by point estimate; empty for a gain.",
@@ -223,8 +223,8 @@ ABOUT = {
     "regret": "Gain and regret of every configuration on every task, from the val splits.",
     "forgetting": "The shown configuration against the baseline on every test split and control.",
     "gates": "Every gate of every checkpoint, with its evidence.",
-    "runs": "Every run of the chosen configuration by itself: one row per run, task and gain or gate. "
-    "With `replicates: 0` there is one run.",
+    "runs": "Every run of the chosen configuration by itself: one row per run, task, and gain or "
+    "gate. With `replicates: 0` there is one run.",
     "effects": "What each hyperparameter does to gain and to control loss, the others being equal: "
     "one row per outcome and value.",
     "recommendations": "The verdict on each student.",
