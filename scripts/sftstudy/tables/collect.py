@@ -166,8 +166,10 @@ def _gate_rows(document: Recommendation) -> list[Row]:
 def _run_rows(document: Recommendation) -> list[Row]:
     """Return one row per run, task and gain or gate; none of a document older than runs."""
     rows: list[Row] = []
-    spread = document.get("spread")
-    for run in document.get("runs", []) if spread else []:
+    runs, spread = document.get("runs"), document.get("spread")
+    if not runs or not spread:
+        return []
+    for run in runs:
         identity: Row = {"student": document["student"], "configuration": document["chosen"]}
         identity |= {"run": run["run"], "trial": run["trial"]}
         for task, gain in run["gains"].items():
