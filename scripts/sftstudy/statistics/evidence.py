@@ -14,6 +14,13 @@ def of_change(value: float, p: float) -> Evidence:
     return "proven" if value > 0 else "violated"
 
 
+def of_gate(p: float, against: float, alpha: float) -> Evidence:
+    """Return what a gate's one-sided p-values say: that it is kept, or (`against`) broken."""
+    if p <= alpha:
+        return "proven"
+    return "violated" if against <= alpha else "not proven"
+
+
 def only_just(p: float, level: float) -> bool:
     """Return whether a test decides, but by little: p is above half of its `level`.
 

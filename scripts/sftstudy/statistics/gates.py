@@ -18,7 +18,7 @@ from sftstudy.statistics.distributions import (
     normal_tail,
     t_tail,
 )
-from sftstudy.statistics.evidence import Evidence, only_just
+from sftstudy.statistics.evidence import Evidence, of_gate, only_just
 from sftstudy.statistics.intervals import unit_mean, unit_rows
 from sftstudy.statistics.paired import MOST_SAMPLES, bisect, more_rows
 
@@ -86,7 +86,7 @@ def rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult
     estimate = unit_mean(values, codes)
     p = binomial_tail(successes, n, above)
     against = 1 - binomial_tail(successes + 1, n, above)
-    evidence = _evidence(p, against, RATE_ALPHA)
+    evidence = of_gate(p, against, RATE_ALPHA)
     more = 0 if evidence != "not proven" else _more_for_rate(successes, n, above)
     return GateResult(
         passes=bool(passes(successes / n, above)),
@@ -129,7 +129,7 @@ def _clustered_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) ->
     successes = estimate.value * rows
     p = binomial_tail(successes, rows, above)
     against = 1 - binomial_tail(successes + 1, rows, above)
-    evidence = _evidence(p, against, RATE_ALPHA)
+    evidence = of_gate(p, against, RATE_ALPHA)
     more: int | None = 0
     if evidence == "not proven":
         more = _more_for_effective_rate(estimate.value, rows / mean.n, mean.n, above)
@@ -210,7 +210,7 @@ def ratio_gate(
         # Differences without any variation carry no evidence, in whatever direction.
         z = mean.value / math.sqrt(mean.variance) if mean.variance else 0.0
         p, against = t_tail(z, mean.df), t_tail(-z, mean.df)
-    evidence = _evidence(p, against, RATIO_ALPHA)
+    evidence = of_gate(p, against, RATIO_ALPHA)
     return GateResult(
         passes=bool(passes(float(tuned.mean()), least, float(baseline.mean()))),
         evidence=evidence,
@@ -266,9 +266,3 @@ def _pair_counts(tuned: np.ndarray, baseline: np.ndarray) -> tuple[int, int, int
         int((tuned * (1 - baseline)).sum()),
         int(((1 - tuned) * baseline).sum()),
     )
-
-
-def _evidence(p: float, against: float, alpha: float) -> Evidence:
-    if p <= alpha:
-        return "proven"
-    return "violated" if against <= alpha else "not proven"
