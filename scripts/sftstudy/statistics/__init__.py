@@ -10,4 +10,5 @@
 ``clusters``       means over rows that share a document or database
 ``resampling``     the cluster bootstrap
 ``distributions``  the few distribution functions that tests need
+``pass_rates``     a model of prompts' pass rates, from which simulations draw
 """
