@@ -80,6 +80,13 @@ def tuned_rates(
     return _rates(_log_odds(base) + own + _shift(pass_rates, change))
 
 
+def squared_change(pass_rates: PassRates, change: float) -> float:
+    """Return the mean over prompts of the squared difference of tuned and base true rate."""
+    odds, tuned, weights = _spread(pass_rates)
+    squares = np.square(_rates(tuned + _shift(pass_rates, change)) - _rates(odds)[:, None])
+    return float((squares @ weights).mean())
+
+
 def mean_of_replies(rates: np.ndarray, k: int | None, generator: np.random.Generator) -> np.ndarray:
     """Return means of `k` right-or-wrong replies in the shape of `rates`; 0 or None: `rates`."""
     return generator.binomial(k, rates) / k if k else rates
@@ -91,19 +98,26 @@ def _shift(pass_rates: PassRates, change: float) -> float:
     goal = pass_rates.mean + change
     if not 0 < goal < 1:
         raise ValueError(f"a mean of {pass_rates.mean:g} cannot change by {change:g}")
-    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    odds = _log_odds(base_rates(pass_rates, places))
+    odds, tuned, weights = _spread(pass_rates)
     # The sum over quantiles is not the mean to the last digit: aim from what it gives for `base`.
     goal += float(_rates(odds).mean()) - pass_rates.mean
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    weights = weights / math.sqrt(2 * math.pi)
-    spread = odds[:, None] + pass_rates.noise * nodes
     low, high = -60.0, 60.0
     for _ in range(50):
         middle = (low + high) / 2
-        above = float((_rates(spread + middle) @ weights).mean()) > goal
+        above = float((_rates(tuned + middle) @ weights).mean()) > goal
         low, high = (low, middle) if above else (middle, high)
     return (low + high) / 2
+
+
+def _spread(pass_rates: PassRates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log-odds of the base, those of a tuned student before a shift, and their weights.
+
+    Their shapes are (quantiles,), (quantiles, nodes) and (nodes,).
+    """
+    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    odds = _log_odds(base_rates(pass_rates, places))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    return odds, odds[:, None] + pass_rates.noise * nodes, weights / math.sqrt(2 * math.pi)
 
 
 def _log_odds(rates: np.ndarray) -> np.ndarray:
