@@ -4,9 +4,9 @@
         --raw data/ifeval --prompts 60 --samples 8 --max-new-tokens 256 --output base.ifeval.json
 
 The variances that `make power` assumes without metrics files of one's own come from such files
-(benchmarks/pass_rates/, docs/statistics.md has the table). A file holds, for each prompt, how many of
-its K replies pass by the project's own scorer; no texts. Prompts are a seeded sample, the same for
-every student. Replies are drawn at a plain temperature and top p; nothing of the student's
+(benchmarks/pass_rates/, docs/statistics.md has the table). A file holds, for each prompt, how many
+of its K replies pass by the project's own scorer; no texts. Prompts are a seeded sample, the same
+for every student. Replies are drawn at a plain temperature and top p; nothing of the student's
 generation_config.json has a say but the tokens that end a reply.
 """
 

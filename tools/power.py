@@ -1,8 +1,8 @@
 """Print how likely a study proves its gates and gains when the truth is fine, and at what cost.
 
-Give it the study file as you give it to Snakemake. For 1, 2, 4, 8 and 16 replies to a prompt and for
-one, two and four times as many prompts it draws studies and judges them as a recommendation does.
-Pass rates are those of past metrics files where there are any, else assumed; it says which.
+Give it the study file as you give it to Snakemake. For 1, 2, 4, 8 and 16 replies to a prompt and
+for one, two and four times as many prompts it draws studies, and judges them as a recommendation
+does. Pass rates are those of past metrics files where there are any, else assumed; it says which.
 """
 
 import argparse

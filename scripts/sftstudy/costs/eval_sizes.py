@@ -1,4 +1,4 @@
-"""How many rows the eval sets of a study will have, and in which groups, before it has made them."""
+"""How many rows, in which groups, the eval sets of a study will have before it has made them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,8 @@ def eval_rows(study: Study, folder: Path, name: str) -> Rows:
         return _rows([row["group"] for row in read_scored(made)], "as prepared")
     block = study.catalog["tasks"].get(name) or study.catalog["controls"][name]
     limit, test = study.config["limit"], block.get("split", {}).get("test", "published")
-    published = folder / block["source"].get("path", "")
     if test == "published" and "path" in block["source"] and "lm_eval" not in block:
-        rows = data_module(name).read(published).get("test", [])
+        rows: Any = data_module(name).read(folder / block["source"]["path"]).get("test", [])
         rows = limit_rows(rows, limit, study.config["seed"], "test") if limit else rows
         if rows:
             return _rows([row["group"] for row in rows], "as in its folder")

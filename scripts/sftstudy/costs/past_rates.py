@@ -1,7 +1,7 @@
-"""What a study's planner takes for the pass rates of an eval set: from past metrics files, or assumed.
+"""What the planner takes for the pass rates of an eval set: from past metrics files, or assumed.
 
-Files in which prompts have several replies tell mean, spread and the noise of training; those of one
-reply the mean alone. Each number carries where it is from.
+Files in which prompts have several replies tell mean, spread and the noise of training; those of
+one reply the mean alone. Each number carries where it is from.
 """
 
 from collections import defaultdict

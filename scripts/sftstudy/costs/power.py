@@ -2,7 +2,8 @@
 
 Studies are drawn from `sftstudy.statistics.pass_rates`, and judged by the functions that judge real
 ones. One baseline serves all of a study's gates, so that what is unlucky about it is so for all of
-them at once. Fine means: no true change of a control's mean rate, and a given true gain on each task.
+them at once. Fine means: no true change of a control's mean rate, and a true gain of a given size
+on each task.
 """
 
 import functools
@@ -34,7 +35,7 @@ _PLACES = 4096  # of prompts between hard and easy, that rates are looked up at
 
 @dataclass(frozen=True)
 class Tested:
-    """An eval set of a study as it is drawn: its rows and pass rates, and what must be proven of it.
+    """An eval set of a study as it is drawn: rows and pass rates, and what must be proven of it.
 
     `gate` is None for a task's test split, whose true gain is `gain`. `sampled` says whether it can
     have several replies to a prompt.
@@ -70,7 +71,7 @@ class Drawn:
 
 @dataclass
 class Power:
-    """A student's eval sets, the number of trained tasks, and what was drawn by (times, replies)."""
+    """A student's eval sets, the number of trained tasks, what was drawn by (times, replies)."""
 
     student: str
     tasks: int
@@ -137,7 +138,8 @@ def draw_studies(
     """Return what is proven in `draws` studies of so many replies a prompt, and prompts.
 
     Draws are equal for equal arguments. RECOMMENDED as the recommendation gives it: every gate of
-    every checkpoint proven, every gain proven by Holm over the tasks, no gate failed by the baseline.
+    every checkpoint proven, every gain proven by Holm over the tasks, no gate that the baseline
+    fails.
     """
     gates = [one for one in tested if one.gate]
     gains = [one for one in tested if not one.gate]

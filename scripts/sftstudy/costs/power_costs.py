@@ -1,4 +1,4 @@
-"""What more replies and more prompts cost a study: tokens of replies, and hours where they are known."""
+"""What more replies and prompts cost a study: tokens of replies, and hours where they are known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
