@@ -34,7 +34,7 @@ _PLACES = 4096  # of prompts between hard and easy, that rates are looked up at
 
 
 @dataclass(frozen=True)
-class Tested:
+class Requirement:
     """An eval set of a study as it is drawn: rows and pass rates, and what must be proven of it.
 
     `gate` is None for a task's test split, whose true gain is `gain`. `sampled` says whether it can
@@ -75,13 +75,13 @@ class Power:
 
     student: str
     tasks: int
-    tested: list[Tested]
+    requirements: list[Requirement]
     drawn: dict[tuple[int, int], Drawn] = field(default_factory=dict)
 
 
-def tested(
+def requirements(
     study: Study, student: str, folder: Path, past: Sequence[Path], gain: float
-) -> list[Tested]:
+) -> list[Requirement]:
     """Return what a student's configuration must prove, gates first.
 
     `folder` is where Snakemake runs, `past` are results folders of other studies to learn from. A
@@ -92,11 +92,11 @@ def tested(
     for gate in read_gates(recommendation_plan(study, student)):
         rows, basis = eval_rows(study, folder, gate.control), gate_basis(roots, student, gate)
         sampled = "lm_eval" not in study.catalog["controls"][gate.control]
-        found.append(Tested(gate.control, rows, basis, gate, sampled=sampled))
+        found.append(Requirement(gate.control, rows, basis, gate, sampled=sampled))
     for task in study.tasks:
         basis = gain_basis(roots, student, task)
         most = (1 - basis.rates.mean) / 2
-        found.append(Tested(task, eval_rows(study, folder, task), basis, gain=min(gain, most)))
+        found.append(Requirement(task, eval_rows(study, folder, task), basis, gain=min(gain, most)))
     return found
 
 
@@ -110,8 +110,8 @@ def powers(
     """Yield a student's chances; students of whom the same is known share what is drawn."""
     known: list[Power] = []
     for student in study.students:
-        mine = tested(study, student, folder, past, gain)
-        same = next((one for one in known if _same(one.tested, mine)), None)
+        mine = requirements(study, student, folder, past, gain)
+        same = next((one for one in known if _same(one.requirements, mine)), None)
         power = Power(student, len(study.tasks), mine, same.drawn if same else {})
         known.append(power)
         if not same:
@@ -123,7 +123,7 @@ def powers(
         yield power
 
 
-def _same(one: Sequence[Tested], other: Sequence[Tested]) -> bool:
+def _same(one: Sequence[Requirement], other: Sequence[Requirement]) -> bool:
     return [(t.name, t.basis, t.gain, t.rows.n) for t in one] == [
         (t.name, t.basis, t.gain, t.rows.n) for t in other
     ]
@@ -133,7 +133,7 @@ def _same(one: Sequence[Tested], other: Sequence[Tested]) -> bool:
 
 
 def draw_studies(
-    tested: Sequence[Tested], tasks: int, replies: int, times: int, draws: int
+    requirements: Sequence[Requirement], tasks: int, replies: int, times: int, draws: int
 ) -> Drawn:
     """Return what is proven in `draws` studies of so many replies a prompt, and prompts.
 
@@ -141,10 +141,12 @@ def draw_studies(
     every checkpoint proven, every gain proven by Holm over the tasks, no gate that the baseline
     fails.
     """
-    gates = [one for one in tested if one.gate]
-    gains = [one for one in tested if not one.gate]
-    codes = {one.name: one.rows.times(times) for one in tested}
-    proven = {one.name: np.zeros((draws, tasks if one.gate else 1), dtype=bool) for one in tested}
+    gates = [one for one in requirements if one.gate]
+    gains = [one for one in requirements if not one.gate]
+    codes = {one.name: one.rows.times(times) for one in requirements}
+    proven = {
+        one.name: np.zeros((draws, tasks if one.gate else 1), dtype=bool) for one in requirements
+    }
     recommended = np.ones(draws, dtype=bool)
     for number in range(draws):
         generator = np.random.default_rng([number, replies, times])
@@ -161,7 +163,7 @@ def draw_studies(
             values.append(result.value)
         for one, value, p in zip(gains, values, holm(p_values), strict=True):
             proven[one.name][number] = of_change(value, p) == "proven"
-        recommended[number] &= all(proven[one.name][number].all() for one in tested)
+        recommended[number] &= all(proven[one.name][number].all() for one in requirements)
     return Drawn(
         draws,
         {name: float(found.mean()) for name, found in proven.items()},
@@ -171,7 +173,7 @@ def draw_studies(
 
 
 def _draw_gate(
-    one: Tested, codes: np.ndarray, tasks: int, replies: int, generator: np.random.Generator
+    one: Requirement, codes: np.ndarray, tasks: int, replies: int, generator: np.random.Generator
 ) -> tuple[bool, list[bool]]:
     """Return whether the baseline passes the gate, and of which checkpoints it is proven."""
     gate = one.gate
@@ -191,7 +193,7 @@ def _judged(
 
 
 def _outcomes(
-    one: Tested, codes: np.ndarray, tasks: int, replies: int, generator: np.random.Generator
+    one: Requirement, codes: np.ndarray, tasks: int, replies: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the rows' outcomes (n,) of the baseline, and of `tasks` checkpoints."""
     rates, count = one.basis.rates, replies if one.sampled else 1

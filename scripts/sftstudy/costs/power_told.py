@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sftstudy.costs.measured import unit_of
 from sftstudy.costs.past_rates import ASSUMED
-from sftstudy.costs.power import ALIKE, REPLIES, TIMES, Drawn, Power, Tested
+from sftstudy.costs.power import ALIKE, REPLIES, TIMES, Drawn, Power, Requirement
 from sftstudy.costs.power_costs import hours, replied, token_factor
 from sftstudy.pages.columns import aligned
 from sftstudy.study.grid import Study
@@ -31,7 +31,7 @@ def table(study: Study, powers: Iterable[Power], folder: Path, past: Sequence[Pa
 def _block(study: Study, same: Sequence[Power], folder: Path, past: Sequence[Path]) -> str:
     power = same[0]
     rows: list[Row] = [("chance % of a proof, by replies to a prompt", "rows", *map(str, REPLIES))]
-    for one in power.tested:
+    for one in power.requirements:
         rows += _chances(one, power)
     rows += _lines("RECOMMENDED: all of these", 0, power, lambda drawn: drawn.recommended)
     rows.append(("cost, by replies to a prompt", "rows", *map(str, REPLIES)))
@@ -42,7 +42,7 @@ def _block(study: Study, same: Sequence[Power], folder: Path, past: Sequence[Pat
         [
             f"{study.root}: {', '.join(one.student for one in same)}",
             "",
-            *aligned([_HEAD, *map(_row, power.tested)]),
+            *aligned([_HEAD, *map(_row, power.requirements)]),
             "",
             *lines[:at],
             "",
@@ -51,7 +51,7 @@ def _block(study: Study, same: Sequence[Power], folder: Path, past: Sequence[Pat
     )
 
 
-def _row(one: Tested) -> Row:
+def _row(one: Requirement) -> Row:
     rates, basis, groups = one.basis.rates, one.basis, one.rows.groups
     return (
         one.label,
@@ -63,7 +63,7 @@ def _row(one: Tested) -> Row:
     )
 
 
-def _chances(one: Tested, power: Power) -> list[Row]:
+def _chances(one: Requirement, power: Power) -> list[Row]:
     """Return a line for each number of prompts; of a gate for one checkpoint, and for all."""
     if one.gate is None or power.tasks == 1:
         return _lines(one.name, one.rows.n, power, lambda drawn: drawn.one[one.name])
@@ -110,7 +110,7 @@ def _cost_lines(label: str, values: dict[tuple[int, int], float]) -> list[Row]:
 
 
 def _notes(study: Study, powers: Sequence[Power]) -> str:
-    tested = [one for power in powers for one in power.tested]
+    required = [one for power in powers for one in power.requirements]
     draws = powers[0].drawn[1, 1].draws
     error = 100 * (0.25 / draws) ** 0.5
     lines = [
@@ -121,12 +121,12 @@ def _notes(study: Study, powers: Sequence[Power]) -> str:
         "training does to a single prompt, on the logit scale. A greedy reply counts as one drawn.",
         "Gates, gains (by Holm over the tasks) and the verdict are judged as a recommendation is.",
     ]
-    if any(ASSUMED in (one.basis.mean, one.basis.between, one.basis.noise) for one in tested):
+    if any(ASSUMED in (one.basis.mean, one.basis.between, one.basis.noise) for one in required):
         lines.append(
             'Assumed is what no metrics file tells: docs/statistics.md, "Before a study"; --past '
             "takes\nresults of other studies."
         )
-    if any(one.rows.groups < one.rows.n for one in tested):
+    if any(one.rows.groups < one.rows.n for one in required):
         lines.append(
             f"Rows of one group are drawn alike (correlation {ALIKE:g} on a latent scale)."
         )
