@@ -11,4 +11,6 @@
 ``clusters``       means over rows that share a document or database
 ``resampling``     the cluster bootstrap
 ``distributions``  the few distribution functions that tests need
+``pass_rates``     a model of prompts' pass rates, from which simulations draw
+``variances``      its parts, estimated from several replies to each prompt
 """
