@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.metrics import Measured, Metrics
+from sftstudy.documents.metrics import Judge, Measured, Metrics
 from sftstudy.documents.replies import DROPPED, Reply, read_replies
 from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
@@ -15,7 +15,13 @@ from sftstudy.records.record import use
 from sftstudy.run.code import code_sha256
 from sftstudy.statistics.estimate import estimate, unsure
 from sftstudy.statistics.metric import Item, Metric
-from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
+from sftstudy.tasks.registry import (
+    judge_file,
+    judge_module,
+    module_files,
+    score_module,
+    scoring_options,
+)
 from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.task import Outcomes, ReadsFiles, Row, Versioned
 
@@ -31,17 +37,20 @@ def metrics_document(
     data_file: Path,
     options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
+    judge: Judge | None = None,
 ) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
-    outcomes by id. `options` are those of the task's block in the study file; what a judge answered
-    (`judgements_file`) is added to the items. Rows that were dropped as too long are counted and
-    not scored. Raises `StudyError` when predictions and data do not hold the same ids, or none.
+    outcomes by id. `options` are those of the task's block in the study file; what a `judge`
+    answered (`judgements_file`) is added to the items. Rows that were dropped as too long are
+    counted and not scored. Raises `StudyError` when predictions and data do not hold the same ids, or none.
     """
     all_rows = read_scored(data_file)
     rows, predictions = answered(all_rows, predictions_file, data_file)
-    judged = _judged(task, rows, judgements_file, data_file)
+    judged: dict[str, Outcomes] = {}
+    if judge is not None and judgements_file is not None:
+        judged = _judged(task, rows, predictions, judge, judgements_file)
     module = score_module(task)
     given = scoring_options(task, options or {})
     times = Counter(predictions[row["id"]]["text"] for row in rows)
@@ -51,7 +60,7 @@ def metrics_document(
             reply = predictions[row["id"]]
             found = judged.get(row["id"], {}) | module.outcomes(row, reply["text"], **given)
             items.append(_item(row, reply, found) | {"repeated": times[reply["text"]] > 1})
-    return {
+    document: Metrics = {
         "schema": SCHEMA,
         "student": student,
         "variant": variant,
@@ -72,8 +81,12 @@ def metrics_document(
         "data_sha256": sha256_file(data_file),
         "predictions_sha256": sha256_file(predictions_file),
         "versions": dict(module.versions()) if isinstance(module, Versioned) else {},
-        "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
+        "code_sha256": code_sha256(
+            "scripts/score.py",
+            module_files(task, "score") + ([judge_file(task, judge["format"])] if judge else []),
+        ),
     }
+    return document if judge is None else {**document, "judge": judge}
 
 
 def _measured(metric: Metric, items: list[Item]) -> Measured:
@@ -119,14 +132,21 @@ _COMMON = {
 
 
 def _judged(
-    task: str, rows: Sequence[Row], judgements_file: Path | None, data_file: Path
+    task: str,
+    rows: Sequence[Row],
+    predictions: Mapping[str, Reply],
+    judge: Judge,
+    judgements_file: Path,
 ) -> dict[str, Outcomes]:
-    """Return what a judge answered about the replies, by the rows' ids; nothing without one."""
-    if judgements_file is None:
-        return {}
-    judge = judge_module(task)
-    answers = replies_by_id(rows, judgements_file, data_file)
-    return {name: judge.outcomes(answer["text"]) for name, answer in answers.items()}
+    """Return what a judge answered about the replies, by the rows' ids."""
+    module = judge_module(task, judge["format"])
+    asked = {row["id"]: module.questions(row, predictions[row["id"]]["text"]) for row in rows}
+    every = [question for questions in asked.values() for question in questions]
+    answers = replies_by_id(every, judgements_file, judgements_file.with_name("questions.jsonl"))
+    return {
+        name: module.outcomes([answers[question["id"]]["text"] for question in questions])
+        for name, questions in asked.items()
+    }
 
 
 def _item(row: Row, prediction: Reply, outcomes: Outcomes) -> Outcomes:
