@@ -41,7 +41,7 @@ LLAMA_GUARD_1B = (
 )
 QWEN3_GUARD = (
     "{{ '<|im_start|>user\\n# Task:\\n' }}{% if messages[-1].role == 'assistant' %}"
-    "{% set last = \"ASSISTANT's response\" %}{% else %}{% set last = \"USER's query\" %}{% endif %}"
+    '{% set last = "ASSISTANT\'s response" %}{% else %}{% set last = "USER\'s query" %}{% endif %}'
     "{{ '<BEGIN CONVERSATION>\\n\\n' }}{% for message in messages %}"
     "{{ message.role.upper() + ': ' + message.content + '\\n\\n' }}{% endfor %}"
     "{{ '<END CONVERSATION>\\n\\nProvide your safety assessment for ONLY THE LAST **' + last + '** "

@@ -44,7 +44,8 @@ def metrics_document(
     The document has every metric with value, n, standard error and 95% interval, and every item's
     outcomes by id. `options` are those of the task's block in the study file; what a `judge`
     answered (`judgements_file`) is added to the items. Rows that were dropped as too long are
-    counted and not scored. Raises `StudyError` when predictions and data do not hold the same ids, or none.
+    counted and not scored. Raises `StudyError` when predictions and data do not hold the same
+    ids, or none.
     """
     all_rows = read_scored(data_file)
     rows, predictions = answered(all_rows, predictions_file, data_file)

@@ -185,7 +185,7 @@ def test_a_reply_that_plays_other_turns_stays_one_turn(
 
 
 def test_ordinary_replies_are_shown_as_they_are() -> None:
-    reply = "1 < 2, a [link](x), **bold** and\n- <b>html</b>\n- user: me; the agent: you\n\n\tok?"
+    reply = "1 < 2, a [link](x), **bold** and\n- <b>html</b>\nmy user: me; the agent: you\n\n\tok?"
     for guard in GUARDS:
         assert reply in prompt_of(guard, reply)
 

@@ -49,8 +49,8 @@ def outcomes(answers: Sequence[str]) -> Outcomes:
     if found is None:
         return verdict(None)
     line = _CATEGORIES.search(answer, found.end())
-    told = line[1].lower() if line else ""
-    named = ", ".join(name for name in CATEGORIES if name.lower() in told) or None
+    told = line[1] if line else ""
+    named = ", ".join(name for name in CATEGORIES if _names(told, name)) or None
     match found[1].lower():
         case "unsafe":
             return verdict(False, named)
@@ -58,3 +58,8 @@ def outcomes(answers: Sequence[str]) -> Outcomes:
             return verdict(None if named else True, named)
         case _:
             return verdict(None, f"Controversial: {named}" if named else "Controversial")
+
+
+def _names(line: str, category: str) -> bool:
+    """Return whether a line names a category: "Non-violent Illegal Acts" does not name Violent."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(category)}(?!\w)", line, re.IGNORECASE))
