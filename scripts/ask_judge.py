@@ -22,11 +22,16 @@ def main() -> None:
 
     from sftstudy.documents.rows import read_scored
     from sftstudy.files.writing import write_jsonl
-    from sftstudy.scoring.document import answered
+    from sftstudy.scoring.document import answered, reply_name
 
     judge = judge_module(arguments.control, arguments.format)
     rows, replies = answered(read_scored(arguments.data), arguments.predictions, arguments.data)
-    asked = (judge.questions(row, replies[row["id"]]["text"]) for row in rows)
+    asked = (
+        judge.questions({**row, "id": reply_name(row["id"], number, len(own))}, reply["text"])
+        for row in rows
+        for own in [replies[row["id"]]]
+        for number, reply in enumerate(own)
+    )
     write_jsonl(arguments.output, itertools.chain.from_iterable(asked))
 
 

@@ -11,6 +11,7 @@
 ``recipe``          recipes/{student}/{task}/{trial}.yaml; ``recipe_file`` reads it
 ``provenance``      provenance.json of a trained checkpoint
 ``removed``         WEIGHTS_REMOVED.json of a checkpoint
+``decoding``        how replies are drawn: in metrics files and as parameters of jobs
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl
 ``metrics``         metrics/{student}/{variant}/{evalset}.json
 ``plan``            plan.json, and the plan of a recommendation

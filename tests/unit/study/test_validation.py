@@ -99,13 +99,29 @@ ERRORS = [
     (
         "catalog.tasks.banking77.databases",
         "folder",
-        ["unknown key 'databases' in catalog.tasks.banking77", "max_new_tokens, source, split"],
+        ["unknown key 'databases' in catalog.tasks.banking77", "samples, source, split"],
     ),
     ("catalog.tasks.nl2sql", SQL | {"databases": 3}, ["nl2sql.databases", "found 3", "text or"]),
     ("catalog.tasks.nl2sql", SQL | {"database": "x"}, ["Did you mean 'databases'?"]),
     ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask", "'source' is missing"]),
     ("catalog.controls.newone", PROMPTS, ["catalog.controls.newone", "docs/adding_a_task.md"]),
     ("judge", "smokey", ["judge", "'smokey'", "Did you mean 'smoke'?"]),
+    ("judge", {"student": "smokey"}, ["judge", "'smokey'", "Did you mean 'smoke'?"]),
+    ("judge", {"format": "words"}, ["judge: the key 'student' is missing"]),
+    (
+        "judge",
+        {"student": "smoke", "format": "llamaguard"},
+        ["judge.format: found 'llamaguard'; allowed are 'words', 'llama_guard', 'qwen3_guard'"],
+    ),
+    ("judge", {"student": "smoke", "template": "x"}, ["unknown key 'template' in judge"]),
+    ("judge", {"student": 3}, ["judge.student: found 3", "text"]),
+    ("judge", 3, ["judge: found 3", "text or a mapping of keys to values or null"]),
+    ("catalog.controls.ifeval.samples", 0, ["ifeval.samples", "found 0", "at least 1"]),
+    ("catalog.controls.ifeval.samples", 4, ["ifeval.samples", "found 4 at temperature 0", "0.7"]),
+    ("catalog.tasks.banking77.samples", 2, ["tasks.banking77.samples", "found 2 at temperature 0"]),
+    ("catalog.tasks.banking77.top_p", 0.9, ["banking77.top_p", "found 0.9 at temperature 0"]),
+    ("catalog.tasks.banking77.top_p", 1.1, ["banking77.top_p", "found 1.1", "at most 1"]),
+    ("catalog.controls.ifeval.temperature", 0.001, ["found 0.001", "0 (greedy) or at least 0.01"]),
     ("limit", 4096.0, ["limit: found 4096.0", "an integer or null: write 4096"]),
     ("catalog.students.smoke.max_length", 4096.0, ["max_length: found 4096.0", ": write 4096"]),
     ("training.per_device_train_batch_size", 2.5, ["found 2.5", "expected an integer"]),
@@ -208,3 +224,5 @@ def test_students_whose_names_differ_in_case_only_are_refused(config: dict) -> N
         validate(config | {"students": ["smoke", "Smoke"]}, "x")
     with pytest.raises(StudyError, match="upper and lower case"):
         validate(config | {"judge": "Smoke"}, "x")
+    with pytest.raises(StudyError, match="upper and lower case"):
+        validate(config | {"judge": {"student": "Smoke", "format": "words"}}, "x")
