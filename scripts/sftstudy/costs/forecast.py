@@ -40,7 +40,9 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
     for student in study.students:
         facts = study.student(student)
         trials = [(task, trial) for task in study.tasks for trial in study.trials(student, task)]
-        suites = ["select", "controls", "confirm"] * len(study.variants(student))
+        own = ["controls"] if study.own_controls else []
+        suites = ["select", *own, "confirm", *study.lm_eval_controls]
+        suites *= len(study.variants(student))
         mine = [cost for cost in known if cost.student == student]
         hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
         hours += [_prediction_hours(suite, mine) for suite in suites]

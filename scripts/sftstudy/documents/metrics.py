@@ -61,6 +61,8 @@ class Metrics(Headline):
     code_sha256: str  # of the modules that scored
     # Of libraries that decide outcomes and are no Python packages; not in files of older versions.
     versions: NotRequired[dict[str, str]]
+    # Of a control from lm-eval: of what its task file says, and of the modules that it names.
+    task_sha256: NotRequired[str]
 
 
 def read_headline(path: Path) -> Headline:

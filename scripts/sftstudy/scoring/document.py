@@ -64,8 +64,8 @@ def metrics_document(
         "dropped": len(all_rows) - len(rows),
         "groups": len({item["group"] for item in items}),
         "metrics": {
-            name: _measured(metric, items)
-            for name, metric in (module.metrics(items) | _COMMON).items()
+            name: measured(metric, items)
+            for name, metric in (module.metrics(items) | COMMON).items()
         },
         "items": items,
         "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
@@ -76,7 +76,8 @@ def metrics_document(
     }
 
 
-def _measured(metric: Metric, items: list[Item]) -> Measured:
+def measured(metric: Metric, items: list[Item]) -> Measured:
+    """Return the entry of a metric in a metrics file."""
     return {
         **estimate(metric, items),
         "outcome": "" if metric.kind == "statistic" else metric.outcome,
@@ -99,7 +100,7 @@ def _unchanged(files: Iterable[Path]) -> Iterator[None]:
         raise StudyError(f"{changed[0]}: was changed while replies were scored on it; run again")
 
 
-_COMMON = {
+COMMON = {
     "reply_chars": Metric(
         "mean", "reply_chars", description="characters of a reply", better="neither"
     ),
