@@ -66,9 +66,9 @@ rule score_lm_eval:
     log:
         text="<logs>/metrics/{student}/{variant}/{control}.log",
         record="<records>/metrics/{student}/{variant}/{control}.json",
-    localrule: True
     wildcard_constraints:
         control=one_of(study.lm_eval_controls),
+    localrule: True
     conda:
         "../envs/score.yaml"
     params:

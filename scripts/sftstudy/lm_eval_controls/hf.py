@@ -1,4 +1,4 @@
-"""A checkpoint as lm-eval's `hf` model: loaded as everywhere here, computed with as lm-eval does."""
+"""A checkpoint as lm-eval's `hf` model: loaded as for replies, used as lm-eval does."""
 
 from pathlib import Path
 from typing import Any

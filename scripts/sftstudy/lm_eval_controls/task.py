@@ -65,7 +65,7 @@ def opened(asked: Asked, raw: Path) -> Iterator[Any]:
         use(each)
     use(raw)
     random.seed(SEED)
-    np.random.seed(OTHER_SEED)  # noqa: NPY002  # the generator that tasks draw from
+    np.random.seed(OTHER_SEED)  # the generator that tasks draw from
     with TemporaryDirectory() as folder:
         overlay = Path(folder, "task.yaml")
         source = _without_description(raw, Path(folder, "source"))

@@ -1,7 +1,7 @@
 """The task files of lm-eval, read as YAML: importing lm-eval and indexing its tasks takes seconds.
 
-A task file says ``task`` or ``group``, may ``include`` others, and names functions of modules beside
-it (``!function utils.process``). What it says is read here, nothing of it is run.
+A task file says ``task`` or ``group``, may ``include`` others, and names functions of modules
+beside it (``!function utils.process``). What it says is read here, nothing of it is run.
 """
 
 import difflib
@@ -29,11 +29,11 @@ _BY_DEFAULT = {
     "multiple_choice": ["acc", "acc_norm"],
 }
 MEANS = ("mean", "nanmean")
-_AGGREGATED = dict.fromkeys(
-    "bits_per_byte bleu brier_score byte_perplexity chrf chrf++ f1 mcc perplexity ter"
-    " word_perplexity".split(),
-    "all documents at once",
-)
+# Those of lm-eval's own metrics that are computed over all documents at once.
+_AGGREGATED = {
+    *("bits_per_byte", "byte_perplexity", "perplexity", "word_perplexity"),
+    *("bleu", "brier_score", "chrf", "chrf++", "f1", "mcc", "ter"),
+}
 
 
 def is_path(name: str) -> bool:
@@ -76,8 +76,8 @@ def find(name: str) -> Path:
     close = difflib.get_close_matches(name, tasks, n=3)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise StudyError(
-        f"lm-eval {installed_version()} has no task {name!r}.{hint} `lm_eval ls tasks` lists all; a "
-        "task file of your own is named by its path, which ends in .yaml"
+        f"lm-eval {installed_version()} has no task {name!r}.{hint} `lm_eval ls tasks` lists "
+        "all; a task file of your own is named by its path, which ends in .yaml"
     )
 
 
@@ -103,7 +103,7 @@ def files(file: Path) -> list[Path]:
 
 
 def config_sha256(file: Path) -> str:
-    """Return a hash of what a task file says, and of the modules that it names, wherever it lies."""
+    """Return a hash of what a task file and its modules say, wherever they lie."""
     modules = [sha256_file(each) for each in files(file) if each.suffix == ".py"]
     return sha256_json([read(file), modules])
 
@@ -114,12 +114,12 @@ def no_means(config: dict[str, Any]) -> set[str]:
     Where it does not say it, and names no function, they are those of lm-eval's own that are.
     """
     stated = {_metric(e["metric"]): e.get("aggregation") for e in config.get("metric_list") or ()}
-    return {
-        name
-        for name in metric_names(config)
-        if str(stated.get(metric := name.partition(",")[0]) or _AGGREGATED.get(metric, "mean"))
-        not in MEANS
-    }
+
+    def is_mean(metric: str) -> bool:
+        how = stated.get(metric)
+        return metric not in _AGGREGATED if how is None else how in MEANS
+
+    return {name for name in metric_names(config) if not is_mean(name.partition(",")[0])}
 
 
 def metric_names(config: dict[str, Any]) -> list[str]:
@@ -194,7 +194,7 @@ def _parts(file: Path, seen: tuple[Path, ...] = ()) -> Iterator[tuple[Path, dict
         raise StudyError(f"{file}: includes itself")
     try:
         # Of YAML's safe kinds, and functions, which stay text.
-        content = yaml.load(file.read_text(encoding="utf-8"), _loader())  # noqa: S506
+        content = yaml.load(file.read_text(encoding="utf-8"), _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StudyError(f"{file}: cannot be read as a task file of lm-eval ({error})") from error
     if not isinstance(content, dict):
