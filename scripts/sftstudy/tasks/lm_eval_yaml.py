@@ -65,8 +65,7 @@ def find(name: str) -> Path:
     tasks, groups = _named()
     if name in tasks:
         return tasks[name]
-    members = _members(name, groups) or _tagged(name)
-    if members:
+    if members := _members(name, tasks, groups):
         more = f" and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
         raise StudyError(
             f"{name!r} is a group of lm-eval, no task; make each of its tasks a control "
@@ -169,19 +168,19 @@ def _named() -> tuple[dict[str, Path], dict[str, Path]]:
     return found[b"task"], found[b"group"]
 
 
-def _members(name: str, groups: dict[str, Path]) -> list[str]:
-    """Return what an installed group consists of."""
+def _members(name: str, tasks: dict[str, Path], groups: dict[str, Path]) -> list[str]:
+    """Return the tasks that an installed group or tag stands for, those of its groups included."""
     if name not in groups:
-        return []
-    members = read(groups[name]).get("task") or []
-    each = [m if isinstance(m, str) else m.get("task") or m.get("group") for m in members]
-    return [str(member) for member in each if member]
+        return _tagged(name, tasks)
+    listed = read(groups[name]).get("task") or []
+    each = (m if isinstance(m, str) else str(m.get("task") or m.get("group")) for m in listed)
+    return [t for m in each for t in ([m] if m in tasks else _members(m, tasks, groups))]
 
 
-def _tagged(name: str) -> list[str]:
-    """Return the installed tasks that have a tag."""
-    tasks, _ = _named()
-    near = (task for task, file in tasks.items() if name.encode() in file.read_bytes())
+def _tagged(name: str, tasks: dict[str, Path]) -> list[str]:
+    """Return the installed tasks that have a tag, which they may have from a file beside them."""
+    folders = {file.parent for file in tasks.values() if name.encode() in file.read_bytes()}
+    near = [task for task, file in tasks.items() if file.parent in folders]
     tags = ((task, read(tasks[task]).get("tag") or []) for task in near)
     return [task for task, tag in tags if name in ([tag] if isinstance(tag, str) else tag)]
 
