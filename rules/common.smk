@@ -20,12 +20,13 @@ from sftstudy.run.code import code_version, template_files
 from sftstudy.run.snakemake_internals.errors import tell_plainly
 from sftstudy.run.snakemake_internals.run import given
 from sftstudy.sources import lock
-from sftstudy.study import jobs
+from sftstudy.study import jobs, lm_eval_controls
 from sftstudy.study.jobs import as_json
 from sftstudy.study.names import TRIAL, one_of
 from sftstudy.study.options import given_study
 from sftstudy.study.plan import choice_plan, recommendation_plan, study_plan
 from sftstudy.tables.schema import NAMES
+from sftstudy.tasks.lm_eval_yaml import installed_version
 from sftstudy.tasks.registry import judge_module, lesson_files, module_files
 
 prefer_own_environment()
@@ -36,6 +37,8 @@ tell_plainly()
 study = given_study(*given(workflow))
 locked = lock.read(Path("config/sources.lock.yaml"))
 site = read_site()
+if workflow.is_main_process:  # not in every job again
+    lm_eval_controls.require(study)
 
 
 pathvars:
@@ -47,7 +50,7 @@ pathvars:
 wildcard_constraints:
     student=one_of(study.models),
     task=one_of(study.tasks),
-    control=one_of(study.controls),
+    control=one_of(study.own_controls),
     dataset=one_of(study.tasks + study.controls),
     trial=TRIAL,
     variant=rf"base|{one_of(study.tasks)}/{TRIAL}",

@@ -64,19 +64,19 @@ use rule predict_select as predict_select_base with:
 use rule predict_select as predict_controls with:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
-        data=expand("<results>/data/{control}/test.jsonl", control=study.controls),
-        fits=expand("<results>/data/{control}/fits/{{student}}.json", control=study.controls),
+        data=expand("<results>/data/{control}/test.jsonl", control=study.own_controls),
+        fits=expand("<results>/data/{control}/fits/{{student}}.json", control=study.own_controls),
     output:
         expand(
             "<results>/predictions/{{student}}/{{variant}}/{control}.jsonl",
-            control=study.controls,
+            control=study.own_controls,
         ),
     log:
         text="<logs>/predictions/{student}/{variant}/controls.log",
         record="<records>/predictions/{student}/{variant}/controls.json",
     params:
-        max_new_tokens=[jobs.max_new_tokens(study, control) for control in study.controls],
-        decoding=lambda w: jobs.predict_decoding(study, study.controls),
+        max_new_tokens=[jobs.max_new_tokens(study, control) for control in study.own_controls],
+        decoding=lambda w: jobs.predict_decoding(study, study.own_controls),
     message:
         "Asking {wildcards.student} {wildcards.variant}: controls"
 
@@ -99,3 +99,44 @@ use rule predict_select as predict_confirm with:
         decoding=lambda w: jobs.predict_decoding(study, study.tasks),
     message:
         "Asking {wildcards.student} {wildcards.variant}: test of all tasks"
+
+
+# A job for each control from lm-eval, so that one more asks nothing of the others again.
+rule predict_lm_eval:
+    input:
+        checkpoint="<results>/checkpoints/{student}/{variant}",
+        raw="<results>/raw/{control}",
+        data="<results>/data/{control}/test.jsonl",
+        files=lambda w: jobs.lm_eval_files(study, w.control),
+    output:
+        "<results>/predictions/{student}/{variant}/{control}.jsonl",
+    log:
+        text="<logs>/predictions/{student}/{variant}/{control}.log",
+        record="<records>/predictions/{student}/{variant}/{control}.json",
+    wildcard_constraints:
+        control=one_of(study.lm_eval_controls),
+    conda:
+        jobs.environment(
+            study, study.students, "../envs/predict.yaml", vllm="../envs/predict-vllm.yaml"
+        )
+    threads: lambda w: study.student(w.student)["cpus"]
+    resources:
+        **site.resources(lambda w: jobs.lm_eval_facts(study, w.student)),
+        **jobs.serving(study),
+    params:
+        code=lambda w: code_version(
+            "scripts/predict_lm_eval.py", [jobs.lm_eval_backend(study, w.student)]
+        ),
+        asked=lambda w: as_json(jobs.lm_eval_asked(study, w.control)),
+        generation=lambda w: as_json(jobs.lm_eval_generation(study, w.student)),
+        version=lambda w: installed_version(),
+        drop=jobs.drop_overlong(study),
+    message:
+        "Having lm-eval ask {wildcards.student} {wildcards.variant}: {wildcards.control}"
+    shell:
+        "python scripts/predict_lm_eval.py --checkpoint {input.checkpoint} --raw {input.raw}"
+        " --data {input.data} --asked {params.asked:q} --generation {params.generation:q}"
+        " {params.drop} --gpus {resources.gpu} {resources.eager}"
+        " --threads {resources.torch_threads} --device {resources.device}"
+        " --batch-size {resources.batch_size} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"

@@ -62,3 +62,29 @@ rule score_control:
         " --task {wildcards.control} --options {params.options:q} {params.judgements:q}"
         " {params.decoding:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
+
+
+rule score_lm_eval:
+    input:
+        predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
+        data="<results>/data/{control}/test.jsonl",
+        task="<results>/data/{control}/task.json",
+    output:
+        "<results>/metrics/{student}/{variant}/{control}.json",
+    log:
+        text="<logs>/metrics/{student}/{variant}/{control}.log",
+        record="<records>/metrics/{student}/{variant}/{control}.json",
+    wildcard_constraints:
+        control=one_of(study.lm_eval_controls),
+    localrule: True
+    conda:
+        "../envs/score.yaml"
+    params:
+        code=code_version("scripts/score_lm_eval.py"),
+    message:
+        "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"
+    shell:
+        "python scripts/score_lm_eval.py --predictions {input.predictions} --data {input.data}"
+        " --task {input.task} --student {wildcards.student} --variant {wildcards.variant}"
+        " --output {output}"
+        " --record {log.record} > {log.text} 2>&1"

@@ -20,6 +20,7 @@ SECTIONS = {
     "A student, under `catalog.students.{name}`": "student",
     "A task, under `catalog.tasks.{name}`": "task",
     "A control, under `catalog.controls.{name}`": "control",
+    "A control from lm-eval, there as well": "lm_eval_control",
     "A source": "source",
     "A gate, under `gates.{control}`": "gate",
     "Training values, under `training`": "training",

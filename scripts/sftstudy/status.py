@@ -162,8 +162,9 @@ def jobs(study: Study, student: str, variant: str, results: Layout) -> list[Job]
     select = "select" if variant == BASE else f"{task_of(variant)}.select"
     suites = {
         "select": (select, study.select_evalsets(variant)),
-        "controls": ("controls", study.controls),
+        "controls": ("controls", study.own_controls),
         "confirm": ("confirm", study.confirm_evalsets),
+        **{control: (control, [control]) for control in study.lm_eval_controls},
     }
 
     def job(stage: str, kind: str, output: Path) -> Job:

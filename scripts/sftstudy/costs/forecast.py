@@ -42,9 +42,11 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
     for student in study.students:
         facts = study.student(student)
         trials = [(task, trial) for task in study.tasks for trial in study.trials(student, task)]
-        suites = ["select", "controls", "confirm"] * len(study.variants(student))
+        own = ["controls"] if study.own_controls else []
+        suites = ["select", *own, "confirm", *study.lm_eval_controls]
+        suites *= len(study.variants(student))
         replicates = study.replicates * len(study.tasks)
-        suites += ["controls", "confirm"] * replicates
+        suites += [*own, "confirm", *study.lm_eval_controls] * replicates
         mine = [cost for cost in known if cost.student == student]
         hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
         hours += _replicate_hours(study, trials, hours)

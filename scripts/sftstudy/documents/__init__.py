@@ -13,6 +13,7 @@
 ``removed``         WEIGHTS_REMOVED.json of a checkpoint
 ``decoding``        how replies are drawn: in metrics files and as parameters of jobs
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl
+``lm_eval``         data/{control}/task.json, and predictions of a control from lm-eval
 ``metrics``         metrics/{student}/{variant}/{evalset}.json
 ``plan``            plan.json, and the plan of a recommendation
 ``recommendation``  recommendations/{student}.json

@@ -80,6 +80,8 @@ class Metrics(Headline):
     # Of libraries that decide outcomes and are no Python packages; not in files of older versions.
     versions: NotRequired[dict[str, str]]
     judge: NotRequired[Judge]  # where one was asked
+    # Of a control from lm-eval: of what its task file says, and of the modules that it names.
+    task_sha256: NotRequired[str]
 
 
 def read_headline(path: Path) -> Headline:

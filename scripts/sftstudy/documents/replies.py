@@ -17,7 +17,7 @@ class Reply(TypedDict):
     id: str  # of the row
     sample: NotRequired[int]  # from 0: which of several replies to the row, that stand in order
     text: str
-    finish_reason: str  # stop, length where it reached the token limit, or dropped
+    finish_reason: str  # stop, length where it reached the token limit, dropped, or chosen
     prompt_tokens: NotRequired[int]  # replies of other programs may do without counts
     completion_tokens: NotRequired[int]
 

@@ -38,8 +38,9 @@ def before_first_job(workflow: Any, site: Site, study: Study) -> None:
             file=sys.stderr,
         )
     forget_finished(workflow, study.root)
-    # Rows that are too long are an error before anything is trained, whatever split they are of.
-    run.hold_back("train", until=("lengths", "fits", "fits_control"))
+    # Rows that are too long are an error before anything is trained, whatever split they are of,
+    # and so is a source of which lm-eval cannot make its task.
+    run.hold_back("train", until=("lengths", "fits", "fits_control", "prepare_lm_eval"))
     if run.is_on_cluster:
         checks.require(site, run.requests())
         leftovers.stop(run.slurm_comments(), Path.cwd(), site.warn_seconds)

@@ -4,11 +4,12 @@
 # weights; one of the stage score makes one cell.
 RULES = {
     "data": "fetch_dataset make_smoke_dataset fetch_student convert_student build_smoke_student"
-    " lock_sources prepare prepare_control lengths fits fits_control card duplicates recipe plan",
+    " lock_sources prepare prepare_control prepare_lm_eval lengths fits fits_control card"
+    " duplicates recipe plan",
     "train": "train",
     "predict": "predict_select predict_select_base predict_controls predict_confirm"
-    " ask_judge predict_judge",
-    "score": "score score_control",
+    " predict_lm_eval ask_judge predict_judge",
+    "score": "score score_control score_lm_eval",
     "report": "choose recommend retain collate draw report model_cards lm_eval_tasks",
 }
 STAGES = tuple(RULES)

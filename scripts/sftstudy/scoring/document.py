@@ -83,7 +83,7 @@ def metrics_document(
         "groups": len({item["group"] for item in items}),
         "metrics": {
             name: measured(metric, items, replies)
-            for name, metric in (module.metrics(items) | _COMMON).items()
+            for name, metric in (module.metrics(items) | COMMON).items()
         },
         "items": items,
         "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
@@ -116,7 +116,7 @@ def _unchanged(files: Iterable[Path]) -> Iterator[None]:
         raise StudyError(f"{changed[0]}: was changed while replies were scored on it; run again")
 
 
-_COMMON = {
+COMMON = {
     "reply_chars": Metric(
         "mean", "reply_chars", description="characters of a reply", better="neither"
     ),

@@ -43,6 +43,7 @@ class Study:
 
     def __init__(self, config: dict[str, Any], file: str, places: Places | None = None) -> None:
         self.config = validate(config, file, places)
+        self.origin = Origin(file, places)
         self.root = "/".join(filter(None, [self.config["results"], self._settings()]))
         self.students: list[str] = self.config["students"]
         self.tasks: list[str] = self.config["tasks"]
@@ -59,7 +60,7 @@ class Study:
         self._trials = {
             (student, task): trials
             for student in self.students
-            for task, trials in self._named(student, Origin(file, places)).items()
+            for task, trials in self._named(student, self.origin).items()
         }
 
     def _settings(self) -> str:
@@ -148,6 +149,16 @@ class Study:
     def evalsets(self, variant: str) -> list[str]:
         """Return every eval set of a variant, in the order select, controls, confirm."""
         return self.select_evalsets(variant) + self.controls + self.confirm_evalsets
+
+    @property
+    def lm_eval_controls(self) -> list[str]:
+        """The controls that are tasks of lm-eval, which asks them itself, one a job."""
+        return [name for name in self.controls if "lm_eval" in self.catalog["controls"][name]]
+
+    @property
+    def own_controls(self) -> list[str]:
+        """The controls of this project: what the `controls` suite asks."""
+        return [name for name in self.controls if name not in self.lm_eval_controls]
 
     def cells(self, *students: str) -> Iterator[Cell]:
         """Yield every cell of students, a student's variants one after the other."""

@@ -19,7 +19,7 @@ from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 from sftstudy.study.names import trial_and_number
 from sftstudy.study.validation import did_you_mean
-from sftstudy.tasks import registry
+from sftstudy.tasks import lm_eval_yaml, registry
 
 _RESULTS = Layout(Path("<results>"))
 _GGUF = b"GGUF"  # the first bytes of such a file
@@ -259,6 +259,47 @@ def score_decoding(study: Study, name: str) -> list[str]:
     """Return the same of one task or control, as an option of ``scripts/score.py``."""
     found = decoding(study, name)
     return [f"--decoding={as_json(found)}"] if found else []
+
+
+def lm_eval_asked(study: Study, control: str) -> dict[str, Any]:
+    """Return what of the study determines the documents and prompts of a control from lm-eval.
+
+    The study's own `limit` holds for it as for all; more documents than both allow are not asked.
+    """
+    block = study.catalog["controls"][control]
+    limits = [limit for limit in (block["limit"], study.config["limit"]) if limit is not None]
+    asked = {key: block[key] for key in ("lm_eval", "num_fewshot", "apply_chat_template", "group")}
+    return {**asked, "limit": min(limits, default=None)}
+
+
+def lm_eval_files(study: Study, control: str) -> list[str]:
+    """Return the task file of the user's own with those that it names; none of lm-eval's own."""
+    name = study.catalog["controls"][control]["lm_eval"]
+    if not lm_eval_yaml.is_path(name):
+        return []
+    return [str(file) for file in lm_eval_yaml.files(lm_eval_yaml.find(name))]
+
+
+def lm_eval_backend(study: Study, student: str) -> str:
+    """Return the module by which lm-eval computes with a student's checkpoints.
+
+    A server is no place for it: those of `openai` are loaded in the job, as by `hf`.
+    """
+    name = "vllm" if engine(study, student) == "vllm" else "hf"
+    return f"scripts/sftstudy/lm_eval_controls/{name}.py"
+
+
+def lm_eval_generation(study: Study, student: str) -> dict[str, Any]:
+    """Return the values by which lm-eval computes with a student's checkpoints."""
+    values: dict[str, Any] = {**_model(study.student(student))}
+    return values | {"backend": Path(lm_eval_backend(study, student)).stem}
+
+
+def lm_eval_facts(study: Study, student: str) -> dict[str, Any]:
+    """Return the facts of a student as a job of lm-eval asks for resources."""
+    facts = study.student(student)
+    gpus = facts["predict_gpus"] if engine(study, student) == "vllm" else 1
+    return facts | {"gpus": gpus if facts["gpus"] else 0}
 
 
 def judgements(study: Study, control: str) -> list[str]:

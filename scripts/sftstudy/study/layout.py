@@ -40,6 +40,10 @@ class Layout:
         """Return which rows of a dataset's eval sets leave a student no room for a reply."""
         return self.root / "data" / dataset / "fits" / f"{student}.json"
 
+    def lm_eval_control(self, control: str) -> Path:
+        """Return what a control from lm-eval measures."""
+        return self.root / "data" / control / "task.json"
+
     def card(self, task: str) -> Path:
         """Return the description of a task's data."""
         return self.root / "data" / task / "card.json"

@@ -34,6 +34,7 @@ _TYPES = {
     "object": "a mapping of keys to values",
     "string": "text",
 }
+_SUITES = ("select", "controls", "confirm")  # which records and logs of predictions are named by
 _FREE_TEXT = ("chat_template_kwargs", "serve")
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 _LARGEST = 2**63 - 1
@@ -105,7 +106,7 @@ def alternatives(key: Key) -> list[frozenset[str]]:
     """
     node: Any = schema()
     for name in key:
-        node = _behind_reference(node)
+        node = _either(_behind_reference(node))
         node = node.get("properties", {}).get(name) or node.get("additionalProperties")
         if not isinstance(node, dict):
             return []
@@ -305,8 +306,19 @@ def _behind_reference(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
+def _either(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a node with the keys of both branches, where its keys decide between two."""
+    if "if" not in node:
+        return node
+    branches = [_behind_reference(node[name])["properties"] for name in ("then", "else")]
+    return {"properties": branches[0] | branches[1]}
+
+
 def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
     node = _behind_reference(node)
+    if "if" in node and isinstance(value, dict):
+        taken = set(node["if"]["required"]) <= set(value)
+        node = _behind_reference(node["then" if taken else "else"])
     if "oneOf" in node and isinstance(value, dict):
         for option in node["oneOf"]:
             if "properties" in option and set(option.get("required", [])) <= set(value):
@@ -332,12 +344,14 @@ def _check_names(config: dict[str, Any], origin: Origin) -> None:
     _check_case(config, origin)
     if ".." in Path(config["results"]).parts:
         raise origin.error(("results",), f"found {config['results']!r}; '..' is not allowed")
+    blocks = config["catalog"]["controls"]
+    controls = [*registry.CONTROLS, *(name for name in blocks if "lm_eval" in blocks[name])]
     for control in config["gates"]:
-        if control not in registry.CONTROLS:
+        if control not in controls:
             raise origin.error(
                 ("gates", control),
-                f"no such control; there are {', '.join(registry.CONTROLS)}."
-                f"{did_you_mean(control, registry.CONTROLS)}",
+                f"no such control; there are {', '.join(controls)}."
+                f"{did_you_mean(control, controls)}",
             )
     for name, student in config["catalog"]["students"].items():
         for task in set(student["tasks"]) - set(config["catalog"]["tasks"]):
@@ -358,7 +372,9 @@ def _check_catalog(config: dict[str, Any], kind: str, origin: Origin) -> None:
                 "'.', '_' and '-', beginning with a letter or digit",
                 named=False,
             )
-        if kind in known and name not in known[kind]:
+        if kind == "controls" and "lm_eval" in config["catalog"][kind][name]:
+            _check_lm_eval(name, config["catalog"][kind][name], origin)
+        elif kind in known and name not in known[kind]:
             raise origin.error(
                 ("catalog", kind, name),
                 f"not in scripts/sftstudy/tasks/registry.py; there are {', '.join(known[kind])}."
@@ -370,6 +386,23 @@ def _check_catalog(config: dict[str, Any], kind: str, origin: Origin) -> None:
                 ("catalog", kind, name, "source", "gguf"),
                 "such a file holds a model; rows come from 'hub', 'path' or 'smoke'",
             )
+
+
+def _check_lm_eval(name: str, block: dict[str, Any], origin: Origin) -> None:
+    """Hold the name of a control from lm-eval, which is the user's, to what names others have."""
+    key: Key = ("catalog", "controls", name)
+    if name in (*registry.TASKS, *registry.CONTROLS) or "." in name or name in _SUITES:
+        raise origin.error(
+            key,
+            "a control from lm-eval needs a name of its own, without '.': not that of a task or "
+            f"control of this project, nor {', '.join(_SUITES)}; for example "
+            f"lm_eval_{name.replace('.', '_')}",
+        )
+    if not {"hub", "path"} & set(block["source"]):
+        kind = next(iter(block["source"]))
+        raise origin.error(
+            (*key, "source", kind), "documents of a task of lm-eval come from 'hub' or 'path'"
+        )
 
 
 def _require_block(config: dict[str, Any], key: str, kind: str, name: str, origin: Origin) -> None:

@@ -12,6 +12,7 @@ not touch what was made by ``data.py``. Two more stand where there is a use for 
 asked, a module for each format that they speak).
 
 ``task``      the contract: what each of these files offers
+``lm_eval_yaml``  the task files of lm-eval
 ``registry``  which tasks and controls there are, and what each offers
 ``rawfiles``  for data.py: reading CSV and parquet files, with errors that name file and row
 ``draws``     for smoke.py: seeded drawing

@@ -23,6 +23,7 @@ OUTPUTS = {
     "build_smoke_student": [RESULTS.checkpoint(*BASE)],
     "prepare": [RESULTS.rows("{task}", split) for split in SPLITS],
     "prepare_control": [RESULTS.rows("{control}", "test")],
+    "prepare_lm_eval": [RESULTS.rows("{control}", "test"), RESULTS.lm_eval_control("{control}")],
     "lengths": [RESULTS.lengths("{task}", "{student}")],
     "fits": [RESULTS.fits("{task}", "{student}")],
     "fits_control": [RESULTS.fits("{control}", "{student}")],
@@ -34,11 +35,13 @@ OUTPUTS = {
     "predict_select_base": [RESULTS.predictions(*BASE, "banking77.val")],
     "predict_controls": [RESULTS.predictions(*VARIANT, "ifeval")],
     "predict_confirm": [RESULTS.predictions(*VARIANT, "banking77.test")],
+    "predict_lm_eval": [RESULTS.predictions(*VARIANT, "{control}")],
     "ask_judge": [RESULTS.judgements(*VARIANT, "{control}", "questions")],
     "predict_judge": [RESULTS.judgements(*VARIANT, "{control}", "replies")],
     "score": [RESULTS.metrics(*VARIANT, "{task}.{split}")],
     "score_control": [RESULTS.metrics(*VARIANT, "{control}")],
     "choose": [RESULTS.choice("{student}")],
+    "score_lm_eval": [RESULTS.metrics(*VARIANT, "{control}")],
     "recommend": [
         RESULTS.recommendation("{student}", suffix)
         for suffix in ("json", "md", "trl.yaml", "oumi.yaml", "axolotl.yaml")
@@ -61,7 +64,7 @@ SUITES = {
     "predict_confirm": RESULTS.predictions(*VARIANT, "confirm"),
 }
 READ = [*SUITES, "fetch_student", "convert_student", "build_smoke_student", "train", "ask_judge"]
-READ += ["predict_judge", "score", "score_control"]
+READ += ["predict_judge", "score", "score_control", "predict_lm_eval", "score_lm_eval"]
 
 
 def test_every_output_of_a_rule_is_a_path_of_the_layout(rules: dict[str, Rule]) -> None:

@@ -84,20 +84,22 @@ class Run:
         return found
 
     def hold_back(self, rule: str, until: Iterable[str]) -> None:
-        """Have each planned job of a rule wait for those of other rules for the same student.
+        """Have each planned job of a rule wait for those of other rules for the same student, and
+        for those that are for all.
 
         It orders jobs of this run and plans none. Inputs marked `ancient` cannot do that: Snakemake
         does not look at jobs behind them for changes (issue 4166). A job that ``--until`` names is
         not waited for: Snakemake tells nobody behind it that it has finished.
         """
         dag, jobs = self._workflow.dag, list(self._jobs())
-        awaited: dict[str, list[Any]] = {}  # by student
+        awaited: dict[str | None, list[Any]] = {}  # by student
         names = set(until)
         for job in jobs:
             if job.rule.name in names and not dag.in_until(job):
-                awaited.setdefault(job.wildcards.student, []).append(job)
+                awaited.setdefault(job.wildcards.get("student"), []).append(job)
         for job in [job for job in jobs if job.rule.name == rule]:
-            for other in awaited.get(job.wildcards.student, ()):
+            mine = awaited.get(job.wildcards.student, [])
+            for other in mine + awaited.get(None, []):
                 if other not in dag.dependencies[job]:
                     # Of no file. On both sides: Snakemake counts anew after a checkpoint.
                     dag.depending[other][job] = set()
