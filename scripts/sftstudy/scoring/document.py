@@ -17,7 +17,7 @@ from sftstudy.run.code import code_sha256
 from sftstudy.scoring.several import measured, together
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
-from sftstudy.tasks.replies import strip_think
+from sftstudy.tasks.replies import reply_name, strip_think
 from sftstudy.tasks.task import Outcomes, ReadsFiles, Row, Versioned
 
 SCHEMA = 1
@@ -138,11 +138,6 @@ def _judged(
     }
     answers = replies_by_id(list(names), judgements_file, data_file)
     return {place: judge.outcomes(answers[name][0]["text"]) for name, place in names.items()}
-
-
-def reply_name(row: str, number: int, replies: int) -> str:
-    """Return the id of what is asked about one of so many replies to a row."""
-    return row if replies == 1 else f"{row}#{number}"
 
 
 def _outcomes(row: Row, number: int, prediction: Reply, outcomes: Outcomes) -> Outcomes:
