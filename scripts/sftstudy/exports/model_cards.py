@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.cautions import dequantised
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.metrics import Measured, read_metrics
 from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
 from sftstudy.files.writing import write_text
+from sftstudy.pages.text import in_words
 from sftstudy.study.variants import BASE
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class _Result:
     n: int
     metric: str
     measured: Measured
+    decoding: Decoding | None
 
 
 def _result(file: Path) -> _Result:
@@ -73,6 +76,7 @@ def _result(file: Path) -> _Result:
         n=document["n"],
         metric=document["primary"],
         measured=document["metrics"][document["primary"]],
+        decoding=document.get("decoding"),
     )
 
 
@@ -119,9 +123,14 @@ def _evaluation(measured: list[_Result], baseline: dict[str, _Result]) -> str:
         f"| {_number(result)} | {_interval(result)} | {_count(result)} |"
         for result in measured
     ]
+    drawn = "".join(
+        f" {result.evalset}: {in_words(result.decoding)}." for result in measured if result.decoding
+    )
+    decoding = f"Greedy decoding, but where something else is said.{drawn}"
     return (
         "## Evaluation\n\n"
-        "Greedy decoding. *val* chose between configurations, *test* did not; the others are "
+        f"{decoding if drawn else 'Greedy decoding.'} *val* chose between "
+        "configurations, *test* did not; the others are "
         "controls. The interval is a 95% confidence interval of the fine-tuned model.\n\n"
         "| eval set | metric | before | fine-tuned | interval | n |\n|---|---|---|---|---|---|\n"
         + "\n".join(lines)

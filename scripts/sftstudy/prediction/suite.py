@@ -89,6 +89,8 @@ def predict(
     ]
     used: list[str] = []  # names in the journal, one a reply
     fresh: set[str] = set()  # those that were not there before
+    read = 0  # tokens of prompts that were asked for them, those of equal ones once
+    evalsets_told: list[dict[str, Any]] = []
     with ExitStack() as stack:
         began = time.monotonic()
         engine: Engine | None = None
@@ -106,6 +108,8 @@ def predict(
             write_jsonl(evalset.output, _lines(evalset, questions, journal))
             used += [question.key for question in kept]
             fresh |= {question.key for question in unanswered}
+            read += sum(map(len, {tuple(question.asked.prompt) for question in unanswered}))
+            evalsets_told.append(_told(evalset, kept, journal))
             _say(evalset, len(kept), len(kept) - len(unanswered), len(questions) - len(kept))
     journal.compact(used)
     replies = [journal[key] for key in used]
@@ -113,11 +117,13 @@ def predict(
         replies=len(replies),
         prompt_tokens=sum(reply["prompt_tokens"] for reply in replies),
         completion_tokens=sum(reply["completion_tokens"] for reply in replies),
+        evalsets=evalsets_told,
     )
     _note_known(journal, [key for key in used if key not in fresh])
     if fresh:
         seconds = time.monotonic() - began
-        _note_cost(checkpoint, generation, machine, [journal[key] for key in fresh], seconds)
+        made = [journal[key] for key in fresh]
+        _note_cost(checkpoint, generation, machine, made, read, seconds)
 
 
 def _questions(
@@ -172,6 +178,17 @@ def _lines(
         else:
             sample = question.asked.sample
             yield {"id": question.row, "sample": sample, **journal[question.key]}
+
+
+def _told(evalset: EvalSet, kept: list[_Question], journal: Journal) -> dict[str, Any]:
+    """Return what is told of an eval set in the record: a forecast is made of it."""
+    return {
+        "evalset": evalset.output.stem,
+        "replies": len(kept),
+        "replies_to_each": _replies(evalset),
+        "prompt_tokens": sum(len(q.asked.prompt) for q in kept if q.asked.sample == 0),
+        "completion_tokens": sum(journal[q.key]["completion_tokens"] for q in kept),
+    }
 
 
 def _say(evalset: EvalSet, replies: int, known: int, dropped: int) -> None:
@@ -274,6 +291,7 @@ def _note_cost(
     generation: dict[str, Any],
     machine: Machine,
     replies: list[Kept],
+    read: int,
     seconds: float,
 ) -> None:
     """Enter what the replies that were generated now have cost into the record of this job."""
@@ -283,6 +301,7 @@ def _note_cost(
         dtype=generation["dtype"],
         generated_replies=len(replies),
         generated_tokens=tokens,
+        computed_tokens=read + sum(reply["completion_tokens"] for reply in replies),
         gpu_seconds=round(seconds * max(1, machine.gpus), 3),
         # Two operations per token and weight; what prefixes share counts as if it were not.
         flops=2.0 * tokens * parameter_count(checkpoint),

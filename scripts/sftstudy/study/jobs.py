@@ -261,6 +261,12 @@ def score_decoding(study: Study, name: str) -> list[str]:
     return [f"--decoding={as_json(found)}"] if found else []
 
 
+def lm_eval_decodings(study: Study) -> list[str]:
+    """Return the same of all tasks, as an option of ``scripts/lm_eval_tasks.py``."""
+    found = {task: drawn for task in study.tasks if (drawn := decoding(study, task))}
+    return [f"--decodings={as_json(found)}"] if found else []
+
+
 def lm_eval_asked(study: Study, control: str) -> dict[str, Any]:
     """Return what of the study determines the documents and prompts of a control from lm-eval.
 
