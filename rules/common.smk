@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sftstudy.cli import prefer_own_environment
 from sftstudy.cluster.site import read_site
+from sftstudy.documents.choice import read_choice
 from sftstudy.figures.names import figures
 from sftstudy.records import kept
 from sftstudy.run.code import code_version, template_files
@@ -23,7 +24,7 @@ from sftstudy.study import jobs
 from sftstudy.study.jobs import as_json
 from sftstudy.study.names import TRIAL, one_of
 from sftstudy.study.options import given_study
-from sftstudy.study.plan import recommendation_plan, study_plan
+from sftstudy.study.plan import choice_plan, recommendation_plan, study_plan
 from sftstudy.tables.schema import NAMES
 from sftstudy.tasks.registry import judge_module, lesson_files, module_files
 

@@ -32,4 +32,4 @@ onerror:
 
 
 # Snakemake has no hook for the end of a dry run, nor for a folder that is locked.
-atexit.register(hooks.at_exit, workflow, layout, tell_verdicts)
+atexit.register(hooks.at_exit, workflow, layout, study, tell_verdicts)

@@ -5,30 +5,19 @@ or provenance files that do not exist are missing cells: reported, never counted
 """
 
 import argparse
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from sftstudy.cli import Parser, run
-from sftstudy.documents.plan import RecommendationPlan
-from sftstudy.errors import StudyError
-from sftstudy.files.reading import read_json
-from sftstudy.files.writing import write_json, write_text
-
-T = TypeVar("T")
-PLAN_KEYS = ("student", "source", "tasks", "controls", "trials", "gates")
+from sftstudy.recommendation.given import add_options, plan_of, read_if_there, readers_of
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(__doc__.splitlines()[0])
-    parser.add_argument("--student", required=True, help="name of the student")
-    parser.add_argument("--plan", required=True, help="the study's plan: a JSON file, or JSON text")
+    add_options(parser)
     parser.add_argument(
-        "--metrics-root", required=True, type=Path, help="holds {variant}/{evalset}.json"
-    )
-    parser.add_argument(
-        "--checkpoints-root", required=True, type=Path, help="holds {variant}/provenance.json"
+        "--choice",
+        type=Path,
+        help="what choose.py wrote: an error where this choice is another one",
     )
     parser.add_argument(
         "--data",
@@ -51,49 +40,24 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_plan(text: str, student: str) -> RecommendationPlan:
-    """Return the plan from a JSON file or JSON text, with its defaults filled in."""
-    plan: RecommendationPlan
-    if text.lstrip().startswith("{"):
-        try:
-            plan = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise StudyError(f"--plan: not valid JSON ({error})") from None
-    else:
-        plan = read_json(Path(text))
-    for key in PLAN_KEYS:
-        if key not in plan:
-            raise StudyError(f"--plan: the key '{key}' is missing; expected {', '.join(PLAN_KEYS)}")
-    if plan["student"] != student:
-        raise StudyError(f"--plan: is for student '{plan['student']}', --student says '{student}'")
-    return {"seed": 0, "resamples": 10_000, **plan}
-
-
 def main() -> None:
     arguments = parse_arguments()
-    plan = read_plan(arguments.plan, arguments.student)
+    plan = plan_of(arguments)
 
+    from sftstudy.documents.choice import read_choice
     from sftstudy.documents.duplicates import read_duplicates
-    from sftstudy.documents.metrics import read_metrics
-    from sftstudy.documents.provenance import read_provenance
+    from sftstudy.files.writing import write_json, write_text
+    from sftstudy.recommendation.choosing import require_same
     from sftstudy.recommendation.document import recommend
     from sftstudy.recommendation.markdown import to_markdown
     from sftstudy.recommendation.run_files import run_files
 
-    def read(reader: Callable[[Path], T], path: Path) -> T | None:
-        return reader(path) if path.exists() else None
-
-    duplicates = [read(read_duplicates, path) for path in arguments.duplicates]
+    duplicates = [read_if_there(read_duplicates, path) for path in arguments.duplicates]
     document = recommend(
-        plan,
-        lambda variant, evalset: read(
-            read_metrics, arguments.metrics_root / variant / f"{evalset}.json"
-        ),
-        lambda variant: read(
-            read_provenance, arguments.checkpoints_root / variant / "provenance.json"
-        ),
-        {file["task"]: file for file in duplicates if file},
+        plan, *readers_of(arguments), {file["task"]: file for file in duplicates if file}
     )
+    if arguments.choice:
+        require_same(read_choice(arguments.choice), document["chosen"], arguments.choice)
     beside = arguments.metrics_root.parent.parent / "data" / plan["tasks"][0]
     files = run_files(document, arguments.data or str(beside))
     document["files"] = {tool: getattr(arguments, tool).name for tool in files}

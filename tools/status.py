@@ -30,6 +30,7 @@ def main() -> None:
         rows,
         summary,
         table,
+        to_come,
     )
 
     study = study_of(arguments)
@@ -41,6 +42,7 @@ def main() -> None:
         listing(found, arguments.directory),
         attention(study, arguments.directory),
         summary(found),
+        to_come(study, arguments.directory),
         report(study, arguments.directory),
     ]
     print("\n\n".join(filter(None, parts)))

@@ -9,8 +9,9 @@ A job is
 - *failed* when it has written a log, but is neither done nor running;
 - *waiting* when it has not begun.
 
-A row is a trial, or a student as published, with all jobs that belong to it. Rows, and students,
-are failed or running if one of their jobs is, done when all are, and *partly* done when some are.
+A row is a trial, a replicate, or a student as published, with all jobs that belong to it. Rows, and
+students, are failed or running if one of their jobs is, done when all are, and *partly* done when
+some are.
 """
 
 import time
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from sftstudy.costs.left import mean_seconds, time_left
+from sftstudy.documents.choice import read_choice
 from sftstudy.documents.metrics import read_headline
 from sftstudy.errors import StudyError
 from sftstudy.pages.columns import aligned, widths
@@ -29,8 +31,9 @@ from sftstudy.pages.numbers import MISSING, counted, percent
 from sftstudy.records.lineage import Lineage
 from sftstudy.run.snakemake_internals.run import FOLDER, begun
 from sftstudy.study.grid import Study
-from sftstudy.study.jobs import judgements
+from sftstudy.study.jobs import judgements, replicates_to_come
 from sftstudy.study.layout import Layout
+from sftstudy.study.names import trial_and_number
 from sftstudy.study.validation import did_you_mean
 from sftstudy.study.variants import BASE, task_of, trial_of
 
@@ -74,7 +77,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """A trial, or a student as published. Scores are those on val of the task, where there are."""
+    """A trial, a replicate, or a student as published.
+
+    Scores are those on val of the task, where there are.
+    """
 
     student: str
     task: str
@@ -106,12 +112,15 @@ def together(states: Sequence[State]) -> RowState:
 
 
 def rows(study: Study, folder: Path) -> Iterator[Row]:
-    """Yield a row per student as published and per trial; `folder` is where Snakemake runs."""
+    """Yield a row per student as published, per trial and, once something is chosen, per replicate.
+
+    `folder` is where Snakemake runs.
+    """
     running = begun(folder / FOLDER)
     results = Layout(folder / study.root)
     for student in study.students:
         base = {task: _score(results.metrics(student, BASE, f"{task}.val")) for task in study.tasks}
-        for variant in study.variants(student):
+        for variant in (*study.variants(student), *_replicates(study, student, results)):
             found = tuple(jobs(study, student, variant, results))
             task, trial = task_of(variant), trial_of(variant)
             yield Row(
@@ -123,6 +132,14 @@ def rows(study: Study, folder: Path) -> Iterator[Row]:
                 _score(results.metrics(student, variant, f"{task}.val")) if trial else None,
                 base.get(task),
             )
+
+
+def _replicates(study: Study, student: str, results: Layout) -> list[str]:
+    """Return the replicates of a student: none before its configuration is chosen."""
+    file = results.choice(student)
+    if not study.replicates or not file.is_file():
+        return []
+    return study.replicates_of(read_choice(file, enter=False)["chosen"])
 
 
 def of_student(found: list[Row], student: str) -> list[Row]:
@@ -220,7 +237,10 @@ def attention(study: Study, folder: Path) -> str:
     outputs = [
         output.as_posix()
         for student in study.students
-        for variant in study.variants(student)
+        for variant in (
+            *study.variants(student),
+            *_replicates(study, student, Layout(folder / study.root)),
+        )
         for job in jobs(study, student, variant, Layout(Path(study.root)))
         for output in job.outputs
     ]
@@ -247,16 +267,24 @@ def report(study: Study, folder: Path) -> str:
     return f"Report: {page}{made}"
 
 
+def to_come(study: Study, folder: Path) -> str:
+    """Return which trainings are not among the jobs, since nothing is chosen; empty if none."""
+    results = Layout(folder / study.root)
+    return replicates_to_come(study, [s for s in study.students if not results.choice(s).is_file()])
+
+
 def summary(found: list[Row]) -> str:
     """Return how many jobs are done, how many trials are in which state, and the time left."""
     states = [state for row in found for state in row.states]
     done = states.count("done")
     filled = BAR_WIDTH * done // len(states)
     trials = Counter(row.state for row in found if row.task)
+    replicated = any(trial_and_number(row.trial)[1] for row in found)
+    replicates = " and replicates" if replicated else ""
     counts = ", ".join(f"{trials[state]:,} {state}" for state in STATES if trials[state])
     lines = [
         f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:,} of {len(states):,} jobs done; "
-        f"{trials.total():,} trials: {counts}",
+        f"{trials.total():,} trials{replicates}: {counts}",
         COUNTED,
     ]
     if done < len(states):

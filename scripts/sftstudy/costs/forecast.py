@@ -9,6 +9,8 @@ from sftstudy.costs.measured import ON_CPU, Cost, costs, unit_of
 from sftstudy.pages.columns import aligned
 from sftstudy.study import jobs
 from sftstudy.study.grid import Study
+from sftstudy.study.names import trial_and_number
+from sftstudy.study.variants import trial_of
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATE_BYTES = 12  # per parameter of a saved training state: float32 weights and AdamW's two moments
@@ -41,17 +43,20 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
         facts = study.student(student)
         trials = [(task, trial) for task in study.tasks for trial in study.trials(student, task)]
         suites = ["select", "controls", "confirm"] * len(study.variants(student))
+        replicates = study.replicates * len(study.tasks)
+        suites += ["controls", "confirm"] * replicates
         mine = [cost for cost in known if cost.student == student]
         hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
+        hours += _replicate_hours(study, trials, hours)
         hours += [_prediction_hours(suite, mine) for suite in suites]
         predict_gpus = jobs.predict_facts(study, student)["gpus"]
-        limits = [facts["hours"] * max(1, facts["gpus"])] * len(trials)
+        limits = [facts["hours"] * max(1, facts["gpus"])] * (len(trials) + replicates)
         limits += [facts["hours"] * max(1, predict_gpus)] * len(suites)
         size = facts["size"]["parameters"] if "size" in facts else None
         checkpoint = None if size is None else size * BYTES[facts["dtype"]]
         yield Forecast(
             student,
-            trainings=len(trials),
+            trainings=len(trials) + replicates,
             predictions=len(suites),
             limit_hours=sum(limits),
             expected_hours=sum(
@@ -59,9 +64,25 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
                 for measured, limit in zip(hours, limits, strict=True)
             ),
             measured=sum(measured is not None for measured in hours) / len(hours),
-            disk=None if checkpoint is None else checkpoint * (1 + len(trials)),
+            disk=None if checkpoint is None else checkpoint * (1 + len(trials) + replicates),
             state=None if size is None else size * STATE_BYTES,
         )
+
+
+def _replicate_hours(
+    study: Study, trials: list[tuple[str, str]], hours: list[float | None]
+) -> list[float | None]:
+    """Return what each replicate takes: the mean of its task's trials, `hours`, one of which it is.
+
+    None where these are not known.
+    """
+    by_task: dict[str, list[float | None]] = {}
+    for (task, _), each in zip(trials, hours, strict=True):
+        by_task.setdefault(task, []).append(each)
+    means = [
+        None if None in of_task else fmean(filter(None, of_task)) for of_task in by_task.values()
+    ]
+    return means * study.replicates
 
 
 def _training_hours(
@@ -74,13 +95,14 @@ def _training_hours(
         for cost in known
         if cost.kind == "train"
         and cost.variant.startswith(f"{task}/")
-        and cost.variant.partition("/")[2] in study.trials(student, task)
+        and trial_and_number(trial_of(cost.variant))[0] in study.trials(student, task)
     ]
     return fmean(per_epoch) * _epochs(study, student, task, trial) / 3600 if per_epoch else None
 
 
 def _epochs(study: Study, student: str, task: str, trial: str) -> float:
-    return float(jobs.recipe(study, student, task, trial)["training"]["num_train_epochs"])
+    name, _ = trial_and_number(trial)  # of a replicate, perhaps one that is asked for no more
+    return float(jobs.recipe(study, student, task, name)["training"]["num_train_epochs"])
 
 
 def _prediction_hours(suite: str, known: list[Cost]) -> float | None:

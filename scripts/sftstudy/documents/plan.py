@@ -46,6 +46,7 @@ class RecommendationPlan(TypedDict):
     gates: dict[str, GateRule]
     seed: int
     resamples: int  # of the bootstrap
+    replicates: NotRequired[int]  # of the configuration that is chosen; without it none
 
 
 def read_plan(path: Path) -> Plan:

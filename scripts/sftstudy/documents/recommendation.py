@@ -160,7 +160,7 @@ class JudgedConfiguration(Standing):
     gain: dict[str, float | None]  # there, against the baseline
     mean_gain: float | None
     pareto: bool  # on the front of mean gain against control loss
-    gates: list[JudgedGate]
+    gates: list[JudgedGate]  # of the choice over all its runs; the status is that of its first
     why_not: str  # why it was not chosen; empty for the choice
 
 
@@ -199,6 +199,42 @@ class Selection(TypedDict):
     tied: list[str]  # within one standard error of it
     none_feasible_probability: float | None  # in resamples of the rows
     reliability: dict[str, float | None]  # by task
+
+
+class RunGate(TypedDict):
+    """How one run stands at a gate, after training on one task."""
+
+    control: str
+    metric: str
+    task: str
+    value: float | None
+    passes: bool  # a missing cell is never a pass
+
+
+class Run(TypedDict):
+    """One run of the configuration that is chosen: a training on every task."""
+
+    run: int  # 0: the trials that were chosen by; from 1: their replicates
+    trial: str  # name of the trial or replicate, on every task
+    seed: dict[str, int | None]  # `training.seed` by task; null without a checkpoint
+    gains: dict[str, float | None]  # on the test splits, by task
+    gates: list[RunGate]
+
+
+class GateSpread(TypedDict):
+    """How much runs differ at a gate, after training on one task."""
+
+    control: str
+    metric: str
+    task: str
+    sd: float | None
+
+
+class Spread(TypedDict):
+    """Standard deviations between the runs; null with fewer than two."""
+
+    gains: dict[str, float | None]  # by task
+    gates: list[GateSpread]
 
 
 class LeftOut(TypedDict):
@@ -271,7 +307,8 @@ class Costs(TypedDict):
     """Training compute, in FLOPs."""
 
     train_flops_total: float
-    train_flops_chosen: float | None
+    train_flops_chosen: float | None  # one run of it on all tasks
+    train_flops_replicates: NotRequired[float | None]  # of all replicates; from schema 4 on
     train_flops_unknown: list[str]  # variants
     by_configuration: dict[str, float | None]
 
@@ -319,9 +356,16 @@ class Recommendation(Shown):
     sensitivity: list[Alternative]
     effects: NotRequired[list[Effect]]  # not in those kept from before there were any
     pareto: list[str]
+    runs: NotRequired[list[Run]]  # of the choice; from schema 4 on, empty where nothing is chosen
+    spread: NotRequired[Spread]  # there as `runs` is
     costs: Costs
     missing: list[MissingCell]
     files: NotRequired[dict[str, str]]  # tool -> run file; there when these are written
+
+
+def failed_gates(run: Run) -> list[RunGate]:
+    """Return the gates that a run was measured at and fails."""
+    return [gate for gate in run["gates"] if gate["value"] is not None and not gate["passes"]]
 
 
 def read_recommendation(path: Path) -> Recommendation:

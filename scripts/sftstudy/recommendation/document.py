@@ -1,8 +1,8 @@
 """The recommendation of one student, from first to last.
 
 Only select scores, gates and costs choose. The confirm splits are read after that, for the chosen
-configuration and the baseline alone: those of the tasks trained on decide whether the gain is
-proven, those of the others tell its side effects.
+configuration, its replicates and the baseline alone: those of the tasks trained on decide whether
+the gain is proven, those of the others tell its side effects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,28 +25,29 @@ from sftstudy.documents.recommendation import (
     Values,
     Violation,
 )
-from sftstudy.recommendation.cells import Cells, ReadMetrics, ReadProvenance, Scores
-from sftstudy.recommendation.comparison import Comparison, compare, leave_one_task_out
+from sftstudy.recommendation.cells import Cells, ReadMetrics, ReadProvenance, Scores, all_known
+from sftstudy.recommendation.choosing import choose_configuration
+from sftstudy.recommendation.comparison import Comparison, leave_one_task_out
 from sftstudy.recommendation.configurations import (
     Complete,
     Configuration,
     control_loss,
     front,
     mean_gain,
-    read_configurations,
     select_gains,
 )
 from sftstudy.recommendation.effects import main_effects
 from sftstudy.recommendation.gains import judge_gains, mean_gain_of, with_duplicates_told
-from sftstudy.recommendation.judging import judge_baseline, read_gates
 from sftstudy.recommendation.next_steps import next_steps
 from sftstudy.recommendation.reasons import reasons
+from sftstudy.recommendation.runs import NO_RUNS, judged_over_runs, read_runs
+from sftstudy.recommendation.runs_told import runs_told
 from sftstudy.recommendation.sensitivity import sensitivity
 from sftstudy.recommendation.side_effects import side_effects
 from sftstudy.recommendation.verdicts import least_violating, verdict, why_not
-from sftstudy.study.variants import BASE
+from sftstudy.study.variants import runs as runs_of
 
-SCHEMA = 3
+SCHEMA = 4
 RULE = (
     "smallest maximum regret over the tasks among the feasible configurations (a task's regret is "
     "the best feasible score minus the configuration's, times the task's reliability); of those "
@@ -70,20 +71,25 @@ def recommend(
         duplicates: task -> the duplicates of its data, where they are known.
     """
     cells, tasks = Cells(read_metrics, read_provenance), plan["tasks"]
-    base = {task: cells.scores(BASE, f"{task}.val") for task in tasks}
-    baseline_gates, gates = judge_baseline(read_gates(plan), cells)
-    configurations = read_configurations(plan, cells, gates)
-    comparison = compare(configurations, tasks, gates, cells, plan["resamples"], plan["seed"])
-    chosen = comparison.chosen if comparison else None
+    choice = choose_configuration(plan, cells)
+    base, gates, configurations = choice.base, choice.gates, choice.configurations
+    comparison, chosen = choice.comparison, choice.configuration
     least = None if chosen else least_violating(configurations)
     shown = _shown(chosen, least)
     select = _gains(cells, tasks, shown, "val")
     # From here on nothing is chosen any more.
-    confirm = _gains(cells, tasks, shown, "test")
+    replicates = plan.get("replicates", 0) if chosen else 0
+    confirm = _gains(cells, tasks, shown, "test", replicates)
+    effects = []
     if shown:
-        confirm = with_duplicates_told(confirm, cells, shown, duplicates)
-    effects = side_effects(cells, tasks, plan["controls"], shown) if shown else []
-    verdict_ = verdict(baseline_gates, chosen, confirm)
+        confirm = with_duplicates_told(confirm, cells, shown, duplicates, replicates)
+        effects = side_effects(cells, tasks, plan["controls"], shown, replicates)
+    judged, runs, told = None, NO_RUNS, list[str]()
+    if chosen:
+        judged = judged_over_runs(chosen, gates, cells, replicates)
+        runs = read_runs(chosen, gates, cells, replicates)
+        told = runs_told(runs, judged.gates, cells.missing)
+    verdict_ = verdict(choice.baseline_gates, judged, confirm, bool(runs.missing))
     pareto = front(configurations, base)
     return {
         "schema": SCHEMA,
@@ -93,16 +99,24 @@ def recommend(
         "resamples": plan["resamples"],
         "verdict": verdict_,
         "reasons": reasons(
-            verdict_, baseline_gates, configurations, chosen, confirm, effects, least, comparison
+            verdict_,
+            choice,
+            judged,
+            confirm,
+            effects,
+            least,
+            told,
         ),
-        "next_steps": next_steps(verdict_, configurations, chosen, confirm, effects, least),
+        "next_steps": next_steps(verdict_, configurations, judged, confirm, effects, least, runs),
         **_choice(cells, tasks, chosen, least),
         "tasks": tasks,
         "controls": plan["controls"],
         "primary": {task: _primary(task, base, configurations) for task in tasks},
-        "baseline": {"select": _estimates(base), "gates": baseline_gates},
+        "baseline": {"select": _estimates(base), "gates": choice.baseline_gates},
         "configurations": [
-            _configuration(one, tasks, base, comparison, pareto, cells) for one in configurations
+            _configuration(one, tasks, base, comparison, pareto, cells)
+            | ({"gates": judged.gates} if one is chosen and judged else {})
+            for one in configurations
         ],
         "selection": _selection(comparison, tasks),
         "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
@@ -112,15 +126,17 @@ def recommend(
         "sensitivity": sensitivity(comparison, gates, cells),
         "effects": main_effects(comparison, base, cells),
         "pareto": pareto,
-        "costs": _costs(configurations, chosen, cells, tasks),
+        "runs": runs.each,
+        "spread": runs.spread,
+        "costs": _costs(configurations, chosen, cells, tasks, replicates),
         "missing": _missing(cells),
     }
 
 
 def _gains(
-    cells: Cells, tasks: list[str], shown: str | None, split: str
+    cells: Cells, tasks: list[str], shown: str | None, split: str, replicates: int = 0
 ) -> dict[str, TaskGain | None]:
-    return judge_gains(cells, tasks, shown, split) if shown else dict.fromkeys(tasks)
+    return judge_gains(cells, tasks, shown, split, replicates) if shown else dict.fromkeys(tasks)
 
 
 def _estimates(scores: Mapping[str, Scores | None]) -> dict[str, Estimate | None]:
@@ -258,6 +274,7 @@ def _costs(
     chosen: Complete | None,
     cells: Cells,
     tasks: list[str],
+    replicates: int,
 ) -> Costs:
     variants = {
         f"{task}/{one.name}": cells.train_flops(f"{task}/{one.name}")
@@ -265,10 +282,18 @@ def _costs(
         for task in tasks
         if (f"{task}/{one.name}", "") not in cells.missing
     }
+    of_replicates = {
+        variant: cells.train_flops(variant)
+        for task in tasks
+        for variant in (runs_of(task, chosen.name, replicates)[1:] if chosen else [])
+    }
+    variants |= of_replicates
     known = [flops for flops in variants.values() if flops is not None]
+    replicated = all_known(of_replicates.values())
     return {
         "train_flops_total": float(np.sum(known)),
         "train_flops_chosen": chosen.train_flops if chosen else None,
+        "train_flops_replicates": None if replicated is None else sum(replicated),
         "train_flops_unknown": [name for name, flops in variants.items() if flops is None],
         "by_configuration": {one.name: one.train_flops for one in configurations},
     }

@@ -15,8 +15,9 @@ from sftstudy.documents.recommendation import (
 from sftstudy.recommendation.cells import Cells, Scores, align, all_known
 from sftstudy.statistics.evidence import of_change, only_just
 from sftstudy.statistics.multiplicity import ALPHA, holm
-from sftstudy.statistics.paired import Gain, mean_of_gains, more_pairs, paired_gain
-from sftstudy.study.variants import BASE
+from sftstudy.statistics.paired import Gain, mean_of_gains, more_pairs
+from sftstudy.statistics.runs import gain_over_runs
+from sftstudy.study.variants import BASE, runs
 
 FEWEST_ROWS = 10  # of fewer a gain is not told: its interval would hold nearly everything
 SMALLER = 0.8  # a gain that keeps less of itself without duplicates is called weaker
@@ -24,35 +25,45 @@ SMALLER = 0.8  # a gain that keeps less of itself without duplicates is called w
 
 @dataclass(frozen=True)
 class Compared:
-    """A checkpoint against the baseline on the rows of an eval set that both have outcomes of.
+    """Runs of a configuration against the baseline on the rows that all have outcomes of.
 
-    `baseline` and `tuned` are means of the eval set's primary metric over these rows.
+    `baseline` and `tuned` are means of the eval set's primary metric over these rows, `tuned` also
+    over the runs. `worst` is the smallest gain of a run.
     """
 
     metric: str
     baseline: float
     tuned: float
     gain: Gain
+    worst: float
 
 
 def compared(
-    cells: Cells, variant: str, evalset: str, without: Collection[str] = ()
+    cells: Cells, variants: Sequence[str], evalset: str, without: Collection[str] = ()
 ) -> Compared | None:
-    """Compare a checkpoint with the baseline, but for the rows whose ids are in `without`.
+    """Compare the runs of a configuration with the baseline, but for the rows in `without`.
 
-    None where either cell is missing, or keeps too few rows without those.
+    `variants` are its trial on one task and the trial's replicates, `without` ids. None where the
+    baseline or all runs are missing, or a cell keeps too few rows without those.
     """
-    tuned, base = cells.scores(variant, evalset), cells.scores(BASE, evalset)
-    if not tuned or not base:
+    base = cells.scores(BASE, evalset)
+    scores = [found for variant in variants if (found := cells.scores(variant, evalset))]
+    if not scores or not base:
         return None
     if without:
-        tuned, base = _less(tuned, without), _less(base, without)
-        if min(len(tuned.ids), len(base.ids)) < FEWEST_ROWS:
+        scores, base = [_less(one, without) for one in scores], _less(base, without)
+        if min(len(one.ids) for one in (*scores, base)) < FEWEST_ROWS:
             return None
-    values, codes = align([tuned, base])
-    gain = paired_gain(values[:, 0], values[:, 1], codes)
-    tuned_mean, base_mean = map(float, values.mean(axis=0))
-    return Compared(base.metric, base_mean, tuned_mean, gain)
+    values, codes = align([*scores, base])
+    tuned, baseline = values[:, :-1], values[:, -1]
+    means = tuned.mean(axis=0)
+    return Compared(
+        metric=base.metric,
+        baseline=float(baseline.mean()),
+        tuned=float(means.mean()),
+        gain=gain_over_runs(tuned, baseline, codes),
+        worst=float(means.min() - baseline.mean()),
+    )
 
 
 def _less(scores: Scores, ids: Collection[str]) -> Scores:
@@ -67,13 +78,17 @@ def _less(scores: Scores, ids: Collection[str]) -> Scores:
 
 
 def judge_gains(
-    cells: Cells, tasks: Sequence[str], configuration: str, split: str
+    cells: Cells, tasks: Sequence[str], configuration: str, split: str, replicates: int = 0
 ) -> dict[str, TaskGain | None]:
     """Return the gain of a configuration on each task's `split`, Holm-adjusted over the tasks.
 
-    None where the tuned or the baseline cell is missing.
+    With `replicates` it is that of the mean over runs, and not proven where a run has none. None
+    where the tuned or the baseline cell is missing.
     """
-    found = {task: compared(cells, f"{task}/{configuration}", f"{task}.{split}") for task in tasks}
+    found = {
+        task: compared(cells, runs(task, configuration, replicates), f"{task}.{split}")
+        for task in tasks
+    }
     known = {task: one for task, one in found.items() if one}
     adjusted = holm([one.gain.p for one in known.values()])
     gains: dict[str, TaskGain | None] = dict.fromkeys(tasks)
@@ -81,13 +96,15 @@ def judge_gains(
         evidence = of_change(one.gain.value, p_holm)
         # Holm asks at most for alpha / tasks: so many rows are enough whatever the other tasks do.
         more = more_pairs(one.gain, ALPHA / len(known)) if evidence == "not proven" else 0
+        if evidence == "proven" and one.worst <= 0:
+            evidence, more = "not proven", None
         gains[task] = {
             **_told(one.gain),
             "baseline": one.baseline,
             "tuned": one.tuned,
             "p_holm": p_holm,
             "evidence": evidence,
-            "only_just": only_just(p_holm, ALPHA),
+            "only_just": evidence != "not proven" and only_just(p_holm, ALPHA),
             "more_samples": more,
             "without_duplicates": None,
         }
@@ -115,20 +132,22 @@ def with_duplicates_told(
     cells: Cells,
     configuration: str,
     duplicates: Mapping[str, Duplicates],
+    replicates: int = 0,
 ) -> dict[str, TaskGain | None]:
     """Return gains on the test splits with `without_duplicates` filled in, where rows have any.
 
     `duplicates` are those of the tasks' data, where they are known. p is Holm-adjusted over the
     tasks as that of the gains themselves is, every task without its duplicates.
     """
+    variants = {task: runs(task, configuration, replicates) for task in gains}
     copies = {
-        task: _Copies.of(cells, task, configuration, duplicates[task])
+        task: _Copies.of(cells, task, variants[task], duplicates[task])
         for task, gain in gains.items()
         if gain and task in duplicates
     }
     copies = {task: found for task, found in copies.items() if found.ids}
     left = {
-        task: compared(cells, f"{task}/{configuration}", f"{task}.test", found.ids)
+        task: compared(cells, variants[task], f"{task}.test", found.ids)
         for task, found in copies.items()
     }
     p_values = {task: gain["p"] for task, gain in gains.items() if gain}
@@ -152,10 +171,9 @@ class _Copies:
     near: int  # that have no exact one
 
     @classmethod
-    def of(cls, cells: Cells, task: str, configuration: str, file: Duplicates) -> "_Copies":
-        tuned = cells.scores(f"{task}/{configuration}", f"{task}.test")
-        base = cells.scores(BASE, f"{task}.test")
-        rows = set(tuned.ids) & set(base.ids) if tuned and base else set()
+    def of(cls, cells: Cells, task: str, variants: Sequence[str], file: Duplicates) -> "_Copies":
+        found = [cells.scores(variant, f"{task}.test") for variant in (BASE, *variants)]
+        rows = set[str].intersection(*(set(scores.ids) for scores in found if scores))
         pair = file["pairs"].get("train-test", {"exact": [], "near": []})
         exact = rows.intersection(pair["exact"])
         near = rows.intersection(pair["near"]) - exact

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sftstudy.documents.recommendation import Recommendation, read_recommendation
+from sftstudy.documents.recommendation import Recommendation, failed_gates, read_recommendation
 from sftstudy.errors import StudyError
 from sftstudy.pages.numbers import short
 from sftstudy.pages.text import place
@@ -44,7 +44,7 @@ def headline(document: Recommendation) -> str:
         verdict += f" ({', '.join(dict.fromkeys(failing))})"
     if chosen is None:
         return f"{document['student']}: {verdict}{_nearest(document)}"
-    parts = [_gain(document), _proven(document), _losses(document)]
+    parts = [_gain(document), _proven(document), _runs(document), _losses(document)]
     told = "; ".join(filter(None, parts))
     return f"{document['student']}: {verdict} {chosen}{_settings(document)}: {told}"
 
@@ -106,6 +106,15 @@ def _proven(document: Recommendation) -> str:
 
 def _count(evidence: Iterable[str]) -> int:
     return sum(found == "proven" for found in evidence)
+
+
+def _runs(document: Recommendation) -> str:
+    """Return over how many runs the verdict is, and how many of them fail a gate."""
+    runs = document.get("runs", [])
+    if len(runs) < 2:
+        return ""
+    failing = sum(bool(failed_gates(run)) for run in runs)
+    return f"{len(runs)} runs{f', {failing} of them failing a gate' if failing else ''}"
 
 
 def _losses(document: Recommendation) -> str:

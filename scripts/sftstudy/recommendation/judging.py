@@ -1,14 +1,15 @@
 """Gates: what one configuration loses against the baseline, with evidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sftstudy.documents.plan import RecommendationPlan
 from sftstudy.documents.recommendation import BaselineGate, JudgedGate
 from sftstudy.recommendation.cells import Cells, Scores, align
-from sftstudy.statistics.gates import GateResult, passes, rate_gate, ratio_gate
+from sftstudy.statistics.gates import GateResult, passes, rate_gate
+from sftstudy.statistics.runs import rate_gate_over_runs, ratio_gate_over_runs
 from sftstudy.study.variants import BASE
 
 DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
@@ -64,9 +65,20 @@ def read_gates(plan: RecommendationPlan) -> list[Gate]:
     ]
 
 
-def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None) -> JudgedGate:
-    """Return the document of a gate on one task's checkpoint. A missing cell is never a pass."""
+def judge_gate(
+    gate: Gate,
+    task: str,
+    tuned: Scores | None,
+    base: Scores | None,
+    replicates: Sequence[Scores] = (),
+) -> JudgedGate:
+    """Return the document of a gate on one task's checkpoint. A missing cell is never a pass.
+
+    With scores of its `replicates` it is about the mean over these runs. A gate that one of them
+    fails is not proven, whatever their mean is: one training in so many breaks it.
+    """
     baseline = base.value if base else None
+    runs = [*([tuned] if tuned else []), *replicates]
     document: JudgedGate = {
         "control": gate.control,
         "metric": gate.metric,
@@ -74,10 +86,10 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
         "rule": gate.rule,
         "threshold": gate.threshold(baseline),
         "fallback": gate.fallback,
-        "value": tuned.value if tuned else None,
+        "value": float(np.mean([one.value for one in runs])) if runs else None,
         "baseline": baseline,
-        "n": len(tuned.values) if tuned else 0,
-        "unsure": tuned.unsure if tuned else None,
+        "n": len(runs[0].values) if runs else 0,
+        "unsure": max((one.unsure for one in runs if one.unsure is not None), default=None),
         "statistic": gate.statistic,
         "passes": False,
         "evidence": "missing",
@@ -89,7 +101,7 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
         "more_samples": None,
         "note": "",
     }
-    if result := _test(gate, tuned, base):
+    if result := _test(gate, runs, base):
         document |= {
             "passes": result.passes,
             "evidence": result.evidence,
@@ -104,19 +116,21 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
     return document
 
 
-def _test(gate: Gate, tuned: Scores | None, base: Scores | None) -> GateResult | None:
+def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult | None:
     """Return the outcome of a gate; None where a cell that it needs is missing."""
-    if tuned is None or (gate.relative and base is None):
+    if not runs or (gate.relative and base is None):
         return None
-    if base is None or not gate.relative:
-        return _test_rate(gate, tuned)
-    values, codes = align([tuned, base])
-    return ratio_gate(values[:, 0], values[:, 1], codes, gate.limit)
-
-
-def _test_rate(gate: Gate, scores: Scores) -> GateResult:
-    values, codes = align([scores])
-    return rate_gate(values[:, 0], codes, gate.limit)
+    values, codes = align([*runs, *([base] if base and gate.relative else [])])
+    tuned, baseline = values[:, : len(runs)], values[:, -1]
+    if gate.relative:
+        result = ratio_gate_over_runs(tuned, baseline, codes, gate.limit)
+    else:
+        result = rate_gate_over_runs(tuned, codes, gate.limit)
+    held = gate.passes(tuned.mean(axis=0), baseline.mean())
+    if result.evidence != "proven" or held.all():
+        return result
+    note = f"{int((~held).sum())} of {len(runs)} runs fail it, so their mean proves nothing"
+    return replace(result, evidence="not proven", only_just=False, more_samples=None, note=note)
 
 
 def violation(gate: JudgedGate) -> float:
@@ -170,7 +184,8 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
     document |= {"value": estimate["value"], "n": estimate["n"], "unsure": base.unsure}
     document |= {"low": estimate["low"], "high": estimate["high"]}
     if not gate.relative:
-        result = _test_rate(gate, base)
+        values, codes = align([base])
+        result = rate_gate(values[:, 0], codes, gate.limit)
         document |= {"passes": result.passes, "evidence": result.evidence, "note": result.note}
         document["only_just"] = result.only_just
     elif base.value > 0:

@@ -31,6 +31,7 @@ def to_markdown(document: Recommendation) -> str:
         "## Gain over the baseline on the test splits\n" + _gains(document),
         "## What training on one task does to the others\n" + _side_effects(document),
         "## Gates\n" + _gates(document),
+        _runs(document),
         "## Configurations\n" + _configurations(document),
         "## Had the gates been drawn elsewhere\n" + _sensitivity(document["sensitivity"]),
         "## Left out one task at a time\n" + _left_out(document),
@@ -179,6 +180,32 @@ def _gates(document: Recommendation) -> str:
     ]
     title = f"Of the baseline and of `{shown}`.\n\n" if shown else ""
     return title + _table(header, rows)
+
+
+def _runs(document: Recommendation) -> str:
+    """Return a table of the runs, where there is more than one, and how much they differ."""
+    runs, tasks = document.get("runs", []), document["tasks"]
+    if len(runs) < 2:
+        return ""
+    rows = [
+        [
+            f"`{run['trial']}`",
+            ", ".join(sorted({str(seed) for seed in run["seed"].values() if seed is not None})),
+            *[_number(run["gains"][task], sign=True) for task in tasks],
+            *[
+                _number(gate["value"])
+                + ("" if gate["passes"] or gate["value"] is None else " **fails**")
+                for gate in run["gates"]
+            ],
+        ]
+        for run in runs
+    ]
+    spread = document["spread"]
+    between = [spread["gains"][task] for task in tasks] + [gate["sd"] for gate in spread["gates"]]
+    rows.append(["standard deviation", "", *(_number(sd) for sd in between)])
+    header = ["run", "seed", *[f"gain on {task}" for task in tasks]]
+    header += [f"{gate['control']} after {gate['task']} %" for gate in runs[0]["gates"]]
+    return f"## Its {len(runs)} runs\n" + _table(header, rows)
 
 
 def _beside(gate: BaselineGate | JudgedGate) -> str:

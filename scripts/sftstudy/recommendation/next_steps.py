@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sftstudy.documents.recommendation import JudgedGate, SideEffect, TaskGain, Violation
+from sftstudy.documents.recommendation import (
+    JudgedGate,
+    SideEffect,
+    TaskGain,
+    Violation,
+    failed_gates,
+)
 from sftstudy.pages.text import place
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS, RECOMMENDED
@@ -13,6 +19,7 @@ from sftstudy.recommendation.phrases import (
     proven_limit,
     unproven,
 )
+from sftstudy.recommendation.runs import Runs
 
 NAMED = 3  # configurations
 Gains = Mapping[str, TaskGain | None]
@@ -25,11 +32,12 @@ def next_steps(
     gains: Gains,
     effects: Sequence[SideEffect],
     least: Violation | None,
+    runs: Runs,
 ) -> list[str]:
     """Return what to do now, the most useful first."""
     if chosen is None:
         return _without_choice(least)
-    steps = _for_incomplete(configurations)
+    steps = _for_incomplete(configurations) + _for_missing_runs(runs)
     if verdict == BASELINE_FAILS:
         steps.append(
             "Decide first whether the untuned student may be used at all: it fails a gate. The "
@@ -45,14 +53,11 @@ def next_steps(
             f"Do not ship it for {listed(lost)}: training makes the student worse there. Look at "
             "the replies that it broke, and leave the task out or search for it alone."
         )
+    steps += _for_failing_runs(chosen, runs)
     steps += [_for_side_effects(task, found, chosen) for task, found in harmed.items()]
     steps += [_for_a_gate(gates) for gates in unproven(chosen.gates).values()]
     steps += _for_weak_gains(gains) + _for_duplicates(gains)
-    steps.append(
-        "Train the choice once more with another `seed`: each configuration was trained once, and "
-        "the intervals hold for other rows, not for another training run."
-    )
-    return steps
+    return steps + _for_more_runs(runs)
 
 
 def _for_incomplete(configurations: Sequence[Configuration]) -> list[str]:
@@ -94,6 +99,32 @@ def _for_side_effects(task: str, harmed: Sequence[SideEffect], chosen: Complete)
             f"people meet it: it is worse there than the untuned student, and {allowed}."
         )
     return " ".join(sentences)
+
+
+def _for_missing_runs(runs: Runs) -> list[str]:
+    if not runs.missing:
+        return []
+    return [f"Run again for {listed(runs.missing)}: without every replicate nothing is proven."]
+
+
+def _for_failing_runs(chosen: Complete, runs: Runs) -> list[str]:
+    controls = {gate["control"]: None for run in runs.each for gate in failed_gates(run)}
+    if not controls:
+        return []
+    return [
+        f"Ask every further training of {chosen.name} for {listed(list(controls))} before people "
+        "meet it, or take a configuration that loses less: one of its runs fails there."
+    ]
+
+
+def _for_more_runs(runs: Runs) -> list[str]:
+    if not runs.replicated:
+        return [
+            "Set `replicates: 2` and run again, which trains the choice twice more: each "
+            "configuration was trained once, and the intervals hold for other rows, not for "
+            "another training run."
+        ]
+    return []
 
 
 def _for_duplicates(gains: Gains) -> list[str]:

@@ -12,6 +12,7 @@ from sftstudy.documents.recommendation import (
 )
 from sftstudy.pages.numbers import near, p_digits
 from sftstudy.recommendation.changes import duplicates_told, gains_told, side_effects_told
+from sftstudy.recommendation.choosing import Chosen
 from sftstudy.recommendation.comparison import Comparison
 from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS
@@ -33,22 +34,25 @@ WORTH_TELLING = 0.005  # of the resampled studies
 
 def reasons(
     verdict: str,
-    baseline_gates: Sequence[BaselineGate],
-    configurations: Sequence[Configuration],
+    choice: Chosen,
     chosen: Complete | None,
     gains: Mapping[str, TaskGain | None],
     effects: Sequence[SideEffect],
     least: Violation | None,
-    comparison: Comparison | None,
+    runs: Sequence[str],
 ) -> list[str]:
-    """Return the reasons as sentences, the most important first."""
-    sentences = []
+    """Return the reasons as sentences, the most important first.
+
+    `chosen` has its gates judged over all its runs; `runs` are the sentences on these.
+    """
+    configurations, comparison = choice.configurations, choice.comparison
+    sentences: list[str] = []
     if verdict == BASELINE_FAILS:
-        sentences += [_baseline(gate) for gate in baseline_gates if not gate["passes"]]
+        sentences += [_baseline(gate) for gate in choice.baseline_gates if not gate["passes"]]
     if chosen is None:
         sentences += _infeasible(configurations, least)
     else:
-        sentences += _gates(chosen) + gains_told(gains) + side_effects_told(effects)
+        sentences += [*_gates(chosen), *runs, *gains_told(gains), *side_effects_told(effects)]
         sentences += duplicates_told(gains)
     if chosen is not None and comparison is not None:
         sentences.append(_stability(chosen, comparison))
@@ -130,7 +134,11 @@ def _gates(chosen: Complete) -> list[str]:
         gate for gate in chosen.gates if gate["only_just"] and gate["evidence"] == "proven"
     )
     sentences += [_only_just(gates) for gates in barely.values()]
-    return sentences + [_unproven(gates) for gates in weak.values()]
+    for gates in weak.values():
+        passed = [gate for gate in gates if gate["passes"]]
+        failed = [gate for gate in gates if not gate["passes"]]
+        sentences += [_unproven(alike) for alike in (passed, failed) if alike]
+    return sentences
 
 
 def _only_just(gates: Sequence[JudgedGate]) -> str:
@@ -179,15 +187,19 @@ def _of_them_unsure(gate: BaselineGate | JudgedGate) -> str:
 
 
 def _unproven(gates: Sequence[JudgedGate]) -> str:
-    """Return one sentence on all checkpoints whose gate on one control is not proven."""
+    """Return one sentence on all checkpoints whose gate on one control is not proven.
+
+    Their values are all on one side of it: a mean over runs may fail what the first run passed.
+    """
     first = gates[0]
     values = sorted(gate["value"] for gate in gates if gate["value"] is not None)
     span = percent(values[0], first["threshold"])
     if percent(values[-1]) != percent(values[0]):
         span = f"{span} to {percent(values[-1], first['threshold'])}"
     against = f" against {percent(first['baseline'])} untuned" if first["baseline"] else ""
+    is_so = "passed but not proven" if first["passes"] else "failed by the mean over the runs"
     sentence = (
-        f"The gate on {first['control']} is passed but not proven after training on "
+        f"The gate on {first['control']} is {is_so} after training on "
         f"{listed([gate['task'] for gate in gates])}: {first['metric']} is {span}{against} "
         f"(n = {first['n']}), asked is {first['rule']}"
     )

@@ -10,19 +10,26 @@ from sftstudy.recommendation.cells import Cells
 from sftstudy.recommendation.gains import Compared, compared
 from sftstudy.statistics.evidence import of_change, only_just
 from sftstudy.statistics.multiplicity import ALPHA, holm
+from sftstudy.study.variants import runs
 
 
 def side_effects(
-    cells: Cells, tasks: Sequence[str], controls: Sequence[str], configuration: str
+    cells: Cells,
+    tasks: Sequence[str],
+    controls: Sequence[str],
+    configuration: str,
+    replicates: int = 0,
 ) -> list[SideEffect]:
     """Return the side effects of a configuration, by task trained on and then by eval set.
+
+    With `replicates` they are those of the mean over its runs.
 
     Those of missing cells are null. p is Holm-adjusted over all others: whether training harms
     anything else is one question, apart from whether it gains what it is for.
     """
     evalsets = [*(f"{task}.test" for task in tasks), *controls]
     found = {
-        (task, evalset): compared(cells, f"{task}/{configuration}", evalset)
+        (task, evalset): compared(cells, runs(task, configuration, replicates), evalset)
         for task in tasks
         for evalset in evalsets
         if evalset != f"{task}.test"

@@ -14,10 +14,12 @@ def verdict(
     baseline_gates: Sequence[BaselineGate],
     chosen: Complete | None,
     gains: Mapping[str, TaskGain | None],
+    runs_missing: bool = False,
 ) -> str:
     """Return the verdict. RECOMMENDED asks for proof of every gate and of the gain on every task.
 
-    `gains` are those of the chosen configuration on the confirm splits, Holm-adjusted.
+    `gains` are those of the chosen configuration on the confirm splits, Holm-adjusted; they and
+    its gates are over all its runs, of which none may be missing.
     """
     if any(gate["passes"] is False for gate in baseline_gates):
         return BASELINE_FAILS
@@ -25,7 +27,8 @@ def verdict(
         return NO_FEASIBLE
     gates_proven = all(gate["evidence"] == "proven" for gate in chosen.gates)
     gain_proven = all(gain is not None and gain["evidence"] == "proven" for gain in gains.values())
-    return RECOMMENDED if gates_proven and gain_proven else PROVISIONAL
+    proven = gates_proven and gain_proven and not runs_missing
+    return RECOMMENDED if proven else PROVISIONAL
 
 
 def least_violating(configurations: Sequence[Configuration]) -> Violation | None:

@@ -7,6 +7,7 @@ from sftstudy.documents.recommendation import (
     JudgedGate,
     Recommendation,
     SideEffect,
+    failed_gates,
 )
 from sftstudy.pages.numbers import number
 from sftstudy.recommendation.names import (
@@ -31,7 +32,12 @@ MARKS = {
         "Recommended",
         "every gate is proven, and for each task the gain of the checkpoint trained on it",
     ),
-    PROVISIONAL: ("maybe", "◐", "Provisional", "no gate fails, the proof is incomplete"),
+    PROVISIONAL: (
+        "maybe",
+        "◐",
+        "Provisional",
+        "no gate failed when it was chosen, the proof is incomplete",
+    ),
     NO_FEASIBLE: ("bad", "✕", "None feasible", "no configuration is known to pass every gate"),
     BASELINE_FAILS: ("broken", "!", "Baseline fails", "a gate fails before any training"),
     MISSING: ("absent", "\u2013", "Missing", "there is no recommendation yet"),
@@ -123,6 +129,7 @@ def _view(
         "checkpoints": checkpoints,
         "controls": _controls(judged),
         "notes": list(dict.fromkeys(gate["note"] for gate in _gates(checkpoints) if gate["note"])),
+        "runs": _runs(document) if document else None,
         "elsewhere": elsewhere(document["side_effects"] if document and shown else []),
         "cost": whole(seconds.get(shown, [None])) if shown else None,
         "cost_total": sum(known := [s for each in seconds.values() for s in each if s is not None]),
@@ -189,6 +196,15 @@ def _checkpoints(
 
 def _gates(checkpoints: list[Row]) -> list[Row]:
     return [gate for line in checkpoints for gate in line["gates"]]
+
+
+def _runs(document: Recommendation) -> Row | None:
+    """Return the runs of the choice, what they differ by, and which fail; None of a single one."""
+    runs, spread = document.get("runs", []), document.get("spread")
+    if len(runs) < 2 or spread is None:
+        return None
+    failing = [run["trial"] for run in runs if failed_gates(run)]
+    return {"each": runs, "spread": spread, "failing": failing}
 
 
 def elsewhere(effects: Sequence[SideEffect]) -> Row:

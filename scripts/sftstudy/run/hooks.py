@@ -12,6 +12,8 @@ from sftstudy.device import available_cores
 from sftstudy.records.record import unknown_commit
 from sftstudy.run import clock, finished, holders
 from sftstudy.run.snakemake_internals.run import Run
+from sftstudy.run.stages import CHECKPOINTS
+from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
@@ -62,7 +64,7 @@ def has_part(workflow: Any, output: Path) -> bool:
     return str(output) in Run(workflow).outputs()
 
 
-def at_exit(workflow: Any, results: Layout, tell: Callable[[], None]) -> None:
+def at_exit(workflow: Any, results: Layout, study: Study, tell: Callable[[], None]) -> None:
     """After a dry run, print what Snakemake does not; if the folder was locked, print by whom.
 
     Where there was nothing to be done Snakemake calls no other hook, and the report is `tell`'s.
@@ -81,5 +83,8 @@ def at_exit(workflow: Any, results: Layout, tell: Callable[[], None]) -> None:
     elif run.has_plan:
         if table := run.untold_table():
             print(table)
+        undecided = [student for student, rule in run.kinds() if rule in CHECKPOINTS]
+        if coming := jobs.replicates_to_come(study, undecided):
+            print(coming)
         if run.is_on_cluster:
             print(requests.summary(run.requests()))

@@ -9,7 +9,8 @@ RULES = {
     "predict": "predict_select predict_select_base predict_controls predict_confirm"
     " ask_judge predict_judge",
     "score": "score score_control",
-    "report": "recommend retain collate draw report model_cards lm_eval_tasks",
+    "report": "choose recommend retain collate draw report model_cards lm_eval_tasks",
 }
 STAGES = tuple(RULES)
+CHECKPOINTS = ("choose",)  # rules after which further jobs are planned
 STAGE_OF = {rule: stage for stage, rules in RULES.items() for rule in rules.split()}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sftstudy.errors import StudyError
-from sftstudy.study.names import trial_id
+from sftstudy.study.names import trial_and_number, trial_id
 from sftstudy.study.validation import Origin, Places, validate
-from sftstudy.study.variants import BASE
+from sftstudy.study.variants import BASE, runs
 
 Cell = tuple[str, str, str]  # student, variant, eval set
 
@@ -49,6 +49,7 @@ class Study:
         self.controls: list[str] = self.config["controls"]
         self.catalog: dict[str, Any] = self.config["catalog"]
         self.judge: str | None = self.config["judge"]
+        self.replicates: int = self.config["replicates"]
         for facts in self.catalog["students"].values():
             self._override(facts)
         # Made once: every recipe of a large grid asks for them.
@@ -116,8 +117,20 @@ class Study:
             f"{task}/{trial}" for task in self.tasks for trial in self.trials(student, task)
         ]
 
+    def replicates_of(self, configuration: str | None) -> list[str]:
+        """Return the variants that are trained once `configuration` is chosen; none without one."""
+        if configuration is None:
+            return []
+        of_tasks = (runs(task, configuration, self.replicates)[1:] for task in self.tasks)
+        return [variant for variants in of_tasks for variant in variants]
+
     def select_evalsets(self, variant: str) -> list[str]:
-        """Return the eval sets of the `select` suite: the val split of the task trained on."""
+        """Return the eval sets of the `select` suite: the val split of the task trained on.
+
+        A replicate has none: when it is trained, the choice has been made.
+        """
+        if trial_and_number(variant)[1]:
+            return []
         return [
             f"{task}.val"
             for task in self.tasks

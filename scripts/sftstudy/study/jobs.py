@@ -5,6 +5,7 @@ something that matters to its output changes. Files are named as Snakemake has t
 ``<results>`` for the results folder.
 """
 
+import itertools
 import json
 import shlex
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from sftstudy.documents.recipe import ModelRecipe, Recipe
 from sftstudy.errors import StudyError
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
+from sftstudy.study.names import trial_and_number
 from sftstudy.study.validation import did_you_mean
 from sftstudy.tasks import registry
 
 _RESULTS = Layout(Path("<results>"))
 _GGUF = b"GGUF"  # the first bytes of such a file
+_SEED_STEP = 1000  # between the seeds of a trial and its replicates
+_SEEDS = 2**32  # how many there are: numpy takes no larger ones
 _LORA_FIELDS = ("lora_r", "lora_alpha", "lora_dropout")
 
 
@@ -97,15 +101,26 @@ def prepare_options(study: Study, dataset: str) -> list[str]:
 
 
 def recipe(study: Study, student: str, task: str, trial: str) -> Recipe:
-    """Return every value that training one trial uses, resolved, nothing implicit."""
+    """Return every value that training a trial, or a replicate of one, uses: nothing is implicit.
+
+    A replicate's recipe is its trial's but for the name and `training.seed`.
+    """
     facts = study.student(student)
     trials = study.trials(student, task)
-    if trial not in trials:
+    name, number = trial_and_number(trial)
+    if name not in trials:
         raise StudyError(
             f"{student}/{task} has no trial {trial!r}; the study file spans "
             f"{', '.join(trials)}.{did_you_mean(trial, trials)}"
         )
-    training = study.overridden("training", student, task) | trials[trial]
+    if number > study.replicates:
+        raise StudyError(
+            f"{student}/{task} has no replicate {trial!r}; the study file says replicates: "
+            f"{study.replicates}. To have it, say replicates: {number} there"
+        )
+    training = study.overridden("training", student, task) | trials[name]
+    if number:
+        training["seed"] = _replicate_seed(study, student, training["seed"], number)
     if "method" not in training:  # all weights are trained
         training = {k: v for k, v in training.items() if k not in _LORA_FIELDS}
     return {
@@ -115,6 +130,17 @@ def recipe(study: Study, student: str, task: str, trial: str) -> Recipe:
         "model": _model(facts),
         "training": dict(sorted(training.items())),
     }
+
+
+def _replicate_seed(study: Study, student: str, seed: int, number: int) -> int:
+    """Return the seed of a replicate: its trial's and a thousand per replicate.
+
+    Seeds that some trial of the student has are left out, so that it differs from them all.
+    """
+    taken = {study.overridden("training", student, task)["seed"] for task in study.tasks}
+    further = ((seed + _SEED_STEP * step) % _SEEDS for step in itertools.count(1))
+    free = (candidate for candidate in further if candidate not in taken)
+    return next(itertools.islice(free, number - 1, None))
 
 
 def _model(facts: dict[str, Any]) -> ModelRecipe:
@@ -243,6 +269,40 @@ def predictions_files(study: Study, *students: str) -> list[str]:
 def metrics_files(study: Study, *students: str) -> list[str]:
     """Return the metrics of every variant on every one of its eval sets."""
     return [str(_RESULTS.metrics(*cell)) for cell in study.cells(*students)]
+
+
+def choice_metrics_files(study: Study, student: str) -> list[str]:
+    """Return the metrics that a student's choice rests on: all but those of `confirm`."""
+    return [
+        str(_RESULTS.metrics(student, variant, evalset))
+        for variant in study.variants(student)
+        for evalset in (*study.select_evalsets(variant), *study.controls)
+    ]
+
+
+def replicates_to_come(study: Study, students: list[str]) -> str:
+    """Return how many trainings follow the choices of students that are not made; empty if none."""
+    if not students or not study.replicates:
+        return ""
+    return (
+        f"Not among these jobs, since it is not known of which configuration: up to "
+        f"{study.replicates * len(study.tasks)} more trainings of {', '.join(sorted(students))}"
+        f"{' each' if len(students) > 1 else ''} (replicates: {study.replicates}), with what "
+        "predicts and scores them. They are planned once a configuration is chosen."
+    )
+
+
+def replicate_files(study: Study, student: str, configuration: str | None) -> list[str]:
+    """Return the checkpoints and metrics of the replicates of a configuration."""
+    variants = study.replicates_of(configuration)
+    return [
+        *(str(_RESULTS.checkpoint(student, variant)) for variant in variants),
+        *(
+            str(_RESULTS.metrics(student, variant, evalset))
+            for variant in variants
+            for evalset in study.evalsets(variant)
+        ),
+    ]
 
 
 def retained_files(study: Study) -> list[str]:

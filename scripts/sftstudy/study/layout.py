@@ -72,6 +72,10 @@ class Layout:
 
     # -- summaries --------------------------------------------------------------------------------
 
+    def choice(self, student: str) -> Path:
+        """Return which configuration is chosen; its replicates are trained after that."""
+        return self.root / "choices" / f"{student}.json"
+
     def recommendation(self, student: str, suffix: str = "json") -> Path:
         """Return the recommendation; with another `suffix` its page (``md``) or a run file."""
         return self.root / "recommendations" / f"{student}.{suffix}"

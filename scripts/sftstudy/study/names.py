@@ -1,4 +1,4 @@
-"""Names of trials, and the names that a target of Snakemake may hold."""
+"""Names of trials and replicates, and the names that a target of Snakemake may hold."""
 
 import re
 from typing import Any
@@ -15,6 +15,7 @@ _ABBREVIATIONS = {
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",
 }
+_REPLICATE = re.compile(r"(.+)_rep([1-9][0-9]*)")  # no trial's name ends so: no axis is called rep
 
 
 def trial_id(values: dict[str, Any]) -> str:
@@ -37,6 +38,17 @@ def _digits(value: float) -> str:
     """Return a number in six digits where they say it all, as most do, else in 15."""
     short, long = f"{value:g}", f"{value:.15g}"
     return short if float(short) == float(long) else long
+
+
+def replicate_id(trial: str, number: int) -> str:
+    """Return the name of a replicate of a trial, counted from 1: ``lr1e-05_ep3_bs4_rep2``."""
+    return f"{trial}_rep{number}"
+
+
+def trial_and_number(name: str) -> tuple[str, int]:
+    """Return the trial that a replicate is of, and its number; of a trial itself it, and 0."""
+    match = _REPLICATE.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, 0)
 
 
 def one_of(names: list[str]) -> str:

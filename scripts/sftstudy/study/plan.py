@@ -31,6 +31,11 @@ def study_plan(study: Study) -> Plan:
 
 def recommendation_plan(study: Study, student: str) -> RecommendationPlan:
     """Return what the recommendation for one student needs to know, whoever else is studied."""
+    return choice_plan(study, student) | {"replicates": study.replicates}
+
+
+def choice_plan(study: Study, student: str) -> RecommendationPlan:
+    """Return what the choice of a configuration needs to know: not how many replicates follow."""
     source = study.student(student)["source"]
     base = Layout(Path(study.root)).checkpoint(student, BASE)
     return {

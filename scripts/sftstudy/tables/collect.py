@@ -39,6 +39,7 @@ def collect(results: Results) -> Tables:
         "regret": [row for document in known for row in _regret_rows(document)],
         "forgetting": [row for document in known for row in _forgetting_rows(document)],
         "gates": [row for document in known for row in _gate_rows(document)],
+        "runs": [row for document in known for row in _run_rows(document)],
         "effects": [row for document in known for row in _effect_rows(document)],
         "recommendations": [
             _recommendation_row(name, document, read.missing)
@@ -160,6 +161,29 @@ def _gate_rows(document: Recommendation) -> list[Row]:
         for entry in document["configurations"]
         for gate in entry["gates"]
     ]
+
+
+def _run_rows(document: Recommendation) -> list[Row]:
+    """Return one row per run, task and gain or gate; none of a document older than runs."""
+    rows: list[Row] = []
+    runs, spread = document.get("runs"), document.get("spread")
+    if not runs or not spread:
+        return []
+    for run in runs:
+        identity: Row = {"student": document["student"], "configuration": document["chosen"]}
+        identity |= {"run": run["run"], "trial": run["trial"]}
+        for task, gain in run["gains"].items():
+            of_task = {"task": task, "seed": run["seed"][task]}
+            found = {"value": gain, "sd": spread["gains"][task]}
+            evalset = {"evalset": f"{task}.test", "metric": document["primary"][task]}
+            rows.append({**identity, **of_task, **evalset, **found})
+            rows += [
+                {**identity, **of_task, "evalset": gate["control"], "metric": gate["metric"]}
+                | {"value": gate["value"], "passes": gate["passes"], "sd": other["sd"]}
+                for gate, other in zip(run["gates"], spread["gates"], strict=True)
+                if gate["task"] == task
+            ]
+    return rows
 
 
 def _effect_rows(document: Recommendation) -> list[Row]:

@@ -144,6 +144,19 @@ COLUMNS: dict[str, dict[str, str]] = {
         "more_samples": "Further prompts that would decide at the observed rate.",
         "note": "Remark.",
     },
+    "runs": {
+        "student": _CELL["student"],
+        "configuration": "The chosen configuration.",
+        "run": "0 for the trial that it was chosen by, from 1 on for its replicates.",
+        "trial": "Name of the trial or replicate.",
+        "seed": "`training.seed` of its recipe; empty without a checkpoint.",
+        "task": "Task trained on.",
+        "evalset": "Test split of that task (the row is a gain), or a control (it is a gate).",
+        "metric": "Metric of the gate; the task's primary metric for a gain.",
+        "value": "The gain over the baseline, or the gate's value.",
+        "passes": "Whether the gate passes by point estimate; empty for a gain.",
+        "sd": "Standard deviation of `value` between the runs; empty where there is one.",
+    },
     "effects": {
         "student": _CELL["student"],
         "outcome": "`gain`: mean over the tasks of the gain on the val split; `loss`: largest "
@@ -179,7 +192,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "reason": "The most important reason.",
         "mean_gain": "Mean over the tasks of the gain on the test splits.",
         "train_flops": "`train_flops` of the chosen configuration.",
-        "train_flops_total": "Floating-point operations of the trainings of all trials.",
+        "train_flops_total": "Floating-point operations of the trainings of all trials and "
+        "replicates.",
         "missing": "Number of missing cells.",
     },
     "curves": {
@@ -209,6 +223,8 @@ ABOUT = {
     "regret": "Gain and regret of every configuration on every task, from the val splits.",
     "forgetting": "The shown configuration against the baseline on every test split and control.",
     "gates": "Every gate of every checkpoint, with its evidence.",
+    "runs": "Every run of the chosen configuration by itself: one row per run, task, and gain or "
+    "gate. With `replicates: 0` there is one run.",
     "effects": "What each hyperparameter does to gain and to control loss, the others being equal: "
     "one row per outcome and value.",
     "recommendations": "The verdict on each student.",

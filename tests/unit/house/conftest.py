@@ -8,6 +8,6 @@ from workflow.running import copy_repository
 
 @pytest.fixture(scope="package")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rule]:
-    """The rules of the smoke study with one task and one control, by name."""
+    """The rules of the smoke study with one task, one control and replicates, by name."""
     checkout = copy_repository(tmp_path_factory.mktemp("rules"))
-    return rules_of(checkout, "tasks=[banking77]", "controls=[ifeval]")
+    return rules_of(checkout, "tasks=[banking77]", "controls=[ifeval]", "replicates=1")

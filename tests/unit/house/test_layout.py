@@ -38,6 +38,7 @@ OUTPUTS = {
     "predict_judge": [RESULTS.judgements(*VARIANT, "{control}", "replies")],
     "score": [RESULTS.metrics(*VARIANT, "{task}.{split}")],
     "score_control": [RESULTS.metrics(*VARIANT, "{control}")],
+    "choose": [RESULTS.choice("{student}")],
     "recommend": [
         RESULTS.recommendation("{student}", suffix)
         for suffix in ("json", "md", "trl.yaml", "oumi.yaml", "axolotl.yaml")

@@ -17,7 +17,7 @@ from typing import Any
 
 from sftstudy.pages.numbers import lasting
 from sftstudy.run.snakemake_internals.run import Kind, Run
-from sftstudy.run.stages import STAGE_OF, STAGES
+from sftstudy.run.stages import CHECKPOINTS, STAGE_OF, STAGES
 
 EVERY_SECONDS = 30  # at most as often is told how far a run is, and no oftener than each percent
 LONG_SECONDS = 60  # the end of a job is told as well if it took as long
@@ -74,6 +74,10 @@ class Progress:
             self.began, self._told = now, (now, 0)
         self.running[job] = _Started(kind, text, now)
 
+    def is_checkpoint(self, job: int) -> bool:
+        """Whether a job that runs is one behind which others are planned once it has ended."""
+        return job in self.running and self.running[job].kind[1] in CHECKPOINTS
+
     def end(self, job: int, now: float) -> tuple[str, float] | None:
         """Note that a job has ended; return its text and how long it took, None if not known."""
         started = self.running.pop(job, None)
@@ -83,6 +87,12 @@ class Progress:
             self.done[started.kind] += 1
         self._took[started.kind].append(now - started.at)
         return started.text, now - started.at
+
+    def plan_anew(self, left: Counter[Kind]) -> None:
+        """Count the jobs that are left again: a checkpoint has brought some that none knew of."""
+        self.planned = self.done + Counter(
+            {kind: n for kind, n in left.items() if kind[1] in STAGE_OF}
+        )
 
     def is_due(self, now: float) -> bool:
         """Say whether there is enough to tell; a stage that is complete always is."""
@@ -140,6 +150,7 @@ def _short_log(settings: Any, planned: Callable[[], Counter[Kind]]) -> logging.F
 
     class ShortLog(DefaultFormatter):
         progress: Progress | None = None
+        is_outdated = False  # since a checkpoint has ended
         ended: tuple[str, float] | None = None
 
         def filter(self, record: Any) -> bool:
@@ -151,6 +162,7 @@ def _short_log(settings: Any, planned: Callable[[], Counter[Kind]]) -> logging.F
                 return self._starts(record)
             if event == LogEvent.JOB_FINISHED:
                 progress = self.progress
+                self.is_outdated |= bool(progress and progress.is_checkpoint(record.job_id))
                 self.ended = progress.end(record.job_id, record.created) if progress else None
                 return bool(self.ended and self.ended[1] >= LONG_SECONDS)
             if event == LogEvent.PROGRESS:
@@ -160,6 +172,9 @@ def _short_log(settings: Any, planned: Callable[[], Counter[Kind]]) -> logging.F
         def _starts(self, record: Any) -> bool:
             kind = (record.wildcards.get("student", ""), record.rule_name)
             if self.progress:
+                if self.is_outdated:
+                    self.progress.plan_anew(planned())
+                    self.is_outdated = False
                 text = record.rule_msg or record.rule_name
                 self.progress.start(record.jobid, kind, text, record.created)
             return record.rule_name in STAGE_OF  # not of `all`, which does nothing

@@ -99,7 +99,9 @@ class Run:
         for job in [job for job in jobs if job.rule.name == rule]:
             for other in awaited.get(job.wildcards.student, ()):
                 if other not in dag.dependencies[job]:
-                    dag.depending[other][job] = set()  # of no file
+                    # Of no file. On both sides: Snakemake counts anew after a checkpoint.
+                    dag.depending[other][job] = set()
+                    dag.dependencies[job][other] = set()
                     dag._n_until_ready[job] += 1
                     dag.ready_jobs.discard(job)
 

@@ -1,0 +1,119 @@
+"""The runs of the chosen configuration: its trials, which it was chosen by, and their replicates.
+
+Read after the choice. Verdict, gains and gates are over all of them; here is what each one was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import stdev
+
+from sftstudy.documents.recommendation import JudgedGate, Run, Spread
+from sftstudy.recommendation.cells import Cells, Scores
+from sftstudy.recommendation.configurations import Complete
+from sftstudy.recommendation.gains import compared
+from sftstudy.recommendation.judging import Gate, judge_gate
+from sftstudy.study.variants import BASE, runs, trial_of
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What is told of the runs of a configuration.
+
+    Attributes:
+        each: The runs, the trials first.
+        spread: How much they differ.
+        missing: Names of replicates of which a cell is missing.
+    """
+
+    each: list[Run]
+    spread: Spread
+    missing: list[str]
+
+    @property
+    def replicated(self) -> bool:
+        """Whether there is, or should be, more than one run."""
+        return len(self.each) > 1
+
+
+NO_RUNS = Runs([], {"gains": {}, "gates": []}, [])
+
+
+def judged_over_runs(
+    chosen: Complete, gates: Sequence[Gate], cells: Cells, replicates: int
+) -> Complete:
+    """Return the chosen configuration with its gates judged over all its runs."""
+    if not replicates:
+        return chosen
+    judged = [
+        _judged(gate, task, runs(task, chosen.name, replicates), cells)
+        for task in chosen.select
+        for gate in gates
+    ]
+    return replace(chosen, gates=judged)
+
+
+def _judged(gate: Gate, task: str, variants: Sequence[str], cells: Cells) -> JudgedGate:
+    def scores(variant: str) -> Scores | None:
+        return cells.scores(variant, gate.control, gate.metric)
+
+    further = [found for variant in variants[1:] if (found := scores(variant))]
+    return judge_gate(gate, task, scores(variants[0]), scores(BASE), further)
+
+
+def read_runs(chosen: Complete, gates: Sequence[Gate], cells: Cells, replicates: int) -> Runs:
+    """Return every run of the chosen configuration by itself, and how much they differ."""
+    tasks = list(chosen.select)
+    by_task = {task: runs(task, chosen.name, replicates) for task in tasks}
+    each = [
+        _run(number, {task: by_task[task][number] for task in tasks}, gates, cells)
+        for number in range(replicates + 1)
+    ]
+    names = {variant for variants in by_task.values() for variant in variants[1:]}
+    gone = {trial_of(variant) for variant, _ in cells.missing if variant in names}
+    return Runs(each, _spread(tasks, each), [run["trial"] for run in each if run["trial"] in gone])
+
+
+def _run(number: int, variants: dict[str, str], gates: Sequence[Gate], cells: Cells) -> Run:
+    """Return what one run, a training on every task, was by itself."""
+    gains = {task: compared(cells, [name], f"{task}.test") for task, name in variants.items()}
+    recipes = {task: cells.recipe(name) for task, name in variants.items()}
+    judged = [
+        _judged(gate, task, [name], cells) for task, name in variants.items() for gate in gates
+    ]
+    return {
+        "run": number,
+        "trial": trial_of(next(iter(variants.values()))),
+        "seed": {task: one["training"]["seed"] if one else None for task, one in recipes.items()},
+        "gains": {task: one.gain.value if one else None for task, one in gains.items()},
+        "gates": [
+            {
+                "control": gate["control"],
+                "metric": gate["metric"],
+                "task": gate["task"],
+                "value": gate["value"],
+                "passes": gate["passes"],
+            }
+            for gate in judged
+        ],
+    }
+
+
+def _spread(tasks: Sequence[str], each: Sequence[Run]) -> Spread:
+    by_gate = zip(*(run["gates"] for run in each), strict=True)
+    return {
+        "gains": {task: _sd([run["gains"][task] for run in each]) for task in tasks},
+        "gates": [
+            {
+                "control": same[0]["control"],
+                "metric": same[0]["metric"],
+                "task": same[0]["task"],
+                "sd": _sd([gate["value"] for gate in same]),
+            }
+            for same in by_gate
+        ],
+    }
+
+
+def _sd(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return stdev(known) if len(known) > 1 else None

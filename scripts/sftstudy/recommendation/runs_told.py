@@ -1,0 +1,91 @@
+"""The sentences on the runs of the chosen configuration."""
+
+from collections.abc import Mapping, Sequence
+
+from sftstudy.documents.recommendation import JudgedGate, Run, failed_gates
+from sftstudy.recommendation.phrases import listed, percent
+from sftstudy.recommendation.runs import Runs
+
+
+def run_name(run: Run) -> str:
+    """Return what a run is called, with its seeds where they are known."""
+    seeds = sorted({seed for seed in run["seed"].values() if seed is not None})
+    told = f" (seed {listed(list(map(str, seeds)))})" if seeds else ""
+    return f"{f'replicate {number}' if (number := run['run']) else 'the first run'}{told}"
+
+
+def runs_told(
+    runs: Runs, judged: Sequence[JudgedGate], missing: Mapping[tuple[str, str], str]
+) -> list[str]:
+    """Return how many runs there are, which of them fail, and how much they differ.
+
+    `judged` are the gates over all runs; `missing` says why cells are. Of a single run nothing is
+    told: what it cannot say is in the next steps.
+    """
+    if not runs.replicated:
+        return []
+    name, count = runs.each[0]["trial"], len(runs.each)
+    rules = {(gate["control"], gate["task"]): gate for gate in judged}
+    sentences = [
+        f"{name} was trained {count} times on every task, with other seeds: gates, gains and side "
+        "effects are of the mean over these runs, and p and intervals take in that runs differ."
+    ]
+    sentences += [_failing(run, rules) for run in runs.each if failed_gates(run)]
+    sentences += [
+        f"In {run_name(run)} the student gains nothing on {listed(lost)}, so that gain is not "
+        "proven."
+        for run in runs.each
+        if (lost := _lost(run))
+    ]
+    if runs.missing:
+        sentences.append(_missing(runs.missing, missing))
+    return sentences + _spread(runs)
+
+
+def _failing(run: Run, rules: Mapping[tuple[str, str], JudgedGate]) -> str:
+    found = []
+    for gate in failed_gates(run):
+        rule = rules[gate["control"], gate["task"]]
+        value = percent(gate["value"], rule["threshold"])
+        found.append(
+            f"{gate['control']} after training on {gate['task']} ({gate['metric']} is {value}, "
+            f"asked is {rule['rule']})"
+        )
+    name = run_name(run)
+    return (
+        f"{name[0].upper()}{name[1:]} fails the gate{'s' if len(found) > 1 else ''} on "
+        f"{listed(found)}: another training may, too."
+    )
+
+
+def _lost(run: Run) -> list[str]:
+    return [task for task, gain in run["gains"].items() if gain is not None and gain <= 0]
+
+
+def _missing(names: Sequence[str], missing: Mapping[tuple[str, str], str]) -> str:
+    reasons = {
+        variant: reason
+        for (variant, _), reason in sorted(missing.items())
+        if variant.partition("/")[2] in names
+    }
+    told = "; ".join(f"{variant}: {reason}" for variant, reason in reasons.items())
+    return (
+        f"Not every replicate was measured, so the verdict is no better than PROVISIONAL: {told}."
+    )
+
+
+def _spread(runs: Runs) -> list[str]:
+    gains = [
+        f"the gain on {task} {100 * sd:.1f}"
+        for task, sd in runs.spread["gains"].items()
+        if sd is not None
+    ]
+    gates: dict[str, float] = {}
+    for gate in runs.spread["gates"]:
+        if gate["sd"] is not None:
+            what = f"{gate['metric']} on {gate['control']}"
+            gates[what] = max(gates.get(what, 0.0), gate["sd"])
+    told = gains + [f"{what} up to {100 * sd:.1f}" for what, sd in gates.items()]
+    if not told:
+        return []
+    return [f"Standard deviation between the {len(runs.each)} runs, in points: {', '.join(told)}."]
