@@ -16,11 +16,27 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
-from bench_stats import DESIGNS, SHARED, Design
+from bench_stats import (
+    CONTROLS,
+    DESIGNS,
+    NAMES,
+    SHARED,
+    TASKS,
+    Design,
+    SimulatedStudy,
+    Truth,
+    draw_truth,
+)
 
-from sftstudy.statistics.gates import rate_gate
+from sftstudy.recommendation.cells import Cells
+from sftstudy.recommendation.choosing import choose_configuration
+from sftstudy.recommendation.gains import judge_gains
+from sftstudy.recommendation.names import RECOMMENDED
+from sftstudy.recommendation.runs import judged_over_runs
+from sftstudy.recommendation.verdicts import verdict
 from sftstudy.statistics.runs import gain_over_runs, rate_gate_over_runs, ratio_gate_over_runs
 
 quantile = np.vectorize(NormalDist().inv_cdf)
@@ -30,18 +46,31 @@ RUNS = (1, 2, 3, 5)
 EVALSETS = ("100 rows", "541 rows", "1,700 rows, 280 documents")
 
 
+def latent_rows(
+    design: Design, students: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how hard rows are for students, (n, students), but for what is a run's own; groups.
+
+    With a run's own part, of variance (1 - SHARED) * (1 - ALIKE), it is standard normal.
+    """
+    codes = design.codes(generator)
+    common = math.sqrt(design.within) * generator.normal(size=design.groups)[codes]
+    common = common + math.sqrt(1 - design.within) * generator.normal(size=design.rows)
+    own = generator.normal(size=(design.rows, students))
+    parts = math.sqrt(SHARED), math.sqrt((1 - SHARED) * ALIKE)
+    return parts[0] * common[:, None] + parts[1] * own, codes
+
+
 def draw_runs(
     design: Design, base: float, rates: np.ndarray, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return right-or-wrong outcomes of runs (n, m) and baseline (n,), and the rows' groups."""
-    codes = design.codes(generator)
-    common = math.sqrt(design.within) * generator.normal(size=design.groups)[codes]
-    common = common + math.sqrt(1 - design.within) * generator.normal(size=design.rows)
-    own = generator.normal(size=(design.rows, 2 + len(rates)))
-    own[:, 2:] = math.sqrt(ALIKE) * own[:, 1:2] + math.sqrt(1 - ALIKE) * own[:, 2:]
-    latent = math.sqrt(SHARED) * common[:, None] + math.sqrt(1 - SHARED) * own
-    tuned = latent[:, 2:] < quantile(rates)
-    return tuned.astype(float), (latent[:, 0] < quantile(base)).astype(float), codes
+    latent, codes = latent_rows(design, 2, generator)
+    latent = latent[:, [0] + [1] * len(rates)]
+    own = generator.normal(size=latent.shape)
+    latent = latent + math.sqrt((1 - SHARED) * (1 - ALIKE)) * own
+    right = (latent < quantile(np.array([base, *rates]))).astype(float)
+    return right[:, 1:], right[:, 0], codes
 
 
 def run_rates(rate: float, sd: float, runs: int, generator: np.random.Generator) -> np.ndarray:
@@ -145,10 +174,151 @@ def print_sizes(draws: int, seed: int) -> bool:
     return True
 
 
+# -- studies -----------------------------------------------------------------------------------
+
+LOSS = 0.25  # of the baseline's ifeval, in a training that breaks
+BREAKING = "banking77"  # the task whose trainings may
+REPLICATES = (0, 1, 2, 4)
+SCENARIOS = {  # name -> truth of bench_stats, points (sd) between runs, chance that a run breaks
+    "clean, runs alike": ("no gate binds", 0.0, 0.0),
+    "clean, 1 point": ("no gate binds", 0.01, 0.0),
+    "clean, 2 points": ("no gate binds", 0.02, 0.0),
+    "all just fail ifeval, 1 point": ("all just fail ifeval", 0.01, 0.0),
+    "all just fail ifeval, 2 points": ("all just fail ifeval", 0.02, 0.0),
+    "all just fail safety, 1 point": ("all just fail safety", 0.01, 0.0),
+    "all just fail safety, 2 points": ("all just fail safety", 0.02, 0.0),
+    "one run in four breaks, 1 point": ("no gate binds", 0.01, 0.25),
+}
+
+
+class StudyOfRuns(SimulatedStudy):
+    """The files of a study whose trainings differ, with replicates of whatever trial is asked for.
+
+    Runs of a trial share what a configuration makes of a row; a training moves the rates of its
+    task (val and test alike) and of each control by an amount of its own.
+    """
+
+    def __init__(
+        self, truth: Truth, sd: float, breaks: float, generator: np.random.Generator
+    ) -> None:
+        self.sd, self.breaks, self.generator = sd, breaks, generator
+        self.truth, self.rates = truth, {}
+        self.stable: dict[tuple[str, str], np.ndarray] = {}
+        self.moves: dict[tuple[str, str], float] = {}
+        super().__init__(truth, generator, resamples=50)
+
+    def _draw(self, evalset, variants, rates, design, generator) -> None:
+        latent, self.groups[evalset] = latent_rows(design, len(variants), generator)
+        for variant, rate, column in zip(variants, rates, latent.T, strict=True):
+            self.rates[variant, evalset], self.stable[variant, evalset] = rate, column
+            self.values[variant, evalset] = self._outcomes(variant, variant, evalset)
+
+    def _outcomes(self, run: str, trial: str, evalset: str) -> np.ndarray:
+        stable, rate = self.stable[trial, evalset], self.run_rate(run, trial, evalset)
+        own = self.generator.normal(size=len(stable))
+        latent = stable + math.sqrt((1 - SHARED) * (1 - ALIKE)) * own
+        return (latent < quantile(rate)).astype(float)
+
+    def run_rate(self, run: str, trial: str, evalset: str) -> float:
+        """Return the true rate of a run of a trial, which is drawn when first asked for."""
+        rate = float(self.rates[trial, evalset])
+        if trial == "base":
+            return rate
+        if (run, what := evalset.partition(".")[0]) not in self.moves:
+            self.moves[run, what] = float(run_rates(rate, self.sd, 1, self.generator)[0]) - rate
+            if what == "ifeval" and trial.startswith(BREAKING):
+                broken = self.generator.random() < self.breaks
+                self.moves[run, what] -= LOSS * rate * broken
+        return rate + self.moves[run, what]
+
+    def read_metrics(self, variant: str, evalset: str) -> dict[str, Any] | None:
+        trial = variant.partition("_rep")[0]
+        if trial != variant and (variant, evalset) not in self.values:
+            self.values[variant, evalset] = self._outcomes(variant, trial, evalset)
+        return super().read_metrics(variant, evalset)
+
+    def feasible(self, name: str) -> bool:
+        """Return whether the mean over trainings of a configuration keeps every gate."""
+        return all(
+            self._keeps(task, self.rates[f"{task}/{name}", "ifeval"] * self._lost(task),
+                        self.rates[f"{task}/{name}", "simple_safety_tests"])
+            for task in TASKS
+        )  # fmt: skip
+
+    def _lost(self, task: str) -> float:
+        return 1 - self.breaks * LOSS * (task == BREAKING)
+
+    def _keeps(self, task: str, ifeval: float, safety: float) -> bool:
+        limit = 0.95 * self.truth.base_controls["ifeval"]
+        return bool(ifeval >= limit - 1e-9 and safety > 0.9)
+
+    def next_breaks(self, name: str) -> bool:
+        """Return whether one more training of a configuration breaks a gate on any task."""
+        return not all(
+            self._keeps(task, *(self.run_rate(f"{trial}_next", trial, control)
+                                for control in ("ifeval", "simple_safety_tests")))
+            for task, trial in ((task, f"{task}/{name}") for task in TASKS)
+        )  # fmt: skip
+
+
+def decide(study: StudyOfRuns, replicates: int, counts: dict[str, list[bool]]) -> None:
+    """Decide on a study with so many replicates as `recommend` does, and note what came of it."""
+    cells, tasks = Cells(study.read_metrics, study.read_provenance), list(TASKS)
+    choice = choose_configuration(study.plan, cells)
+    chosen = choice.configuration
+    if chosen is None:
+        counts["recommended"].append(False)
+        counts["false"].append(False)
+        return
+    gains = judge_gains(cells, tasks, chosen.name, "test", replicates)
+    judged = judged_over_runs(chosen, choice.gates, cells, replicates)
+    recommended = verdict(choice.baseline_gates, judged, gains) == RECOMMENDED
+    feasible, breaks = study.feasible(chosen.name), study.next_breaks(chosen.name)
+    counts["recommended"].append(recommended)
+    counts["false"].append(recommended and not feasible)
+    for control in CONTROLS:
+        proven = [gate["evidence"] == "proven" for gate in judged.gates if gate["control"] == control]
+        counts[control].append(all(proven))
+    counts["gains"].append(all(gain["evidence"] == "proven" for gain in gains.values()))
+    index = NAMES.index(chosen.name)
+    for task, true in zip(tasks, study.truth.tuned[:, index] - study.truth.base, strict=True):
+        counts["held"].append(gains[task]["low"] <= true <= gains[task]["high"])
+    counts["breaks"].append(breaks)
+    if recommended:
+        counts["breaks after RECOMMENDED"].append(breaks)
+
+
+COLUMNS = ("recommended", "false", *CONTROLS, "gains", "held", "breaks", "breaks after RECOMMENDED")
+
+
+def print_studies(studies: int, seed: int, only: str) -> bool:
+    print("| scenario | replicates | RECOMMENDED % | of an infeasible mean % | proven on all tasks: "
+          "ifeval % | safety % | gains % | gain intervals that hold % | next training breaks a gate "
+          "% | the same where RECOMMENDED % |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    fine = True
+    for index, (name, (truth, sd, breaks)) in enumerate(SCENARIOS.items()):
+        if only not in name:
+            continue
+        counts = {number: {key: [] for key in COLUMNS} for number in REPLICATES}
+        for number in range(studies):
+            generator = np.random.default_rng([seed, 20 + index, number])
+            study = StudyOfRuns(draw_truth(truth, generator), sd, breaks, generator)
+            for replicates in REPLICATES:
+                decide(study, replicates, counts[replicates])
+        for replicates, found in counts.items():
+            fine &= bool(replicates == 0 or np.mean(found["false"]) <= 0.05)
+            cells = [f"{100 * np.mean(values):.1f}" if values else "-" for values in found.values()]
+            print(f"| {name} | {replicates} | {' | '.join(cells)} |", flush=True)
+    return fine
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=("coverage", "sizes", "all"), default="all")
+    parser.add_argument("part", nargs="?", choices=("coverage", "sizes", "studies", "all"), default="all")
     parser.add_argument("--draws", type=int, default=1000, help="eval sets per cell of a table")
+    parser.add_argument("--studies", type=int, default=150, help="studies per scenario")
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     start, fine = time.process_time(), True
@@ -156,6 +326,8 @@ def main() -> None:
         fine &= print_coverage(arguments.draws, arguments.seed)
     if arguments.part in ("sizes", "all"):
         fine &= print_sizes(arguments.draws, arguments.seed)
+    if arguments.part in ("studies", "all"):
+        fine &= print_studies(arguments.studies, arguments.seed, arguments.only)
     print(f"\nCommand: python benchmarks/bench_runs.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"{time.process_time() - start:.0f} CPU seconds; bounds {'kept' if fine else 'MISSED'}.")
     sys.exit(0 if fine else 1)
