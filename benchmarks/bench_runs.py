@@ -280,6 +280,7 @@ def decide(study: StudyOfRuns, replicates: int, counts: dict[str, list[bool]]) -
         proven = [gate["evidence"] == "proven" for gate in judged.gates if gate["control"] == control]
         counts[control].append(all(proven))
     counts["gains"].append(all(gain["evidence"] == "proven" for gain in gains.values()))
+    counts["gains by p"].append(all(gain["p_holm"] <= 0.05 and gain["value"] > 0 for gain in gains.values()))
     index = NAMES.index(chosen.name)
     for task, true in zip(tasks, study.truth.tuned[:, index] - study.truth.base, strict=True):
         counts["held"].append(gains[task]["low"] <= true <= gains[task]["high"])
@@ -288,7 +289,7 @@ def decide(study: StudyOfRuns, replicates: int, counts: dict[str, list[bool]]) -
         counts["breaks after RECOMMENDED"].append(breaks)
 
 
-COLUMNS = ("recommended", "false", *CONTROLS, "gains", "held", "breaks", "breaks after RECOMMENDED")
+COLUMNS = ("recommended", "false", *CONTROLS, "gains", "gains by p", "held", "breaks", "breaks after RECOMMENDED")
 
 
 def print_studies(studies: int, seed: int, only: str) -> bool:
