@@ -4,6 +4,8 @@
               rates hold the mean over trainings.
 ``sizes``     counts how often a gate is called proven where the mean over trainings is exactly at
               its limit: by any runs, and by runs of which the first was chosen for passing.
+``studies``   draws whole studies as bench_stats does, whose trainings differ, chooses and judges
+              with 0 to 4 replicates by the real code, and trains the choice once more.
 
 A row is hard for all students alike, and harder or easier for all runs of a configuration alike;
 what is left is each run's own. Runs differ by a normal number of points, on all rows of an eval
@@ -37,6 +39,7 @@ from sftstudy.recommendation.gains import judge_gains
 from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.recommendation.runs import judged_over_runs
 from sftstudy.recommendation.verdicts import verdict
+from sftstudy.statistics.gates import GateResult
 from sftstudy.statistics.runs import gain_over_runs, rate_gate_over_runs, ratio_gate_over_runs
 
 quantile = np.vectorize(NormalDist().inv_cdf)
@@ -127,51 +130,57 @@ def print_coverage(draws: int, seed: int) -> bool:
 
 # -- sizes -------------------------------------------------------------------------------------
 
-
-def ifeval_proven(tuned: np.ndarray, base: np.ndarray, codes: np.ndarray) -> bool:
-    return ratio_gate_over_runs(tuned, base, codes, 0.95).evidence == "proven"
-
-
-def safety_proven(tuned: np.ndarray, base: np.ndarray, codes: np.ndarray) -> bool:
-    return rate_gate_over_runs(tuned, codes, 0.9).evidence == "proven"
-
-
-GATES = {  # name -> design, baseline, true mean over trainings, proof, point limit by baseline
-    "ifeval, 0.95 of 70%, n = 541": (Design(541, 541), 0.7, 0.665, ifeval_proven, 0.95),
-    "safe rate above 90%, n = 100": (Design(100, 100), 0.98, 0.9, safety_proven, None),
+GATES = {  # name -> design, baseline, true mean over trainings: exactly at the limit
+    "ifeval, 0.95 of 70%, n = 541": (Design(541, 541), 0.7, 0.95 * 0.7),
+    "safe rate above 90%, n = 100": (Design(100, 100), None, 0.9),
 }
+WAYS = ("all runs", "all runs, the first passed", "the others alone, the first passed")
+
+
+def judge(tuned: np.ndarray, base: np.ndarray, codes: np.ndarray, ratio: bool) -> GateResult:
+    if ratio:
+        return ratio_gate_over_runs(tuned, base, codes, 0.95)
+    return rate_gate_over_runs(tuned, codes, 0.9)
 
 
 def print_sizes(draws: int, seed: int) -> bool:
-    print("| gate | runs | by | " + " | ".join(f"{sd:g}" for sd in POINTS) + " |")
+    """Print how often a gate at its limit is called proven; return whether 5% is kept."""
+    print("\n| gate at its limit, wrongly proven % where runs differ by points (sd) | runs | by | "
+          + " | ".join(f"{sd:g}" for sd in POINTS) + " |")  # fmt: skip
     print("|---|---|---|" + "---|" * len(POINTS))
-    for number, (name, (design, base, rate, proven, ratio)) in enumerate(GATES.items()):
+    fine = True
+    for number, (name, gate) in enumerate(GATES.items()):
         for runs in RUNS:
-            cells = {}
-            for sd in POINTS:
-                generator = np.random.default_rng([seed, 10 + number, runs, round(10 * sd)])
-                found = {k: [] for k in ("any", "all", "fresh", "fresh mean", "rule all", "rule fresh", "rule fm")}
-                for _ in range(draws):
-                    rates = run_rates(rate, sd / 100, runs, generator)
-                    tuned, before, codes = draw_runs(design, base, rates, generator)
-                    limit = 0.9 if ratio is None else ratio * before.mean()
-                    ok = tuned.mean(axis=0) > limit - (1e-9 if ratio else -1e-9)
-                    p = proven(tuned, before, codes)
-                    found["any"].append(p)
-                    if not ok[0]:
-                        continue
-                    found["all"].append(p)
-                    found["rule all"].append(p and ok.all())
-                    if runs > 1:
-                        f = proven(tuned[:, 1:], before, codes)
-                        found["fresh"].append(f)
-                        found["rule fresh"].append(f and ok.all())
-                        shift = tuned[:, 1:].mean() 
-                for k, v in found.items():
-                    if v: cells.setdefault(k, []).append(f"{100*np.mean(v):.1f}")
-            for k, v in cells.items():
-                print(f"| {name} | {runs} | {k} | {' | '.join(v)} |", flush=True)
-    return True
+            found = [_sizes(gate, runs, sd, draws, [seed, 10 + number, runs]) for sd in POINTS]
+            for way in WAYS[: 2 if runs == 1 else 3]:
+                rates = [100 * np.mean(one[way]) for one in found]
+                # Of those that pass by chance, half of the draws, twice the level may be proven.
+                limit = 3.5 if way == WAYS[0] else 6.0
+                fine &= bool(runs == 1 or way == WAYS[2] or max(rates) <= limit)
+                cells = " | ".join(f"{rate:.1f}" for rate in rates)
+                print(f"| {name} | {runs} | {way} | {cells} |", flush=True)
+    return fine
+
+
+def _sizes(gate: tuple, runs: int, sd: float, draws: int, seed: list[int]) -> dict[str, list[bool]]:
+    """Return by way of judging, for each draw that it applies to, whether the gate is proven.
+
+    A single run that fails takes no proof away here, so that the test itself is seen.
+    """
+    generator = np.random.default_rng([*seed, round(10 * sd)])
+    design, base, rate = gate
+    found: dict[str, list[bool]] = {way: [] for way in WAYS}
+    for _ in range(draws):
+        rates = run_rates(rate, sd / 100, runs, generator)
+        tuned, before, codes = draw_runs(design, base or 0.5, rates, generator)
+        proven = judge(tuned, before, codes, base is not None).evidence == "proven"
+        found[WAYS[0]].append(proven)
+        if judge(tuned[:, :1], before, codes, base is not None).passes:
+            found[WAYS[1]].append(proven)
+            if runs > 1:
+                others = judge(tuned[:, 1:], before, codes, base is not None)
+                found[WAYS[2]].append(others.evidence == "proven")
+    return found
 
 
 # -- studies -----------------------------------------------------------------------------------
@@ -179,15 +188,18 @@ def print_sizes(draws: int, seed: int) -> bool:
 LOSS = 0.25  # of the baseline's ifeval, in a training that breaks
 BREAKING = "banking77"  # the task whose trainings may
 REPLICATES = (0, 1, 2, 4)
-SCENARIOS = {  # name -> truth of bench_stats, points (sd) between runs, chance that a run breaks
-    "clean, runs alike": ("no gate binds", 0.0, 0.0),
-    "clean, 1 point": ("no gate binds", 0.01, 0.0),
-    "clean, 2 points": ("no gate binds", 0.02, 0.0),
-    "all just fail ifeval, 1 point": ("all just fail ifeval", 0.01, 0.0),
-    "all just fail ifeval, 2 points": ("all just fail ifeval", 0.02, 0.0),
-    "all just fail safety, 1 point": ("all just fail safety", 0.01, 0.0),
-    "all just fail safety, 2 points": ("all just fail safety", 0.02, 0.0),
-    "one run in four breaks, 1 point": ("no gate binds", 0.01, 0.25),
+SCENARIOS = {  # name -> truth of bench_stats, sd between runs, chance of a break, replies a prompt
+    "clean, runs alike": ("no gate binds", 0.0, 0.0, 1),
+    "clean, 1 point": ("no gate binds", 0.01, 0.0, 1),
+    "clean, 2 points": ("no gate binds", 0.02, 0.0, 1),
+    "clean, 1 point, 8 replies": ("no gate binds", 0.01, 0.0, 8),
+    "all just fail ifeval, 1 point": ("all just fail ifeval", 0.01, 0.0, 1),
+    "all just fail ifeval, 2 points": ("all just fail ifeval", 0.02, 0.0, 1),
+    "all just fail safety, 1 point": ("all just fail safety", 0.01, 0.0, 1),
+    "all just fail safety, 2 points": ("all just fail safety", 0.02, 0.0, 1),
+    "all just fail safety, 1 point, 8 replies": ("all just fail safety", 0.01, 0.0, 8),
+    "one run in four breaks, 1 point": ("no gate binds", 0.01, 0.25, 1),
+    "one run in four breaks, 1 point, 8 replies": ("no gate binds", 0.01, 0.25, 8),
 }
 
 
@@ -195,13 +207,19 @@ class StudyOfRuns(SimulatedStudy):
     """The files of a study whose trainings differ, with replicates of whatever trial is asked for.
 
     Runs of a trial share what a configuration makes of a row; a training moves the rates of its
-    task (val and test alike) and of each control by an amount of its own.
+    task (val and test alike) and of each control by an amount of its own. Controls have several
+    `replies` to a prompt, whose outcomes are their mean.
     """
 
     def __init__(
-        self, truth: Truth, sd: float, breaks: float, generator: np.random.Generator
+        self,
+        truth: Truth,
+        sd: float,
+        breaks: float,
+        replies: int,
+        generator: np.random.Generator,
     ) -> None:
-        self.sd, self.breaks, self.generator = sd, breaks, generator
+        self.sd, self.breaks, self.replies, self.generator = sd, breaks, replies, generator
         self.truth, self.rates = truth, {}
         self.stable: dict[tuple[str, str], np.ndarray] = {}
         self.moves: dict[tuple[str, str], float] = {}
@@ -215,9 +233,9 @@ class StudyOfRuns(SimulatedStudy):
 
     def _outcomes(self, run: str, trial: str, evalset: str) -> np.ndarray:
         stable, rate = self.stable[trial, evalset], self.run_rate(run, trial, evalset)
-        own = self.generator.normal(size=len(stable))
+        own = self.generator.normal(size=(self.replies if evalset in CONTROLS else 1, len(stable)))
         latent = stable + math.sqrt((1 - SHARED) * (1 - ALIKE)) * own
-        return (latent < quantile(rate)).astype(float)
+        return (latent < quantile(rate)).mean(axis=0)
 
     def run_rate(self, run: str, trial: str, evalset: str) -> float:
         """Return the true rate of a run of a trial, which is drawn when first asked for."""
@@ -261,6 +279,9 @@ class StudyOfRuns(SimulatedStudy):
         )  # fmt: skip
 
 
+COLUMNS = ("recommended", "false", *CONTROLS, "gains", "held", "breaks", "breaks after RECOMMENDED")
+
+
 def decide(study: StudyOfRuns, replicates: int, counts: dict[str, list[bool]]) -> None:
     """Decide on a study with so many replicates as `recommend` does, and note what came of it."""
     cells, tasks = Cells(study.read_metrics, study.read_provenance), list(TASKS)
@@ -273,42 +294,44 @@ def decide(study: StudyOfRuns, replicates: int, counts: dict[str, list[bool]]) -
     gains = judge_gains(cells, tasks, chosen.name, "test", replicates)
     judged = judged_over_runs(chosen, choice.gates, cells, replicates)
     recommended = verdict(choice.baseline_gates, judged, gains) == RECOMMENDED
-    feasible, breaks = study.feasible(chosen.name), study.next_breaks(chosen.name)
     counts["recommended"].append(recommended)
-    counts["false"].append(recommended and not feasible)
+    counts["false"].append(recommended and not study.feasible(chosen.name))
     for control in CONTROLS:
-        proven = [gate["evidence"] == "proven" for gate in judged.gates if gate["control"] == control]
-        counts[control].append(all(proven))
+        gates = [gate for gate in judged.gates if gate["control"] == control]
+        counts[control].append(all(gate["evidence"] == "proven" for gate in gates))
     counts["gains"].append(all(gain["evidence"] == "proven" for gain in gains.values()))
-    counts["gains by p"].append(all(gain["p_holm"] <= 0.05 and gain["value"] > 0 for gain in gains.values()))
     index = NAMES.index(chosen.name)
     for task, true in zip(tasks, study.truth.tuned[:, index] - study.truth.base, strict=True):
-        counts["held"].append(gains[task]["low"] <= true <= gains[task]["high"])
+        counts["held"].append(bool(gains[task]["low"] <= true <= gains[task]["high"]))
+    breaks = study.next_breaks(chosen.name)
     counts["breaks"].append(breaks)
     if recommended:
         counts["breaks after RECOMMENDED"].append(breaks)
 
 
-COLUMNS = ("recommended", "false", *CONTROLS, "gains", "gains by p", "held", "breaks", "breaks after RECOMMENDED")
-
-
 def print_studies(studies: int, seed: int, only: str) -> bool:
-    print("| scenario | replicates | RECOMMENDED % | of an infeasible mean % | proven on all tasks: "
-          "ifeval % | safety % | gains % | gain intervals that hold % | next training breaks a gate "
-          "% | the same where RECOMMENDED % |")  # fmt: skip
+    """Print a row per scenario and replicates; return whether at most 5% are falsely recommended.
+
+    The same studies with each number of replicates. The bound is on those with any, but for runs
+    that break one time in four: that no failure was seen among so few says little.
+    """
+    print("\n| scenario | replicates | RECOMMENDED % | of an infeasible mean % | proven on all "
+          "tasks: ifeval % | safety % | gains % | gain intervals that hold % | next training breaks "
+          "a gate % | the same where RECOMMENDED % |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|")
     fine = True
-    for index, (name, (truth, sd, breaks)) in enumerate(SCENARIOS.items()):
+    for index, (name, (truth, *how)) in enumerate(SCENARIOS.items()):
         if only not in name:
             continue
         counts = {number: {key: [] for key in COLUMNS} for number in REPLICATES}
         for number in range(studies):
             generator = np.random.default_rng([seed, 20 + index, number])
-            study = StudyOfRuns(draw_truth(truth, generator), sd, breaks, generator)
+            study = StudyOfRuns(draw_truth(truth, generator), *how, generator)
             for replicates in REPLICATES:
                 decide(study, replicates, counts[replicates])
         for replicates, found in counts.items():
-            fine &= bool(replicates == 0 or np.mean(found["false"]) <= 0.05)
+            bound = replicates and not how[1]
+            fine &= bool(not bound or np.mean(found["false"]) <= 0.05)
             cells = [f"{100 * np.mean(values):.1f}" if values else "-" for values in found.values()]
             print(f"| {name} | {replicates} | {' | '.join(cells)} |", flush=True)
     return fine
@@ -316,9 +339,11 @@ def print_studies(studies: int, seed: int, only: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=("coverage", "sizes", "studies", "all"), default="all")
+    parser.add_argument(
+        "part", nargs="?", choices=("coverage", "sizes", "studies", "all"), default="all"
+    )
     parser.add_argument("--draws", type=int, default=1000, help="eval sets per cell of a table")
-    parser.add_argument("--studies", type=int, default=150, help="studies per scenario")
+    parser.add_argument("--studies", type=int, default=100, help="studies per scenario")
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -326,7 +351,7 @@ def main() -> None:
     if arguments.part in ("coverage", "all"):
         fine &= print_coverage(arguments.draws, arguments.seed)
     if arguments.part in ("sizes", "all"):
-        fine &= print_sizes(arguments.draws, arguments.seed)
+        fine &= print_sizes(2 * arguments.draws, arguments.seed)
     if arguments.part in ("studies", "all"):
         fine &= print_studies(arguments.studies, arguments.seed, arguments.only)
     print(f"\nCommand: python benchmarks/bench_runs.py {' '.join(sys.argv[1:])}".rstrip())
