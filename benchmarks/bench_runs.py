@@ -316,8 +316,8 @@ def print_studies(studies: int, seed: int, only: str) -> bool:
     that break one time in four: that no failure was seen among so few says little.
     """
     print("\n| scenario | replicates | RECOMMENDED % | of an infeasible mean % | proven on all "
-          "tasks: ifeval % | safety % | gains % | gain intervals that hold % | next training breaks "
-          "a gate % | the same where RECOMMENDED % |")  # fmt: skip
+          "tasks: ifeval % | safety % | gains % | gain intervals that hold % | next training "
+          "breaks a gate % | the same where RECOMMENDED % |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|")
     fine = True
     for index, (name, (truth, *how)) in enumerate(SCENARIOS.items()):
