@@ -15,7 +15,7 @@ from programs import run
 from repository import ROOT
 from sftstudy.cli import UNREAD
 from sftstudy.files.writing import write_json
-from sftstudy.status import Row, jobs, listing, overview, report, rows, summary, table
+from sftstudy.status import Row, jobs, listing, overview, report, rows, summary, table, to_come
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
@@ -203,3 +203,22 @@ def test_full_size_study_takes_less_than_a_second(tmp_path: Path) -> None:
     assert seconds < 1, f"{seconds:.2f} CPU-seconds"
     assert "240 trials: 235 done, 5 waiting" in text
     assert "Time left: roughly 55 min with one job at a time" in text
+
+
+def test_replicates_are_rows_once_a_configuration_is_chosen(study: Study, tmp_path: Path) -> None:
+    assert to_come(study, tmp_path) == ""
+    study.replicates = 2
+    told = to_come(study, tmp_path)
+    assert "up to 4 more trainings of smoke (replicates: 2)" in told
+    results = Layout(tmp_path / study.root)
+    choice = {"schema": 1, "student": "smoke", "chosen": None}
+    write_json(results.choice("smoke"), choice)
+    assert len(list(rows(study, tmp_path))) == 3 and to_come(study, tmp_path) == ""
+    write_json(results.choice("smoke"), choice | {"chosen": "lr0.001"})
+    found = list(rows(study, tmp_path))
+    assert [(row.task, row.trial) for row in found[3:]] == [
+        (task, f"lr0.001_rep{number}") for task in ("banking77", "pubmedqa") for number in (1, 2)
+    ]
+    kinds = {job.kind for job in found[3].jobs}
+    assert kinds == {"train", "controls", "confirm", "score"}, "a replicate is asked no val split"
+    assert "6 trials and replicates: 6 waiting" in summary(found)

@@ -132,11 +132,14 @@ def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult
         result = ratio_gate_over_runs(tuned, baseline, codes, gate.limit)
     else:
         result = rate_gate_over_runs(tuned, codes, gate.limit)
-    held = gate.passes(tuned.mean(axis=0), baseline.mean())
-    if evidence_of_runs(result.evidence, bool(held.all())) == result.evidence:
+    failing = int((~gate.passes(tuned.mean(axis=0), baseline.mean())).sum())
+    if len(runs) == 1 or not failing:
         return result
-    note = f"{int((~held).sum())} of {len(runs)} runs fail it, so their mean proves nothing"
-    return replace(result, evidence="not proven", only_just=False, more_samples=None, note=note)
+    result = replace(result, note=f"{failing} of {len(runs)} runs fail it")
+    evidence = evidence_of_runs(result.evidence, every_run_holds=False)
+    if evidence == "violated":
+        return result
+    return replace(result, evidence=evidence, only_just=False, more_samples=None)
 
 
 def violation(gate: JudgedGate) -> float:

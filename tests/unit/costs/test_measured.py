@@ -141,6 +141,17 @@ def test_prediction_records_what_it_generated_and_not_what_it_knew(tmp_path: Pat
     assert list(costs(tmp_path)) == []
 
 
+def test_replicates_are_forecast_as_trials_of_their_task(measured: Path, study: Study) -> None:
+    [before] = forecasts(study, measured)
+    study.replicates = 2
+    [forecast] = forecasts(study, measured)
+    tasks = len(study.tasks)
+    assert forecast.trainings == before.trainings + 2 * tasks
+    assert forecast.predictions == before.predictions + 2 * 2 * tasks
+    facts = study.student(study.students[0])
+    assert forecast.limit_hours == before.limit_hours + 6 * tasks * facts["hours"]
+
+
 def test_forecast_without_past_rests_on_limits(tmp_path: Path, study: Study) -> None:
     [forecast] = forecasts(study, tmp_path)
     facts = study.student("Llama-3.2-1B-Instruct")

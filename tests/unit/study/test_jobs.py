@@ -99,3 +99,73 @@ def test_a_gguf_file_is_looked_at_before_anything_runs(config: dict, tmp_path: P
         jobs.gguf_file(study, name)
     file.write_bytes(b"GGUF\3\0\0\0")
     assert jobs.gguf_file(study, name) == str(file)
+
+
+def test_a_replicate_differs_from_its_trial_in_name_and_seed_alone(config: dict) -> None:
+    student, task, trial = ONE
+    alone = Study(copy.deepcopy(config), "x")
+    study = Study(config | {"replicates": 2}, "x")
+    own = jobs.recipe(study, *ONE)
+    assert own == jobs.recipe(alone, *ONE)
+    for number, seed in ((1, 1042), (2, 2042)):
+        replicate = jobs.recipe(study, student, task, f"{trial}_rep{number}")
+        assert replicate["trial"] == f"{trial}_rep{number}"
+        training = own["training"] | {"seed": seed}
+        assert replicate == own | {"trial": f"{trial}_rep{number}", "training": training}
+    more = Study(config | {"replicates": 5}, "x")
+    assert jobs.recipe(more, student, task, f"{trial}_rep2") == replicate, "whatever R is"
+
+
+def test_a_replicate_has_a_seed_that_no_trial_of_the_student_has(config: dict) -> None:
+    student, task, trial = ONE
+    pairs = config["catalog"]["students"][student].setdefault("tasks", {})
+    pairs["banking77"] = {"training": {"seed": 1042}}
+    pairs[task] = {"training": {"seed": 2**32 - 1}}
+    study = Study(config | {"replicates": 3}, "x")
+    seeds = {
+        name: [
+            jobs.recipe(study, student, name, f"{trial}_rep{number}")["training"]["seed"]
+            for number in (1, 2, 3)
+        ]
+        for name in ("pubmedqa", task)
+    }
+    assert seeds == {"pubmedqa": [2042, 3042, 4042], task: [999, 1999, 2999]}
+
+
+def test_a_replicate_that_is_not_asked_for_is_named_with_what_to_say(config: dict) -> None:
+    student, task, trial = ONE
+    for count in (0, 2):
+        study = Study(copy.deepcopy(config) | {"replicates": count}, "x")
+        with pytest.raises(
+            StudyError,
+            match=rf"{student}/{task} has no replicate '{trial}_rep3'; the study file says "
+            rf"replicates: {count}\. To have it, say replicates: 3 there",
+        ):
+            jobs.recipe(study, student, task, f"{trial}_rep3")
+    with pytest.raises(StudyError, match=r"has no trial 'lr9_rep1'; the study file spans"):
+        jobs.recipe(study, student, task, "lr9_rep1")
+
+
+def test_files_of_replicates_are_those_of_the_choice_on_controls_and_test(config: dict) -> None:
+    study = Study(config | {"replicates": 2, "tasks": ["tatqa", "nl2sql"]}, "x")
+    student, _, trial = ONE
+    files = jobs.replicate_files(study, student, trial)
+    assert f"<results>/checkpoints/{student}/nl2sql/{trial}_rep2" in files
+    metrics = f"<results>/metrics/{student}/tatqa/{trial}_rep1"
+    assert {f for f in files if f.startswith(f"{metrics}/")} == {
+        f"{metrics}/{name}.json" for name in (*study.controls, "tatqa.test", "nl2sql.test")
+    }
+    assert len(files) == 2 * 2 * (1 + 4)
+    assert jobs.replicate_files(study, student, None) == []
+    assert (
+        jobs.replicate_files(Study(copy.deepcopy(config) | {"replicates": 0}, "x"), student, trial)
+        == []
+    )
+
+
+def test_a_choice_rests_on_no_test_split(config: dict) -> None:
+    study = Study(config, "x")
+    files = jobs.choice_metrics_files(study, ONE[0])
+    assert not [file for file in files if ".test." in file]
+    assert len(files) == 4 * 12 * (1 + 2) + 4 + 2
+    assert set(files) < set(jobs.metrics_files(study, ONE[0]))

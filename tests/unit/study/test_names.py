@@ -2,7 +2,7 @@
 
 import re
 
-from sftstudy.study.names import one_of, trial_id
+from sftstudy.study.names import TRIAL, one_of, replicate_id, trial_and_number, trial_id
 
 
 def test_trial_ids() -> None:
@@ -36,3 +36,11 @@ def test_no_name_matches_where_there_is_none() -> None:
     assert not re.fullmatch(one_of([]), "")
     assert re.fullmatch(one_of(["a.b"]), "a.b")
     assert not re.fullmatch(one_of(["a.b"]), "axb")
+
+
+def test_replicates_are_named_by_their_trial_and_number() -> None:
+    assert replicate_id("lr2.5e-05_ep3", 2) == "lr2.5e-05_ep3_rep2"
+    assert trial_and_number("lr2.5e-05_ep3_rep12") == ("lr2.5e-05_ep3", 12)
+    for trial in ("lr1e-05_ep3", "lr1e-05_rep0", "lr1e-05_rep", "_rep1", "base"):
+        assert trial_and_number(trial) == (trial, 0)
+    assert re.fullmatch(TRIAL, replicate_id("lr1e-05_ep3_bs4", 1))
