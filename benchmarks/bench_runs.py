@@ -1,5 +1,7 @@
 """Several training runs of a configuration: do intervals hold the mean over trainings?
 
+``variances`` draws means of rows and runs from normal distributions of all kinds of variances, and
+              tells how seldom 95% intervals hold the truth by ways to reckon with the runs.
 ``coverage``  draws runs whose true rates differ and counts how often the 95% intervals of gains and
               rates hold the mean over trainings.
 ``sizes``     counts how often a gate is called proven where the mean over trainings is exactly at
@@ -33,6 +35,7 @@ from bench_stats import (
     Truth,
     draw_truth,
 )
+from scipy.special import stdtrit
 
 from sftstudy.recommendation.cells import Cells
 from sftstudy.recommendation.choosing import choose_configuration
@@ -40,8 +43,14 @@ from sftstudy.recommendation.gains import judge_gains
 from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.recommendation.runs import judged_over_runs
 from sftstudy.recommendation.verdicts import verdict
+from sftstudy.statistics.distributions import normal_quantile, t_quantile
 from sftstudy.statistics.gates import GateResult
-from sftstudy.statistics.runs import gain_over_runs, rate_gate_over_runs, ratio_gate_over_runs
+from sftstudy.statistics.runs import (
+    RunSpread,
+    gain_over_runs,
+    rate_gate_over_runs,
+    ratio_gate_over_runs,
+)
 
 quantile = np.vectorize(NormalDist().inv_cdf)
 ALIKE = 0.5  # share of what a row is to a student alone that all runs of a configuration have
@@ -81,6 +90,59 @@ def run_rates(rate: float, sd: float, runs: int, generator: np.random.Generator)
     """Return the true rates of runs, whose mean over trainings is `rate` exactly."""
     room = min(rate, 1 - rate) - 1e-4
     return rate + np.clip(sd * generator.normal(size=runs), -room, room)
+
+
+# -- variances ---------------------------------------------------------------------------------
+
+SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)  # of the rows' variance of the mean: the interaction's
+BETWEEN = (0.0, 0.3, 1.0, 2.0, 4.0, 10.0)  # variance between runs over m, of the rows' variance
+REACHES = ("Satterthwaite", "known interaction", "unknown interaction", "a fifth of the shared")
+
+
+def squared_reaches(spread: np.ndarray, share: float, runs: int) -> dict[str, np.ndarray]:
+    """Return squared 95% half widths by method, where the rows' variance of the mean is 1.
+
+    `spread` are estimates of the variance of the mean by runs, `share` the interaction's part.
+    """
+    z2, t2 = normal_quantile(0.975) ** 2, t_quantile(0.975, runs - 1) ** 2
+    beyond = np.maximum(0, spread - share)
+    total = 1 + beyond
+    df = np.minimum(1e6, total**2 * (runs - 1) / np.maximum(beyond**2, 1e-12))
+    quantiles = stdtrit(df, 0.975)
+    ours = [RunSpread(runs, float(one), share, 1 - share).beyond_rows(0.025) for one in spread]
+    return {
+        "Satterthwaite": total * quantiles**2,
+        "known interaction": z2 + t2 * beyond,
+        "unknown interaction": z2 + np.maximum(0, t2 * spread - z2 * share),
+        "a fifth of the shared": z2 + np.array(ours),
+    }
+
+
+def print_variances(draws: int, seed: int) -> bool:
+    """Print the lowest coverage over all variances, in the model where everything is normal."""
+    print("\n| how interaction and runs' spread are told apart | "
+          + " | ".join(f"{runs} runs" for runs in RUNS[1:]) + " |")  # fmt: skip
+    print("|---|" + "---|" * len(RUNS[1:]))
+    lowest: dict[str, list[str]] = {name: [] for name in REACHES}
+    fine = True
+    for runs in RUNS[1:]:
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in REACHES}
+        for number, (share, between) in enumerate(itertools.product(SHARES, BETWEEN)):
+            generator = np.random.default_rng([seed, 50, runs, number])
+            means = generator.normal(size=(draws, runs)) * math.sqrt((share + between) * runs)
+            error = means.mean(axis=1) + math.sqrt(1 - share) * generator.normal(size=draws)
+            reaches = squared_reaches(means.var(axis=1, ddof=1) / runs, share, runs)
+            for name, squared in reaches.items():
+                width = float(np.mean(np.sqrt(squared))) / normal_quantile(0.975)
+                alike = width if between == 0 and share == 0.25 else 0.0
+                found[name].append((100 * float(np.mean(error**2 <= squared)), alike))
+        for name, cells in found.items():
+            width = max(alike for _, alike in cells)
+            lowest[name].append(f"{min(cells)[0]:.1f} ({width:.2f})")
+        fine &= min(found[REACHES[-1]])[0] >= 94
+    for name, texts in lowest.items():
+        print(f"| {name} | {' | '.join(texts)} |", flush=True)
+    return fine
 
 
 # -- coverage ----------------------------------------------------------------------------------
@@ -336,10 +398,16 @@ def print_studies(studies: int, seed: int, only: str) -> bool:
     return fine
 
 
+PARTS = ("variances", "coverage", "sizes", "studies", "all")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "part", nargs="?", choices=("coverage", "sizes", "studies", "all"), default="all"
+        "part",
+        nargs="?",
+        choices=("variances", "coverage", "sizes", "studies", "all"),
+        default="all",
     )
     parser.add_argument("--draws", type=int, default=400, help="eval sets per cell of a table")
     parser.add_argument("--studies", type=int, default=100, help="studies per scenario")
@@ -347,6 +415,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     start, fine = time.process_time(), True
+    if arguments.part in ("variances", "all"):
+        fine &= print_variances(50 * arguments.draws, arguments.seed)
     if arguments.part in ("coverage", "all"):
         fine &= print_coverage(arguments.draws, arguments.seed, arguments.only)
     if arguments.part in ("sizes", "all"):

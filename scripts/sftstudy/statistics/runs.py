@@ -15,7 +15,7 @@ tables crossed; Cameron, Gelbach & Miller 2011 cluster in two ways):
 
 Each side of an interval is the root of the sum of the squares of the parts' sides, each a quantile
 of the normal or of t times a standard error (Howe 1974; Zou & Donner 2008). Satterthwaite's
-degrees of freedom held the mean in as little as 84% with two runs and 88% with three: two runs that
+degrees of freedom held the mean in as little as 82% with two runs and 88% with three: runs that
 happen to agree count for certainty there. This sum holds it in 95% (docs/statistics.md). No
 interval is narrower than that of the rows alone.
 """
