@@ -21,9 +21,7 @@ interval is narrower than that of the rows alone.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
 
 import numpy as np
 
@@ -243,35 +241,21 @@ def _more_rows(p: float, distance: float, spread: RunSpread, n: int) -> int | No
     return max(1, math.ceil(needed) - n) if needed <= MOST_SAMPLES else None
 
 
-@dataclass(frozen=True)
-class NextRun:
-    """What may be said of one more training, from m runs on the same rows.
+def failing_at_most(failures: int, runs: int) -> float:
+    """Return which share of all trainings may fail, where so many of m `runs` did.
 
-    Attributes:
-        low, high: What its mean on these rows will be with 95%, where runs are normal: t with m - 1
-            degrees of freedom. None with one run.
-        failing_at_most: The share of trainings that may fail: the one-sided 95% limit of the runs
-            that did (Clopper & Pearson 1934). After 3 runs without a failure 63%.
+    The one-sided 95% limit of Clopper & Pearson (1934): 63% after 3 runs without a failure, 45%
+    after 5. The first run was chosen for passing, which is in its favour.
     """
-
-    low: float | None
-    high: float | None
-    failing_at_most: float
+    return binomial_limits(failures / runs, runs, 2 * CONFIDENCE - 1)[1]
 
 
-def next_run(means: Sequence[float], failures: int) -> NextRun:
-    """Return what the means (m,) of runs, outcomes between 0 and 1, say of the next training.
+def next_run_within(runs: int) -> float:
+    """Return how far the next run may lie from the mean of m >= 2 `runs`, in units of their sd.
 
-    `failures` of the runs failed a gate by point verdict. The first run was chosen for passing, so
-    leave it out where the share of failing trainings is asked for without favour.
+    With 95%, where runs are normal: the prediction interval by t with m - 1 degrees of freedom.
     """
-    runs = len(means)
-    failing = binomial_limits(failures / runs, runs, 2 * CONFIDENCE - 1)[1]
-    if runs == 1:
-        return NextRun(None, None, failing)
-    reach = t_quantile((1 + CONFIDENCE) / 2, runs - 1) * stdev(means) * math.sqrt(1 + 1 / runs)
-    mean = fmean(means)
-    return NextRun(max(0.0, mean - reach), min(1.0, mean + reach), failing)
+    return t_quantile((1 + CONFIDENCE) / 2, runs - 1) * math.sqrt(1 + 1 / runs)
 
 
 def evidence_of_runs(over_runs: Evidence, every_run_holds: bool) -> Evidence:

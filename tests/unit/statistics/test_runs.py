@@ -13,8 +13,9 @@ from sftstudy.statistics.paired import paired_gain
 from sftstudy.statistics.runs import (
     RUNS_ALPHA,
     evidence_of_runs,
+    failing_at_most,
     gain_over_runs,
-    next_run,
+    next_run_within,
     rate_gate_over_runs,
     ratio_gate_over_runs,
     run_spread,
@@ -224,24 +225,27 @@ def test_a_single_run_that_fails_takes_the_proof_away_and_nothing_else():
     assert evidence_of_runs("not proven", True) == "not proven"
 
 
-def test_the_next_run_by_hand():
-    told = next_run([0.70, 0.74, 0.72], 0)
-    reach = stats.t.ppf(0.975, 2) * 0.02 * math.sqrt(4 / 3)
-    assert (told.low, told.high) == pytest.approx((0.72 - reach, 0.72 + reach))
-    # The rule of three for few: 0.05 = (1 - share)^3.
-    assert told.failing_at_most == pytest.approx(1 - 0.05 ** (1 / 3))
-    assert told.failing_at_most == pytest.approx(0.632, abs=5e-4)
+@pytest.mark.parametrize(("runs", "within"), [(2, 15.56), (3, 4.968), (5, 3.041)])
+def test_how_far_off_the_next_run_may_be(runs, within):
+    # t = 12.706, 4.3027, 2.7764 times the root of 1 + 1/m.
+    assert next_run_within(runs) == pytest.approx(within, rel=1e-3)
 
 
-@pytest.mark.parametrize(("runs", "share"), [(1, 0.95), (2, 0.776), (4, 0.527), (5, 0.451)])
+def test_the_next_run_is_foretold():
+    generator = np.random.default_rng(0)
+    drawn = generator.normal(size=(4000, 4))
+    seen, following = drawn[:, :3], drawn[:, 3]
+    off = np.abs(following - seen.mean(axis=1)) / seen.std(axis=1, ddof=1)
+    assert np.mean(off <= next_run_within(3)) == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize(("runs", "share"), [(1, 0.95), (2, 0.776), (3, 0.632), (5, 0.451)])
 def test_few_runs_without_a_failure_leave_many_failures_possible(runs, share):
-    assert next_run([0.9] * runs, 0).failing_at_most == pytest.approx(share, abs=5e-4)
-    assert next_run([0.9] * runs, runs).failing_at_most == 1.0
-
-
-def test_one_run_foretells_nothing_and_forecasts_stay_in_range():
-    assert (next_run([0.9], 0).low, next_run([0.9], 0).high) == (None, None)
-    assert (next_run([0.9, 1.0], 0).low, next_run([0.9, 1.0], 0).high) == (0.0, 1.0)
+    # The rule of three, exactly: 0.05 = (1 - share)^m.
+    assert failing_at_most(0, runs) == pytest.approx(1 - 0.05 ** (1 / runs))
+    assert failing_at_most(0, runs) == pytest.approx(share, abs=5e-4)
+    assert failing_at_most(runs, runs) == 1.0
+    assert failing_at_most(0, runs) < failing_at_most(1, runs)
 
 
 # -- known truths --------------------------------------------------------------------------------
