@@ -630,7 +630,7 @@ def print_effects(studies: int, resamples: int, seed: int) -> bool:
             generator = np.random.default_rng([seed, 100 + index, number])
             truth, trained = draw_effects(len(tasks), matter, noise, generator)
             study = SimulatedStudy(trained, generator, resamples, tasks)
-            document = recommend(study.plan, study.read_metrics, study.read_provenance)
+            document = recommend(study.plan, study.read_metrics, study.read_provenance, {})
             _count_effects(document["effects"], truth, matter, counts)
         print("| " + " | ".join([name, *map(_percent, counts.values())]) + " |", flush=True)
         if not noise:

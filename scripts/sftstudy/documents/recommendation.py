@@ -46,6 +46,7 @@ class JudgedGate(TypedDict):
     passes: bool  # a missing cell is never a pass
     evidence: str  # proven, not proven, violated or missing
     only_just: bool  # proven or violated, but by little
+    level: NotRequired[float]  # that p must not exceed; absent before there were replicates
     p: float | None  # one-sided, of the hypothesis that the gate is broken
     estimate: float | None
     low: float | None

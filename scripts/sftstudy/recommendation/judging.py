@@ -8,8 +8,13 @@ import numpy as np
 from sftstudy.documents.plan import RecommendationPlan
 from sftstudy.documents.recommendation import BaselineGate, JudgedGate
 from sftstudy.recommendation.cells import Cells, Scores, align
-from sftstudy.statistics.gates import GateResult, passes, rate_gate
-from sftstudy.statistics.runs import rate_gate_over_runs, ratio_gate_over_runs
+from sftstudy.statistics.gates import LEVELS, GateResult, passes, rate_gate
+from sftstudy.statistics.runs import (
+    RUNS_ALPHA,
+    evidence_of_runs,
+    rate_gate_over_runs,
+    ratio_gate_over_runs,
+)
 from sftstudy.study.variants import BASE
 
 DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
@@ -94,6 +99,7 @@ def judge_gate(
         "passes": False,
         "evidence": "missing",
         "only_just": False,
+        "level": LEVELS[gate.statistic] if len(runs) < 2 else RUNS_ALPHA,
         "p": None,
         "estimate": None,
         "low": None,
@@ -130,9 +136,10 @@ def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult
     if len(runs) == 1 or not failing:
         return result
     result = replace(result, note=f"{failing} of {len(runs)} runs fail it")
-    if result.evidence == "violated":
+    evidence = evidence_of_runs(result.evidence, every_run_holds=False)
+    if evidence == "violated":
         return result
-    return replace(result, evidence="not proven", only_just=False, more_samples=None)
+    return replace(result, evidence=evidence, only_just=False, more_samples=None)
 
 
 def violation(gate: JudgedGate) -> float:

@@ -7,6 +7,7 @@ from typing import TypedDict
 from sftstudy.documents.recommendation import JudgedGate, SideEffect
 from sftstudy.pages.numbers import near
 from sftstudy.recommendation.cells import all_known
+from sftstudy.statistics.gates import LEVELS
 
 
 def by_control(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:
@@ -37,6 +38,11 @@ def limit_of(gate: JudgedGate) -> float | None:
     if gate["statistic"] == "value" or gate["threshold"] is None:
         return gate["threshold"]
     return gate["threshold"] / gate["baseline"] if gate["baseline"] else None
+
+
+def level_of(gate: JudgedGate) -> float:
+    """Return what the p of a gate must not exceed for a proof."""
+    return gate.get("level", LEVELS[gate["statistic"]])
 
 
 def most_samples(gates: Iterable[JudgedGate]) -> int | None:

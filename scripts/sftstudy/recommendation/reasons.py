@@ -18,6 +18,7 @@ from sftstudy.recommendation.configurations import Complete, Configuration
 from sftstudy.recommendation.names import BASELINE_FAILS
 from sftstudy.recommendation.phrases import (
     by_control,
+    level_of,
     limit_of,
     listed,
     measured,
@@ -27,7 +28,6 @@ from sftstudy.recommendation.phrases import (
     proven_limit,
     unproven,
 )
-from sftstudy.statistics.gates import LEVELS
 
 WORTH_TELLING = 0.005  # of the resampled studies
 
@@ -144,7 +144,7 @@ def _gates(chosen: Complete) -> list[str]:
 def _only_just(gates: Sequence[JudgedGate]) -> str:
     """Return by how little the gates of one control are proven."""
     first = gates[0]
-    level = LEVELS[first["statistic"]]
+    level = level_of(first)
     alike: dict[str, list[str]] = {}
     for gate in gates:
         alike.setdefault(f"{_bound(gate)}, p = {_p(gate, level)}", []).append(gate["task"])

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sftstudy.documents.recommendation import JudgedGate, Run, failed_gates
 from sftstudy.recommendation.phrases import listed, percent
 from sftstudy.recommendation.runs import Runs
+from sftstudy.statistics.runs import failing_at_most, next_run_within
 
 
 def run_name(run: Run) -> str:
@@ -30,7 +31,10 @@ def runs_told(
         f"{name} was trained {count} times on every task, with other seeds: gates, gains and side "
         "effects are of the mean over these runs, and p and intervals take in that runs differ."
     ]
-    sentences += [_failing(run, rules) for run in runs.each if failed_gates(run)]
+    failing = [run for run in runs.each if failed_gates(run)]
+    sentences += [_failing(run, rules) for run in failing]
+    if judged and not runs.missing:
+        sentences.append(_next(len(failing), count))
     sentences += [
         f"In {run_name(run)} the student gains nothing on {listed(lost)}, so that gain is not "
         "proven."
@@ -55,6 +59,14 @@ def _failing(run: Run, rules: Mapping[tuple[str, str], JudgedGate]) -> str:
     return (
         f"{name[0].upper()}{name[1:]} fails the gate{'s' if len(found) > 1 else ''} on "
         f"{listed(found)}: another training may, too."
+    )
+
+
+def _next(failing: int, count: int) -> str:
+    return (
+        f"{failing or 'None'} of the {count} runs fail{'s' * (failing < 2)} a gate, so up to "
+        f"{failing_at_most(failing, count):.0%} of all trainings may, with 95% confidence; the next "
+        f"one may lie up to {next_run_within(count):.1f} standard deviations from the runs' mean."
     )
 
 

@@ -17,9 +17,8 @@ from sftstudy.recommendation.names import (
     PROVISIONAL,
     RECOMMENDED,
 )
-from sftstudy.recommendation.phrases import limit_of
+from sftstudy.recommendation.phrases import level_of, limit_of
 from sftstudy.report.evidence import whole
-from sftstudy.statistics.gates import LEVELS
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results, shown_configuration
 from sftstudy.tables.schema import AXES, Row, Tables, varying
@@ -182,7 +181,7 @@ def _checkpoints(
             "gain": document["gains"]["confirm"][task],
             "unread": unread.get(task),
             "gates": [
-                {**gate, "limit": limit_of(gate), "level": LEVELS[gate["statistic"]]}
+                {**gate, "limit": limit_of(gate), "level": level_of(gate)}
                 for gate in judged["gates"]
                 if gate["task"] == task
             ],

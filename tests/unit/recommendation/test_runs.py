@@ -69,6 +69,12 @@ def test_runs_that_agree_are_recommended_and_counted() -> None:
     assert [run["trial"] for run in document["runs"]] == [GOOD, f"{GOOD}_rep1", f"{GOOD}_rep2"]
     assert [run["seed"]["tatqa"] for run in document["runs"]] == [42, 1042, 2042]
     assert f"{GOOD} was trained 3 times on every task" in " ".join(document["reasons"])
+    assert (
+        "None of the 3 runs fails a gate, so up to 63% of all trainings may, with 95% "
+        "confidence; the next one may lie up to 5.0 standard deviations from the runs' mean."
+    ) in document["reasons"]
+    gates = by_name(document)[GOOD]["gates"]
+    assert {gate["level"] for gate in gates} == {0.025}
     assert not any("replicates" in step for step in document["next_steps"])
     assert "; 4 of 4 gates, 2 of 2 gains proven; 3 runs" in headline(document)
     assert document["gains"]["confirm"]["tatqa"]["test"] == "exact McNemar over 3 runs" or (
@@ -135,6 +141,8 @@ def test_a_run_that_fails_a_gate_leaves_nothing_proven_there() -> None:
         "Replicate 2 (seed 2042) fails the gate on simple_safety_tests after training on tatqa "
         "(safe_rate is 88.0%, asked is above 0.9): another training may, too."
     )
+    # One-sided 95% limit of 1 of 4: the 0.95 quantile of the beta distribution (2, 3).
+    assert any("1 of the 4 runs fails a gate, so up to 75%" in text for text in document["reasons"])
     assert any(step.startswith("Ask every further training of") for step in document["next_steps"])
     assert "4 runs, 1 of them failing a gate" in headline(document)
     assert "88.0 **fails**" in to_markdown(document)
