@@ -16,6 +16,7 @@ import numpy as np
 
 from sftstudy.costs.eval_sizes import Rows, eval_rows
 from sftstudy.costs.past_rates import Basis, gain_basis, gate_basis
+from sftstudy.errors import StudyError
 from sftstudy.recommendation.judging import DEFAULT_RATIO, Gate, read_gates
 from sftstudy.statistics.evidence import of_change
 from sftstudy.statistics.gates import GateResult, rate_gate, ratio_gate
@@ -107,7 +108,15 @@ def powers(
     gain: float = GAIN,
     draws: int = DRAWS,
 ) -> Iterator[Power]:
-    """Yield a student's chances; students of whom the same is known share what is drawn."""
+    """Yield a student's chances; students of whom the same is known share what is drawn.
+
+    Raises `StudyError` for a gain that is no share, or fewer than one draw.
+    """
+    if not 0 < gain < 1 or draws < 1:
+        raise StudyError(
+            f"gain {gain:g}, draws {draws}: expected a gain above 0 and below 1 (0.1 is 10 points) "
+            "and at least one draw"
+        )
     known: list[Power] = []
     for student in study.students:
         mine = requirements(study, student, folder, past, gain)
