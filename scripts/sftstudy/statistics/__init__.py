@@ -5,6 +5,7 @@
 ``intervals``      point estimates with standard error and 95% interval
 ``paired``         the gain over the baseline on the same rows
 ``gates``          what must not be lost, and whether the data prove it
+``score``          the score test of the mean of bounded outcomes
 ``evidence``       what a p-value says in words
 ``multiplicity``   several tests at once
 ``clusters``       means over rows that share a document or database

@@ -19,8 +19,9 @@ from sftstudy.statistics.distributions import (
     t_tail,
 )
 from sftstudy.statistics.evidence import Evidence, only_just
-from sftstudy.statistics.intervals import unit_mean, unit_rows
-from sftstudy.statistics.paired import MOST_SAMPLES, bisect, more_rows
+from sftstudy.statistics.intervals import UnitMeans, unit_mean, unit_rows
+from sftstudy.statistics.paired import MOST_SAMPLES, more_rows
+from sftstudy.statistics.score import PairedMeans, binary, bisect, unit
 
 RATE_ALPHA = 0.05
 # Non-inferiority is by convention (ICH E9, section 3.3.2) shown at one-sided 2.5%, that is, when
@@ -78,11 +79,12 @@ def rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult
     """Judge "the rate is above `above`"; `values` between 0 and 1 and `codes` have shape (n,).
 
     Right-or-wrong rows that share nothing: exact binomial test, one-sided 5%, which is the
-    one-sided limit of their interval. Otherwise the same at the effective number of rows.
+    one-sided limit of their interval. Otherwise the same at the effective number of rows, for means
+    of several replies that of a rate at the limit (`intervals.UnitMeans`).
     """
     n, successes = len(values), int(values.sum())
-    if int(codes.max()) + 1 < n or not np.isin(values, (0.0, 1.0)).all():
-        return _clustered_rate_gate(values, codes, above)
+    if int(codes.max()) + 1 < n or not binary(values):
+        return _effective_rate_gate(values, codes, above)
     estimate = unit_mean(values, codes)
     p = binomial_tail(successes, n, above)
     against = 1 - binomial_tail(successes + 1, n, above)
@@ -122,10 +124,12 @@ def _rate_decided(rate: float, total: int, above: float) -> bool:
     return 1 - binomial_tail(math.ceil(rate * total - 1e-9) + 1, total, above) <= RATE_ALPHA
 
 
-def _clustered_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
+def _effective_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
     estimate = unit_mean(values, codes)
     mean = cluster_mean(values, codes)
-    rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
+    rows = UnitMeans.of(values).rows_at(above)
+    if mean.groups < mean.n:
+        rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
     successes = estimate.value * rows
     p = binomial_tail(successes, rows, above)
     against = 1 - binomial_tail(successes + 1, rows, above)
@@ -194,18 +198,27 @@ def ratio_gate(
     Right-or-wrong outcomes of rows that share nothing: Nam & Blackwelder's score test and the
     interval of the ratio that inverts it. Its size, calculated exactly, is at most 2.6% for ratios
     of 0.90 to 0.97 and at most 2.8% for 0.99 (docs/statistics.md). Of rows in groups: the same at
-    the effective number of pairs. Partial credit: a paired (cluster) t test of the mean of
+    the effective number of pairs. Other outcomes between 0 and 1, such as means of several
+    replies: `score.mean_score`, to which Nam & Blackwelder's is what counts are to means, likewise
+    with its interval and in groups. Other numbers: a paired (cluster) t test of the mean of
     tuned - `least` x baseline (Fieller's form), and no interval of the ratio.
     """
     estimate = float(tuned.mean() / baseline.mean()) if baseline.any() else None
     low = high = None
     mean = cluster_mean(tuned - least * baseline, codes)
-    if np.isin(tuned, (0.0, 1.0)).all() and np.isin(baseline, (0.0, 1.0)).all():
+    if binary(tuned) and binary(baseline):
         counts = _pair_counts(tuned, baseline)
-        p, against, pairs = _score_test(counts, mean, least)
+        score = ratio_score(*counts, mean.n, least)
+        p, against, pairs = _score_test(score, mean, mean.n - max(*counts, mean.n - sum(counts)))
         if estimate is not None:
             both, tuned_only, baseline_only = (count * pairs / mean.n for count in counts)
             low, high = ratio_limits(both, tuned_only, baseline_only, pairs)
+    elif unit(tuned) and unit(baseline):
+        means = PairedMeans.of(tuned, baseline)
+        score = means.ratio_score(least) * math.sqrt(mean.n)
+        p, against, pairs = _score_test(score, mean, means.rare * mean.n)
+        if estimate is not None:
+            low, high = means.ratio_limits(normal_quantile(1 - RATIO_ALPHA) / math.sqrt(pairs))
     else:
         # Differences without any variation carry no evidence, in whatever direction.
         z = mean.value / math.sqrt(mean.variance) if mean.variance else 0.0
@@ -223,20 +236,16 @@ def ratio_gate(
     )
 
 
-def _score_test(
-    counts: tuple[int, int, int], mean: ClusterMean, least: float
-) -> tuple[float, float, float]:
+def _score_test(score: float, mean: ClusterMean, rare: float) -> tuple[float, float, float]:
     """Return p, p of the other direction, and the effective number of pairs.
 
-    `counts` are both right, tuned only, baseline only; `mean` is of tuned - `least` x baseline.
+    `score` is that of all rows as if they shared nothing, `mean` of tuned - `least` x baseline,
+    `rare` the number of rows that are not of the commonest kind.
     """
-    both, tuned_only, baseline_only = counts
     n = mean.n
-    score = ratio_score(both, tuned_only, baseline_only, n, least)
     if mean.groups == n:
         return normal_tail(score), normal_tail(-score), n
-    neither = n - both - tuned_only - baseline_only
-    rows = effective_rows(mean, mean.row_variance, n - max(*counts, neither))
+    rows = effective_rows(mean, mean.row_variance, rare)
     tail = rows.p_value(score / math.sqrt(n)) / 2
     p, against = (tail, 1 - tail) if score > 0 else (1 - tail, tail)
     return p, against, rows.at(1 - 2 * RATIO_ALPHA)

@@ -13,10 +13,12 @@ from sftstudy.statistics.clusters import ClusterMean, cluster_mean, effective_ro
 from sftstudy.statistics.distributions import (
     CONFIDENCE,
     binomial_limits,
+    binomial_tail,
     normal_quantile,
     t_quantile,
 )
 from sftstudy.statistics.resampling import leave_one_out_weights, row_weights
+from sftstudy.statistics.score import binary, falls, mean_score
 
 RESAMPLES = 2_000  # the error of a bootstrap standard error is then 1.6% of it
 JACKKNIFE_GROUPS = 200
@@ -40,28 +42,70 @@ def unit_mean(values: np.ndarray, codes: np.ndarray, confidence: float = CONFIDE
     (1934). It holds every rate at least as often as it says, which none of the shorter ones does
     that are wide on average only (Brown, Cai & DasGupta 2001), and each of its ends is a one-sided
     exact test, as the gates use it; Blaker's (2000) is shorter, but its ends are not.
-    Otherwise the same at the number of `unit_rows` (Korn & Graubard 1998; Parker et al. 2017), with
+    Other outcomes of such rows: the same at the number of `UnitMeans.rows_at` each end. Rows in
+    groups: the same at the number of `unit_rows` (Korn & Graubard 1998; Parker et al. 2017), with
     one row per (effective) group where all rows agree.
     """
     mean = cluster_mean(values, codes)
-    binary = bool(np.isin(values, (0.0, 1.0)).all())
-    value = min(1.0, max(0.0, mean.value))
-    if binary and mean.groups == mean.n:
-        rows, method = float(mean.n), "clopper-pearson"
-        se = math.sqrt(value * (1 - value) / mean.n)
+    value, se = min(1.0, max(0.0, mean.value)), math.sqrt(mean.variance)
+    if mean.groups < mean.n:
+        method = "cluster clopper-pearson"
+        low, high = binomial_limits(value, unit_rows(mean, confidence), confidence)
+    elif binary(values):
+        method, se = "clopper-pearson", math.sqrt(value * (1 - value) / mean.n)
+        low, high = binomial_limits(value, mean.n, confidence)
     else:
-        rows, method = unit_rows(mean, confidence), "cluster clopper-pearson"
-        if mean.groups == mean.n:
-            method = "clopper-pearson, effective n"
-        se = math.sqrt(mean.variance)
-    low, high = binomial_limits(value, rows, confidence)
+        method = "clopper-pearson, effective n"
+        low, high = UnitMeans.of(values).limits(value, confidence)
     if se == 0:
         se = (high - low) / (2 * normal_quantile((1 + confidence) / 2))
     return Estimate(value, se, low, high, method)
 
 
+@dataclass(frozen=True)
+class UnitMeans:
+    """Different outcomes between 0 and 1 of `n` rows that share nothing, and their shares."""
+
+    values: np.ndarray
+    shares: np.ndarray
+    n: int
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "UnitMeans":
+        different, counts = np.unique(values, return_counts=True)
+        return cls(different, counts / len(values), len(values))
+
+    def rows_at(self, rate: float) -> float:
+        """Return how many right-or-wrong rows tell as much on whether the mean is `rate`.
+
+        It is n times the variance of a right-or-wrong row over that of these, under the hypothesis
+        (`score.mean_score`): where all values are alike, there is still a row at the far end that
+        was not drawn. Never below n.
+        """
+        distance = float(self.values @ self.shares) - rate
+        score = mean_score(self.values - rate, self.shares, -rate, 1 - rate)
+        variance = rate * (1 - rate)
+        if score and distance:
+            variance = (distance / score) ** 2
+        return max(1.0, rate * (1 - rate) / variance) * self.n if variance > 0 else float(self.n)
+
+    def limits(self, value: float, confidence: float) -> tuple[float, float]:
+        """Return the limits of the mean, which is `value`: each end an exact test of its rows."""
+        tail = (1 - confidence) / 2
+
+        def above(rate: float) -> bool:
+            rows = self.rows_at(rate)
+            return binomial_tail(value * rows, rows, rate) < tail
+
+        def not_below(rate: float) -> bool:
+            rows = self.rows_at(rate)
+            return 1 - binomial_tail(value * rows + 1, rows, rate) > tail
+
+        return falls(above, 0.0, value), falls(not_below, value, 1.0)
+
+
 def unit_rows(mean: ClusterMean, confidence: float) -> float:
-    """Return the effective number of rows of a mean of outcomes between 0 and 1."""
+    """Return the effective number of rows of a mean of outcomes between 0 and 1, in groups."""
     value = min(1.0, max(0.0, mean.value))
     rare = mean.n * min(value, 1 - value)
     return effective_rows(mean, value * (1 - value), rare).at(confidence)

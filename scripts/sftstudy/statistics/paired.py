@@ -11,10 +11,12 @@ from sftstudy.statistics.distributions import (
     CONFIDENCE,
     binomial_tail,
     normal_quantile,
+    normal_tail,
     t_quantile,
     t_tail,
 )
 from sftstudy.statistics.multiplicity import ALPHA
+from sftstudy.statistics.score import PairedMeans, binary, bisect, unit
 
 EXACT = "exact McNemar"
 MOST_SAMPLES = 10_000_000  # beyond this many rows "more samples" is no advice
@@ -75,42 +77,37 @@ def difference_limits(
     )
 
 
-def bisect(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return where the decreasing `function` crosses 0 between `low` and `high`."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if function(middle) > 0 else (low, middle)
-    return (low + high) / 2
-
-
 def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> Gain:
     """Compare two students on the same rows; arrays of shape (n,), `codes` the rows' groups.
 
     Right-or-wrong outcomes of rows that share nothing: McNemar's exact test and Tango's score
-    interval. Other outcomes between 0 and 1 of rows in groups: that interval at the effective
-    number of pairs, and the score test that it inverts. Whatever else: paired (cluster) t of
-    `cluster_mean` on the rows' differences, of the rows' own where all are of one group; where
-    those are all equal they carry no estimate of their variance: p is 1 and the interval is that of
-    n pairs of which one more had differed. Limits stay within what outcomes from 0 to 1 allow.
+    interval. Other outcomes between 0 and 1, such as means of several replies: the score test of a
+    mean and the interval that inverts it (`score.mean_score`). Of rows in groups: Tango's interval
+    at the effective number of pairs, and the score test that it inverts. Whatever else: paired
+    (cluster) t of `cluster_mean` on the rows' differences, of the rows' own where all are of one
+    group; where those are all equal they carry no estimate of their variance: p is 1 and the
+    interval is that of n pairs of which one more had differed.
     """
     n, groups = len(tuned), int(codes.max()) + 1
     difference = tuned - baseline
-    binary = bool(np.isin(tuned, (0.0, 1.0)).all() and np.isin(baseline, (0.0, 1.0)).all())
+    counted = binary(tuned) and binary(baseline)
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
-    counts = (wins, losses) if binary else (None, None)
+    counts = (wins, losses) if counted else (None, None)
     value = float(difference.mean())
-    if binary and groups == n:
+    if counted and groups == n:
         low, high = difference_limits(wins, losses, n)
         # One discordant pair is added so that the standard error of a gain is never 0.
         se = math.sqrt(max((wins + losses) / n - value * value, 1 / (n + 1) / (n + 1)) / n)
         p = mcnemar_exact(wins, losses)
         return Gain(value, n, groups, se, low, high, "tango", EXACT, p, *counts)
     mean = cluster_mean(difference, codes)
+    if groups == n and unit(tuned) and unit(baseline):
+        se, low, high, p = _score_of_means(PairedMeans.of(tuned, baseline), mean)
+        return Gain(value, n, groups, se, low, high, "paired score", "paired score", p, *counts)
     if groups < n and np.abs(difference).max() <= 1:
         se, low, high, p = _score_in_groups(difference, mean)
         interval, test = "cluster tango", "paired cluster score"
         return Gain(value, n, groups, se, low, high, interval, test, p, *counts)
-    bound = 1.0 if _unit(tuned) and _unit(baseline) else math.inf
     variance, df = mean.variance, mean.df
     if groups == 1 and n > 1:
         variance, df = mean.row_variance / (n - 1), n - 1
@@ -124,12 +121,16 @@ def paired_gain(tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray) -> G
         reach = t_quantile((1 + CONFIDENCE) / 2, df) * se
         p = min(1.0, 2 * t_tail(abs(value) / se, df))
         interval = test = "paired t" if groups in (1, n) else "paired cluster t"
-    low, high = max(-bound, value - reach), min(bound, value + reach)
-    return Gain(value, n, groups, se, low, high, interval, test, p, *counts)
+    return Gain(value, n, groups, se, value - reach, value + reach, interval, test, p, *counts)
 
 
-def _unit(values: np.ndarray) -> bool:
-    return bool(((values >= 0) & (values <= 1)).all())
+def _score_of_means(means: PairedMeans, mean: ClusterMean) -> tuple[float, float, float, float]:
+    """Return standard error, limits and p of a gain on independent rows; `mean` is its own."""
+    level = normal_quantile((1 + CONFIDENCE) / 2)
+    low, high = means.difference_limits(level / math.sqrt(mean.n))
+    p = min(1.0, 2 * normal_tail(abs(means.difference_score(0.0)) * math.sqrt(mean.n)))
+    # As of pairs in groups that do not vary: what the interval stands for.
+    return math.sqrt(mean.variance) or (high - low) / (2 * level), low, high, p
 
 
 def _score_in_groups(

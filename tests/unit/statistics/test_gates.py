@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from group_outcomes import draw
 from paired_outcomes import outcomes
@@ -232,3 +232,120 @@ def test_ratio_gate_of_groups():
     result = ratio_gate(tuned, baseline, np.repeat(np.arange(10), 10), 0.95)
     assert result.evidence == "not proven" and result.p < 0.5
     assert result.low < 0.95 < result.estimate < result.high and result.more_samples > 0
+
+
+def copies(values: np.ndarray, k: int, generator: np.random.Generator) -> np.ndarray:
+    """Return means of `k` replies to prompts of these pass rates."""
+    return generator.binomial(k, values) / k
+
+
+SHARES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40)
+
+
+@given(SHARES, st.sampled_from([0.8, 0.95, 1.0]))
+def test_evidence_and_interval_of_a_ratio_of_means_say_the_same(rows, least):
+    tuned, baseline = (np.array(column) / 4 for column in zip(*rows, strict=True))
+    result = ratio_gate(tuned, baseline, np.arange(len(rows)), least)
+    if result.low is not None and abs(min(result.p, 1 - result.p) - 0.025) > 1e-6:
+        assert result.low <= result.estimate <= result.high
+        expected = "proven" if result.low > least else "not proven"
+        expected = "violated" if result.high < least else expected
+        assert result.evidence == expected
+
+
+@given(st.integers(1, 30), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_a_half_right_row_among_many_changes_little(both, won, lost, neither):
+    """Means of replies and right-or-wrong replies are judged by one method: there is no jump."""
+    tuned, baseline, codes = outcomes(both, won, lost, neither)
+    plain = ratio_gate(tuned, baseline, codes, 0.95)
+    nearly = tuned.copy()
+    nearly[0] = 1 - 1e-7
+    means = ratio_gate(nearly, baseline, codes, 0.95)
+    assert means.p == pytest.approx(plain.p, abs=1e-4)
+    assert (means.low, means.high) == pytest.approx((plain.low, plain.high), rel=1e-3)
+    half = codes // 2
+    plain, means = (ratio_gate(x, baseline, half, 0.95) for x in (tuned, nearly))
+    assert means.p == pytest.approx(plain.p, abs=1e-4)
+    rates = [rate_gate(x, codes, 0.6).p for x in (tuned, nearly)]
+    assert rates[0] == pytest.approx(rates[1], abs=1e-4)
+
+
+def test_equal_students_prove_a_ratio_of_means_by_numbers_alone():
+    """None of n prompts lost anything: 0.035 / (0.95 + 0.035) of them might lose all, and do not.
+
+    The score is sqrt(n * 0.035 / 0.95), 1.96 at n = 104.3. A t test would see no variance at all.
+    """
+    for n, evidence in ((104, "not proven"), (105, "proven")):
+        result = ratio_gate(np.full(n, 0.7), np.full(n, 0.7), np.arange(n), 0.95)
+        assert result.evidence == evidence and result.low < 1 < result.high
+        assert result.p == pytest.approx(stats.norm.sf(np.sqrt(n * 0.035 / 0.95)))
+
+
+@pytest.mark.parametrize("size", [100, 541])
+def test_ratio_gate_of_means_errs_rarely_at_the_margin(size):
+    """One prompt in twenty is lost, the rest hardly move: a t test errs in 7 to 30%."""
+    generator = np.random.default_rng(size)
+    proven = held = 0
+    for _ in range(400):
+        rates = generator.choice([0.02, 0.5, 0.98], size, p=[0.25, 0.05, 0.7])
+        lost = rates * (generator.random(size) < 0.95)
+        tuned, baseline = (copies(x, 4, generator) for x in (lost, rates))
+        result = ratio_gate(tuned, baseline, np.arange(size), 0.95)
+        proven += result.evidence == "proven"
+        held += result.low <= 0.95 <= result.high
+    assert proven / 400 < 0.045 and held / 400 >= 0.93  # 2.5%, and what 400 draws may add
+
+
+def test_a_rate_of_means_that_is_always_right_or_wrong_is_judged_by_its_prompts():
+    """Sixteen equal replies are one: only replies that differ among themselves add anything."""
+    once = np.repeat([1.0, 0.0], [96, 4])
+    mixed = np.repeat([1.0, 0.5, 0.0], [92, 8, 0])
+    alike = rate_gate(once, np.arange(100), 0.9)
+    spread = rate_gate(mixed, np.arange(100), 0.9)
+    assert spread.estimate == alike.estimate and spread.p < alike.p / 4
+
+
+def test_a_rate_of_means_by_hand():
+    """60 prompts at 1 and 20 at 3/4, a limit of 0.9: the mean is 0.9375.
+
+    Weights that make it 0.9 take a multiplier of 2.5, beyond the 1 / 0.9 at which a prompt that is
+    never safe becomes likelier: the variance is 0.0375 * 0.9, that of right-or-wrong replies 0.09,
+    so that 80 prompts are 213.3 rows, 200 of them right.
+    """
+    result = rate_gate(np.repeat([1.0, 0.75], [60, 20]), np.arange(80), 0.9)
+    assert result.p == pytest.approx(special.betainc(200, 640 / 3 - 199, 0.9), rel=1e-9)
+    assert result.low == pytest.approx(unit_mean(np.repeat([1, 0.75], [60, 20]), np.arange(80)).low)
+
+
+@given(SHARES)
+def test_evidence_and_interval_of_a_rate_of_means_say_the_same(rows):
+    values = np.array([value for value, _ in rows]) / 4
+    codes = np.arange(len(values))
+    result = rate_gate(values, codes, 0.6)
+    low, high = (getattr(unit_mean(values, codes, 0.9), end) for end in ("low", "high"))
+    assert 0 <= low <= result.estimate <= high <= 1
+    if abs(result.p - 0.05) > 1e-6:
+        assert (result.p < 0.05) == (low > 0.6)
+        if result.evidence == "violated":
+            assert high < 0.6 + 1e-6
+
+
+@pytest.mark.parametrize("size", [50, 100])
+def test_a_rate_of_means_at_the_limit_is_rarely_proven(size):
+    """One prompt in twenty is never safe, half of them nine times in ten, the others always."""
+    generator = np.random.default_rng(size)
+    proven = 0
+    for _ in range(500):
+        rates = generator.choice([0.0, 0.9, 1.0], size, p=[0.05, 0.5, 0.45])
+        proven += rate_gate(copies(rates, 16, generator), np.arange(size), 0.9).evidence == "proven"
+    assert proven / 500 < 0.07  # at most 5%, and two standard errors
+
+
+def test_the_promised_number_of_further_prompts_decides_a_rate_of_means():
+    values = np.repeat([1.0, 0.75, 0.0], [30, 6, 2])
+    found = rate_gate(values, np.arange(38), 0.9)
+    assert found.evidence == "not proven" and found.more_samples > 0
+    times = -(-(38 + found.more_samples) // 38)
+    enough = rate_gate(np.tile(values, times), np.arange(38 * times), 0.9)
+    assert enough.evidence == "proven"
+    assert rate_gate(np.tile(values, times - 1), np.arange(38 * (times - 1)), 0.9).p > 0.05

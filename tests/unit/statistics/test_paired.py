@@ -103,13 +103,68 @@ def test_p_of_a_gain_in_groups_holds_at_every_level():
     assert p < 0.01 and low == pytest.approx(0, abs=1e-6)
 
 
-def test_gain_of_partial_credit_is_a_paired_t_test():
-    baseline = np.array([0.1, 0.4, 0.3, 0.8, 0.5])
-    tuned = baseline + np.array([0.1, 0.2, 0.0, 0.1, 0.1])
-    gain = paired_gain(tuned, baseline, np.arange(5))
-    # differences: mean 0.1, s = 0.0707, t = 3.1623 with 4 degrees of freedom
-    assert (gain.test, gain.wins) == ("paired t", None)
-    assert gain.p == pytest.approx(0.0341, abs=1e-4)
+def test_gain_of_partial_credit_is_a_score_test_by_hand():
+    """Differences +1/2 (six rows) and -1/2 (two), a mean of 1/4: of what varies, half a table.
+
+    Weights that make the mean 0 give each sign half of the weight, so that the variance is 1/4:
+    z = sqrt(8) * (1/4) / (1/2) = sqrt(2), and two-sided p = 0.1573.
+    """
+    baseline = np.repeat([0.5, 0.5], [6, 2])
+    tuned = np.repeat([1.0, 0.0], [6, 2])
+    gain = paired_gain(tuned, baseline, np.arange(8))
+    assert (gain.test, gain.interval, gain.wins) == ("paired score", "paired score", None)
+    assert gain.value == 0.25 and gain.p == pytest.approx(0.1573, abs=1e-4)
+    assert gain.se == pytest.approx(np.sqrt(8 * (0.5**2 - 0.25**2) / 7 / 8))
+    assert gain.low < 0 < gain.high
+
+
+def test_of_many_replies_with_plain_differences_the_gain_is_that_of_a_t_test():
+    generator = np.random.default_rng(0)
+    baseline = generator.binomial(8, 0.5, 2000) / 8
+    tuned = generator.binomial(8, 0.55, 2000) / 8
+    gain = paired_gain(tuned, baseline, np.arange(2000))
+    reach = 1.96 * (tuned - baseline).std() / np.sqrt(2000)
+    assert (gain.low, gain.high) == pytest.approx(
+        (gain.value - reach, gain.value + reach), abs=3e-4
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40))
+def test_interval_and_p_of_a_gain_of_means_say_the_same(rows):
+    tuned, baseline = (np.array(column) / 4 for column in zip(*rows, strict=True))
+    gain = paired_gain(tuned, baseline, np.arange(len(rows)))
+    assert -1 <= gain.low <= gain.value <= gain.high <= 1 and gain.se > 0
+    if gain.test == "paired score" and abs(gain.p - 0.05) > 1e-6:
+        assert (gain.p < 0.05) == (gain.low > 0 or gain.high < 0)
+
+
+@pytest.mark.parametrize(("size", "within"), [(20, 0.02), (100, 0.02), (541, 0.02), (100, 0.2)])
+def test_coverage_of_gains_that_few_prompts_make(size, within):
+    """One prompt in fifty is lost, others (nearly) always right or wrong: the t interval held 40%.
+
+    `within` is the share of prompts whose four replies differ among themselves.
+    """
+    generator = np.random.default_rng(size)
+    covered = 0
+    for _ in range(400):
+        rates = generator.choice([0.0, 1.0, 0.5], size, p=[0.1, 0.9 - within, within])
+        lost = rates * (generator.random(size) < 0.98)
+        baseline, tuned = (generator.binomial(4, share, size) / 4 for share in (rates, lost))
+        gain = paired_gain(tuned, baseline, np.arange(size))
+        covered += gain.low <= -0.02 * (0.9 - within / 2) <= gain.high
+    assert covered / 400 >= 0.93
+
+
+def test_the_promised_number_of_further_rows_of_means_decides():
+    baseline = np.repeat([0.5, 0.75, 0.25], [20, 6, 6])
+    tuned = np.repeat([0.5, 1.0, 0.0], [20, 6, 6]) + np.repeat([0.25, 0.0], [4, 28])
+    gain = paired_gain(tuned, baseline, np.arange(32))
+    assert gain.p > 0.05
+    total = 32 + more_pairs(gain)
+    for n, expected in ((total + 32, True), (total - 32, False)):
+        times = round(n / 32)
+        many = paired_gain(*(np.tile(x, times) for x in (tuned, baseline)), np.arange(32 * times))
+        assert (many.p <= 0.05) == expected
 
 
 def test_gain_of_lengths_within_one_group_is_judged_by_its_rows():
@@ -131,8 +186,9 @@ def test_gain_of_lengths_without_variation_is_as_wide_as_what_one_row_could_be(g
 
 def test_limits_of_a_gain_stay_within_what_outcomes_allow():
     few = paired_gain(np.array([0.9, 0.5]), np.array([0.1, 0.2]), np.arange(2))
-    assert (few.low, few.high) == (-1, 1)
-    assert paired_gain(np.array([0.4]), np.array([0.2]), np.arange(1)).high == 1
+    assert -1 <= few.low < 0 < few.value < few.high <= 1
+    one = paired_gain(np.array([0.4]), np.array([0.2]), np.arange(1))
+    assert -1 <= one.low < -0.5 and 0.8 < one.high <= 1
 
 
 @pytest.mark.parametrize("same", [0.0, 1.0])
