@@ -13,7 +13,7 @@ PYTEST := $(BIN)/pytest
 quoted = $(if $(1),'$(subst ','\'',$(1))')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo example models status explain keep-results forecast cost test test-fast \
+.PHONY: help demo example models status explain keep-results forecast power cost test test-fast \
 	test-deploy test-real test-engines chaos lint format config-docs table-docs lock check-envs \
 	check-slurm bench bench-long bench-grid bench-stats bench-hardware
 
@@ -40,12 +40,16 @@ example: .venv/.installed models  ## A real student on real rows (a quarter of a
 forecast: .venv/.installed  ## What a study will need: jobs, hours, disk
 	@$(BIN)/python tools/forecast.py --configfile $(call quoted,$(CONFIG))
 
+power: .venv/.installed  ## How likely a study proves what it must, and at what cost
+	@$(BIN)/python tools/power.py --configfile $(call quoted,$(CONFIG))
+
 check-slurm: .venv/.installed  ## What a cluster would refuse, and what to change
 	$(BIN)/python tools/check_slurm.py --configfile $(call quoted,$(CONFIG))
 
 ##>   A study of your own is a file, and Snakemake runs it (README.md):
 ##>     .venv/bin/snakemake --profile profiles/local --configfile config/mine.yaml
 ##>     make forecast CONFIG=config/mine.yaml
+##>     make power CONFIG=config/mine.yaml
 
 ##@ Look at one
 

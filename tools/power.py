@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--gain", type=float, help="true gain on every task (default: 0.1, that is 10 points)"
     )
-    parser.add_argument("--draws", type=int, help="studies drawn for each figure (default: 300)")
+    parser.add_argument("--draws", type=int, help="studies drawn for each figure (default: 200)")
     arguments = parser.parse_args()
 
     from sftstudy.costs.power import DRAWS, GAIN, powers

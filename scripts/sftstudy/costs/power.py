@@ -16,9 +16,10 @@ import numpy as np
 
 from sftstudy.costs.eval_sizes import Rows, eval_rows
 from sftstudy.costs.past_rates import Basis, gain_basis, gate_basis
+from sftstudy.errors import StudyError
 from sftstudy.recommendation.judging import DEFAULT_RATIO, Gate, read_gates
-from sftstudy.statistics.evidence import of_change
-from sftstudy.statistics.gates import GateResult, rate_gate, ratio_gate
+from sftstudy.statistics.evidence import Evidence, of_change
+from sftstudy.statistics.gates import rate_evidence, ratio_gate
 from sftstudy.statistics.multiplicity import holm
 from sftstudy.statistics.paired import paired_gain
 from sftstudy.statistics.pass_rates import PassRates, base_rates, mean_of_replies, tuned_rates
@@ -28,7 +29,7 @@ from sftstudy.study.plan import recommendation_plan
 REPLIES = (1, 2, 4, 8, 16)
 TIMES = (1, 2, 4)  # as many prompts
 GAIN = 0.1  # of accuracy: what is assumed of training on a task
-DRAWS = 300
+DRAWS = 200
 ALIKE = 0.2  # latent correlation of rows of one document or database
 _PLACES = 4096  # of prompts between hard and easy, that rates are looked up at
 
@@ -107,7 +108,15 @@ def powers(
     gain: float = GAIN,
     draws: int = DRAWS,
 ) -> Iterator[Power]:
-    """Yield a student's chances; students of whom the same is known share what is drawn."""
+    """Yield a student's chances; students of whom the same is known share what is drawn.
+
+    Raises `StudyError` for a gain that is no share, or fewer than one draw.
+    """
+    if not 0 < gain < 1 or draws < 1:
+        raise StudyError(
+            f"gain {gain:g}, draws {draws}: expected a gain above 0 and below 1 (0.1 is 10 points) "
+            "and at least one draw"
+        )
     known: list[Power] = []
     for student in study.students:
         mine = requirements(study, student, folder, past, gain)
@@ -180,16 +189,17 @@ def _draw_gate(
     assert gate is not None, "of a gate"
     base, tuned = _outcomes(one, codes, tasks, replies, generator)
     fine = bool(base.any()) if gate.relative else bool(gate.passes(base.mean(), base.mean()))
-    return fine, [_judged(gate, fine, values, base, codes).evidence == "proven" for values in tuned]
+    return fine, [_evidence(gate, fine, values, base, codes) == "proven" for values in tuned]
 
 
-def _judged(
+def _evidence(
     gate: Gate, fine: bool, tuned: np.ndarray, base: np.ndarray, codes: np.ndarray
-) -> GateResult:
-    """Return the outcome of a gate; non-inferiority where the baseline fails one of a rate."""
+) -> Evidence:
+    """Return the evidence of a gate; of non-inferiority where the baseline fails one of a rate."""
     if gate.relative or not fine:
-        return ratio_gate(tuned, base, codes, gate.limit if gate.relative else DEFAULT_RATIO)
-    return rate_gate(tuned, codes, gate.limit)
+        least = gate.limit if gate.relative else DEFAULT_RATIO
+        return ratio_gate(tuned, base, codes, least).evidence
+    return rate_evidence(tuned, codes, gate.limit)
 
 
 def _outcomes(

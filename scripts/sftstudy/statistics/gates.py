@@ -127,12 +127,7 @@ def _rate_decided(rate: float, total: int, above: float) -> bool:
 def _effective_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
     estimate = unit_mean(values, codes)
     mean = cluster_mean(values, codes)
-    rows = UnitMeans.of(values).rows_at(above)
-    if mean.groups < mean.n:
-        rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
-    successes = estimate.value * rows
-    p = binomial_tail(successes, rows, above)
-    against = 1 - binomial_tail(successes + 1, rows, above)
+    p, against, rows = _effective_rate_test(values, mean, above)
     evidence = of_gate(p, against, RATE_ALPHA)
     more: int | None = 0
     if evidence == "not proven":
@@ -147,6 +142,29 @@ def _effective_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) ->
         high=estimate.high,
         more_samples=more,
     )
+
+
+def _effective_rate_test(
+    values: np.ndarray, mean: ClusterMean, above: float
+) -> tuple[float, float, float]:
+    """Return p, p of the other direction, and the effective number of rows; `mean` is of values."""
+    rows = UnitMeans.of(values).rows_at(above)
+    if mean.groups < mean.n:
+        rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
+    successes = min(1.0, max(0.0, mean.value)) * rows
+    p = binomial_tail(successes, rows, above)
+    return p, 1 - binomial_tail(successes + 1, rows, above), rows
+
+
+def rate_evidence(values: np.ndarray, codes: np.ndarray, above: float) -> Evidence:
+    """Return the evidence of `rate_gate` alone: of many drawn studies, intervals take the time."""
+    n, successes = len(values), int(values.sum())
+    if int(codes.max()) + 1 < n or not binary(values):
+        p, against, _ = _effective_rate_test(values, cluster_mean(values, codes), above)
+    else:
+        p = binomial_tail(successes, n, above)
+        against = 1 - binomial_tail(successes + 1, n, above)
+    return of_gate(p, against, RATE_ALPHA)
 
 
 def _more_for_effective_rate(rate: float, worth: float, n: int, above: float) -> int | None:

@@ -40,8 +40,9 @@ class PairedMeans:
     @classmethod
     def of(cls, tuned: np.ndarray, baseline: np.ndarray) -> "PairedMeans":
         """Return those of the rows' outcomes, both (n,) and between 0 and 1."""
-        pairs, counts = np.unique(np.column_stack([tuned, baseline]), axis=0, return_counts=True)
-        return cls(pairs[:, 0], pairs[:, 1], counts / len(tuned))
+        # Complex numbers are sorted as pairs, and faster than rows of an array.
+        pairs, counts = np.unique(tuned + 1j * baseline, return_counts=True)
+        return cls(pairs.real.copy(), pairs.imag.copy(), counts / len(tuned))
 
     @property
     def rare(self) -> float:

@@ -302,3 +302,5 @@ def test_the_program_says_it_of_a_study_file(tmp_path: Path):
     assert "tokens of replies, times those of one" in text
     status, again = run("power.py", *arguments, "--gain", 0.2)
     assert status == 0 and "gain of 20 points" in again
+    status, text = run("power.py", *arguments, "--gain", 20)
+    assert status == 1 and "expected a gain above 0 and below 1" in text

@@ -15,6 +15,7 @@ from sftstudy.statistics.clusters import group_codes
 from sftstudy.statistics.gates import (
     passes,
     proven_from,
+    rate_evidence,
     rate_gate,
     ratio_gate,
     ratio_limits,
@@ -349,3 +350,15 @@ def test_the_promised_number_of_further_prompts_decides_a_rate_of_means():
     enough = rate_gate(np.tile(values, times), np.arange(38 * times), 0.9)
     assert enough.evidence == "proven"
     assert rate_gate(np.tile(values, times - 1), np.arange(38 * (times - 1)), 0.9).p > 0.05
+
+
+@pytest.mark.parametrize("k", [1, 8])
+@pytest.mark.parametrize("groups", [200, 20])
+@pytest.mark.parametrize("rate", [0.8, 0.93, 0.97])
+def test_evidence_alone_is_that_of_the_gate(k, groups, rate):
+    """What simulations ask for is what the gate says, without its interval."""
+    generator = np.random.default_rng([k, groups])
+    for _ in range(5):
+        values = generator.binomial(k, rate, 200) / k
+        codes = np.arange(200) % groups
+        assert rate_evidence(values, codes, 0.9) == rate_gate(values, codes, 0.9).evidence
