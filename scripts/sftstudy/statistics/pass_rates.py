@@ -98,12 +98,17 @@ def _shift(pass_rates: PassRates, change: float) -> float:
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights = weights / math.sqrt(2 * math.pi)
     spread = odds[:, None] + pass_rates.noise * nodes
-    low, high = -60.0, 60.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        above = float((_rates(spread + middle) @ weights).mean()) > goal
-        low, high = (low, middle) if above else (middle, high)
-    return (low + high) / 2
+    low, high, shift = -60.0, 60.0, 0.0
+    for _ in range(60):
+        rates = _rates(spread + shift)
+        missing = goal - float((rates @ weights).mean())
+        low, high = (shift, high) if missing > 0 else (low, shift)
+        step = shift + missing / float(((rates * (1 - rates)) @ weights).mean() + _LEAST)
+        step = step if low < step < high else (low + high) / 2
+        if abs(step - shift) < 1e-9:
+            return step
+        shift = step
+    return shift
 
 
 def _log_odds(rates: np.ndarray) -> np.ndarray:
