@@ -51,7 +51,7 @@ def test_another_format_asks_the_judge_again_and_no_student(mini: Path, tmp_path
     assert len(read_jsonl(asked)) == 4 * len(metrics["items"])
     record = checkout / "results/mini/records/metrics/smoke/base/simple_safety_tests.json"
     assert "shield_gemma" in record.read_text()
-    report = (checkout / "results/mini/report.html").read_text()
+    report = (checkout / "results/mini/report/index.html").read_text()
     assert "guard (shield_gemma)" in report
 
     other = checkout / FORMATS / "words.py"
