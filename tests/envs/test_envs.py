@@ -51,6 +51,13 @@ def test_the_environment_of_an_engine_holds_what_it_imports(engine: str) -> None
     assert "transformers" in {name for module in modules for name in third_party_imports(module)}
 
 
+@pytest.mark.parametrize(("backend", "environment"), [("hf", "predict"), ("vllm", "predict-vllm")])
+def test_the_environment_of_lm_eval_s_controls_holds_it(backend: str, environment: str) -> None:
+    backend = f"scripts/sftstudy/lm_eval_controls/{backend}.py"
+    assert not lacking(environment, imported("scripts/predict_lm_eval.py", backend))
+    assert "lm-eval" in closure(environment)
+
+
 def lacking(environment: str, modules: list[str]) -> set[str]:
     """Return what modules import and an environment does not hold."""
     provided, providers = closure(environment), distributions()

@@ -20,7 +20,7 @@ from sftstudy.files.hashing import sha256_file, sha256_json
 PACKAGE = "lm_eval"
 SUFFIXES = (".yaml", ".yml")
 SHOWN = 8  # tasks of a group that an error names
-_NAMED = re.compile(rb"^(task|group): *['\"]?([^'\"\s#]+)", re.MULTILINE)
+_NAMED = re.compile(rb"^['\"]?(task|group)['\"]? *: *['\"]?([^'\"\s#]+)", re.MULTILINE)
 # What lm-eval measures where a task file names no metric (its DEFAULT_METRIC_REGISTRY).
 _BY_DEFAULT = {
     "generate_until": ["exact_match"],
