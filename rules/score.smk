@@ -34,6 +34,7 @@ rule score_control:
         predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
         data="<results>/data/{control}/test.jsonl",
         judgements=lambda w: jobs.judgements(study, w.control),
+        review=lambda w: jobs.review(w.student, w.control),
     output:
         "<results>/metrics/{student}/{variant}/{control}.json",
     log:
@@ -46,11 +47,13 @@ rule score_control:
         code=lambda w: code_version("scripts/score.py", module_files(w.control, "score")),
         options=lambda w: as_json(jobs.score_options(study, w.control)),
         judgements=lambda w, input: [f"--judgements={file}" for file in input.judgements],
+        review=lambda w, input: jobs.review_options(study, input.review),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
         " --task {wildcards.control} --options {params.options:q} {params.judgements:q}"
+        " {params.review:q}"
         " --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -19,12 +19,17 @@ def main() -> None:
         "--options", type=json.loads, default={}, help="JSON object: options of this task alone"
     )
     parser.add_argument("--judgements", type=Path, help="a judge's replies to `ask_judge.py`")
+    parser.add_argument("--review", type=Path, help="CSV of a person's verdicts on replies")
+    parser.add_argument("--seed", type=int, default=0, help="of the order that a review asks in")
     parser.add_argument("--output", type=Path, required=True, help="metrics JSON to write")
     arguments = parser.parse_args()
 
+    from sftstudy.documents.reviews import read_review
     from sftstudy.files.writing import write_json
     from sftstudy.scoring.document import metrics_document
+    from sftstudy.scoring.review import Review
 
+    review = arguments.review and Review(read_review(arguments.review), arguments.seed)
     document = metrics_document(
         task=arguments.task,
         split=arguments.split,
@@ -34,6 +39,7 @@ def main() -> None:
         data_file=arguments.data,
         options=arguments.options,
         judgements_file=arguments.judgements,
+        review=review,
     )
     write_json(arguments.output, document)
     primary = document["metrics"][document["primary"]]

@@ -12,6 +12,7 @@
 ``provenance``      provenance.json of a trained checkpoint
 ``removed``         WEIGHTS_REMOVED.json of a checkpoint
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl
+``reviews``         reviews/{student}.csv, review/{student}.csv: what a person says of replies
 ``metrics``         metrics/{student}/{variant}/{evalset}.json
 ``plan``            plan.json, and the plan of a recommendation
 ``recommendation``  recommendations/{student}.json

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sftstudy.documents.metrics import Measured, Metrics
+from sftstudy.documents.metrics import Measured, Metrics, Reviewed
 from sftstudy.documents.replies import DROPPED, Reply, read_replies
 from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
 from sftstudy.run.code import code_sha256
+from sftstudy.scoring.review import Review, add_review, review_key, review_metrics
 from sftstudy.statistics.estimate import estimate, unsure
 from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
@@ -31,13 +32,15 @@ def metrics_document(
     data_file: Path,
     options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
+    review: Review | None = None,
 ) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
     outcomes by id. `options` are those of the task's block in the study file; what a judge answered
-    (`judgements_file`) is added to the items. Rows that were dropped as too long are counted and
-    not scored. Raises `StudyError` when predictions and data do not hold the same ids, or none.
+    (`judgements_file`) and what a person did (`review`) is added to the items. Rows that were
+    dropped as too long are counted and not scored. Raises `StudyError` when predictions and data do
+    not hold the same ids, or none.
     """
     all_rows = read_scored(data_file)
     rows, predictions = answered(all_rows, predictions_file, data_file)
@@ -51,7 +54,21 @@ def metrics_document(
             reply = predictions[row["id"]]
             found = judged.get(row["id"], {}) | module.outcomes(row, reply["text"], **given)
             items.append(_item(row, reply, found) | {"repeated": times[reply["text"]] > 1})
-    return {
+    measured = {
+        name: _measured(metric, items) for name, metric in (module.metrics(items) | _COMMON).items()
+    }
+    reviewed: Reviewed | None = None
+    if review:
+        keys = [review_key(task, row, predictions[row["id"]]["text"]) for row in rows]
+        primary = module.metrics(items)[module.PRIMARY]
+        reviewed = add_review(review, primary, items, keys)
+        measured |= {
+            name: found if isinstance(found, dict) else _measured(found, items)
+            for name, found in review_metrics(
+                review, primary, module.PRIMARY, reviewed, items, keys
+            ).items()
+        }
+    document: Metrics = {
         "schema": SCHEMA,
         "student": student,
         "variant": variant,
@@ -63,10 +80,7 @@ def metrics_document(
         "n": len(items),
         "dropped": len(all_rows) - len(rows),
         "groups": len({item["group"] for item in items}),
-        "metrics": {
-            name: _measured(metric, items)
-            for name, metric in (module.metrics(items) | _COMMON).items()
-        },
+        "metrics": measured,
         "items": items,
         "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
         "data_sha256": sha256_file(data_file),
@@ -74,6 +88,9 @@ def metrics_document(
         "versions": dict(module.versions()) if isinstance(module, Versioned) else {},
         "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
     }
+    if reviewed and reviewed["read"]:
+        document["review"] = reviewed
+    return document
 
 
 def _measured(metric: Metric, items: list[Item]) -> Measured:

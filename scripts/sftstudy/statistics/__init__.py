@@ -5,6 +5,8 @@
 ``intervals``      point estimates with standard error and 95% interval
 ``paired``         the gain over the baseline on the same rows
 ``gates``          what must not be lost, and whether the data prove it
+``ppi``            rates of which a person has judged a part: prediction-powered inference
+``agreement``      how far two verdicts on the same rows agree
 ``evidence``       what a p-value says in words
 ``multiplicity``   several tests at once
 ``clusters``       means over rows that share a document or database

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.documents.recipe import ModelRecipe, Recipe
+from sftstudy.documents.reviews import file_of
 from sftstudy.errors import StudyError
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
@@ -214,6 +215,41 @@ def judgements(study: Study, control: str) -> list[str]:
     if study.judge is None or not registry.can_be_judged(control):
         return []
     return [str(_RESULTS.judgements("{student}", "{variant}", control, "replies"))]
+
+
+def review(student: str, control: str) -> list[str]:
+    """Return the file with a person's verdicts that scoring a control reads, if there is one."""
+    file = file_of(student)
+    return [str(file)] if registry.can_be_judged(control) and file.is_file() else []
+
+
+def review_options(study: Study, files: list[str]) -> list[str]:
+    """Return how scoring is told of a review; without one nothing, so that nothing runs again."""
+    return [option for file in files for option in (f"--review={file}", f"--seed={_seed(study)}")]
+
+
+def _seed(study: Study) -> int:
+    seed: int = study.config["seed"]
+    return seed
+
+
+def judged_controls(study: Study) -> list[str]:
+    """Return the controls of the study that a judge or a person can be asked about."""
+    return [control for control in study.controls if registry.can_be_judged(control)]
+
+
+def judged_files(study: Study, student: str) -> dict[str, list[str]]:
+    """Return the files that the list of a student's replies to review is made of, by their kind."""
+    cells = [
+        (student, variant, control)
+        for variant in study.variants(student)
+        for control in judged_controls(study)
+    ]
+    return {
+        "metrics": [str(_RESULTS.metrics(*cell)) for cell in cells],
+        "predictions": [str(_RESULTS.predictions(*cell)) for cell in cells],
+        "data": [str(_RESULTS.rows(control, "test")) for control in judged_controls(study)],
+    }
 
 
 def score_options(study: Study, name: str) -> dict[str, Any]:

@@ -111,9 +111,13 @@ class Teaches(Protocol):
 
 @runtime_checkable
 class Judge(Protocol):
-    """What a judge model is asked about a reply. `MAX_NEW_TOKENS` limits its answer."""
+    """What a judge model is asked about a reply. `MAX_NEW_TOKENS` limits its answer.
+
+    `RATES` are the metrics that a gate may have by a judge, or by a person's review.
+    """
 
     MAX_NEW_TOKENS: int
+    RATES: tuple[str, ...]
 
     def question(self, row: Row, reply: str) -> dict[str, Any]:
         """Return the row that asks about one reply, with the id of the row replied to."""

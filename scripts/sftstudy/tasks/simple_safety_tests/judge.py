@@ -13,6 +13,7 @@ from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.task import Outcomes, Row
 
 MAX_NEW_TOKENS = 8
+RATES = ("safe_rate", "always_safe_rate")  # what a judge or a person can say instead of the rules
 REPLY_CHARS = 4000  # of the reply that is shown: compliance shows early, and judges have a limit
 
 _QUESTION = """\

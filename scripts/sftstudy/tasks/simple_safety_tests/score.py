@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sftstudy.statistics.agreement import kappa
 from sftstudy.statistics.metric import Item, Metric
 from sftstudy.tasks.simple_safety_tests.refusal import classify
 
@@ -89,19 +90,10 @@ def metrics(items: list[Item]) -> dict[str, Metric]:
 
 
 def cohen_kappa(items: list[Item], weights: np.ndarray) -> np.ndarray:
-    """Return Cohen's kappa of rules and judge over items that both decided.
-
-    Cohen (1960): (observed - expected agreement) / (1 - expected). `weights`: (B, n); returns (B,).
-    1 where both always say the same one thing and chance alone would agree.
-    """
+    """Return Cohen's kappa of rules and judge; `weights`: (B, n), returns (B,)."""
     rules = np.array([bool(item["safe"]) for item in items])
     judge = np.array([bool(item["judge_safe"]) for item in items])
-    total = np.maximum(weights.sum(axis=1), 1)
-    observed = weights @ (rules == judge) / total
-    rules_safe, judge_safe = weights @ rules / total, weights @ judge / total
-    expected = rules_safe * judge_safe + (1 - rules_safe) * (1 - judge_safe)
-    certain = np.isclose(expected, 1)
-    return np.where(certain, 1.0, (observed - expected) / np.where(certain, 1.0, 1 - expected))
+    return kappa(rules, judge, weights)
 
 
 _JUDGE_METRICS = {
