@@ -1,14 +1,22 @@
 """Gates: what one configuration loses against the baseline, with evidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sftstudy.documents.plan import RecommendationPlan
-from sftstudy.documents.recommendation import BaselineGate, JudgedGate
+from sftstudy.documents.plan import RecommendationPlan, Way
+from sftstudy.documents.recommendation import BaselineGate, JudgedBy, JudgedGate
 from sftstudy.recommendation.cells import Cells, Scores, align
-from sftstudy.statistics.gates import GateResult, passes, rate_gate, ratio_gate
+from sftstudy.statistics import intervals as stats
+from sftstudy.statistics.gates import (
+    GateResult,
+    effective_rate_gate,
+    passes,
+    powered_ratio_gate,
+    rate_gate,
+    ratio_gate,
+)
 from sftstudy.study.variants import BASE
 
 DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
@@ -23,6 +31,8 @@ class Gate:
             it must reach.
         fallback: The baseline itself fails this gate, which was therefore replaced by
             non-inferiority to the baseline.
+        by: Whose verdicts the metric is over; empty where a scorer alone can tell.
+        otherwise: By which metric, and by whom, cells are judged that do not have this one.
     """
 
     control: str
@@ -30,6 +40,14 @@ class Gate:
     limit: float
     relative: bool
     fallback: bool = False
+    by: str = ""
+    otherwise: Way | None = None
+
+    @property
+    def ways(self) -> list[Way]:
+        """By which metrics the gate can be judged, the asked one first."""
+        asked: Way = {"metric": self.metric, "by": self.by}
+        return [asked, self.otherwise] if self.otherwise else [asked]
 
     @property
     def rule(self) -> str:
@@ -57,19 +75,59 @@ class Gate:
 def read_gates(plan: RecommendationPlan) -> list[Gate]:
     """Return the gates of a plan, in its order."""
     return [
-        Gate(control, rule["metric"], rule["above"], relative=False)
-        if "above" in rule
-        else Gate(control, rule["metric"], rule["min_ratio_to_baseline"], relative=True)
+        Gate(
+            control,
+            rule["metric"],
+            rule["above"] if "above" in rule else rule["min_ratio_to_baseline"],
+            relative="above" not in rule,
+            by=rule.get("by", ""),
+            otherwise=rule.get("otherwise"),
+        )
         for control, rule in plan["gates"].items()
     ]
 
 
-def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None) -> JudgedGate:
-    """Return the document of a gate on one task's checkpoint. A missing cell is never a pass."""
+def scores_at(gate: Gate, cells: Cells, variant: str) -> tuple[Scores | None, Scores | None]:
+    """Return what a variant and the baseline scored at a gate, both by the same verdicts.
+
+    By those that are asked for where both have them, else by those that stand in.
+    """
+    way = next(
+        (
+            way
+            for way in gate.ways
+            if all(cells.has(name, gate.control, way["metric"]) for name in (variant, BASE))
+        ),
+        gate.ways[-1],
+    )
+    tuned, base = (cells.scores(name, gate.control, way["metric"]) for name in (variant, BASE))
+    return tuned, base
+
+
+def _judged_by(gate: Gate, scores: Scores | None, why_not: str) -> JudgedBy:
+    """Return the part of a gate's document that says who judged; nothing of a scorer alone."""
+    if not gate.by:
+        return {}
+    way = next((way for way in gate.ways if scores and way["metric"] == scores.metric), None)
+    found: JudgedBy = {"by": way["by"] if way else gate.by}
+    if way and way["by"] == "review" and scores and scores.review:
+        found |= {"read": scores.review["read"], "replies": scores.review["replies"]}
+    if way and way["by"] != gate.by:
+        found |= {"instead_of": gate.by, "why": why_not}
+    return found
+
+
+def judge_gate(
+    gate: Gate, task: str, tuned: Scores | None, base: Scores | None, why_not: str = ""
+) -> JudgedGate:
+    """Return the document of a gate on one task's checkpoint. A missing cell is never a pass.
+
+    `why_not` says why there is no usable review where one is asked for.
+    """
     baseline = base.value if base else None
     document: JudgedGate = {
         "control": gate.control,
-        "metric": gate.metric,
+        "metric": tuned.metric if tuned else gate.metric,
         "task": task,
         "rule": gate.rule,
         "threshold": gate.threshold(baseline),
@@ -88,6 +146,7 @@ def judge_gate(gate: Gate, task: str, tuned: Scores | None, base: Scores | None)
         "high": None,
         "more_samples": None,
         "note": "",
+        **_judged_by(gate, tuned, why_not),
     }
     if result := _test(gate, tuned, base):
         document |= {
@@ -111,12 +170,27 @@ def _test(gate: Gate, tuned: Scores | None, base: Scores | None) -> GateResult |
     if base is None or not gate.relative:
         return _test_rate(gate, tuned)
     values, codes = align([tuned, base])
+    if tuned.rows or base.rows:
+        errors = [one.estimate["se"] or 0.0 if one.rows else 0.0 for one in (tuned, base)]
+        labels = min(one.review["labels"] for one in (tuned, base) if one.rows and one.review)
+        return powered_ratio_gate(
+            values[:, 0], values[:, 1], codes, (errors[0], errors[1]), labels, gate.limit
+        )
     return ratio_gate(values[:, 0], values[:, 1], codes, gate.limit)
 
 
 def _test_rate(gate: Gate, scores: Scores) -> GateResult:
+    if scores.rows:
+        return effective_rate_gate(_estimate(scores), scores.rows, len(scores.values), gate.limit)
     values, codes = align([scores])
     return rate_gate(values[:, 0], codes, gate.limit)
+
+
+def _estimate(scores: Scores) -> stats.Estimate:
+    """Return the estimate of a metrics file, all of which is there where it has a value."""
+    found = scores.estimate
+    se, low, high = (float(number or 0.0) for number in (found["se"], found["low"], found["high"]))
+    return stats.Estimate(scores.value, se, low, high, found["interval"] or "")
 
 
 def violation(gate: JudgedGate) -> float:
@@ -139,19 +213,36 @@ def judge_baseline(gates: Sequence[Gate], cells: Cells) -> tuple[list[BaselineGa
     ratio = max(ratios, default=DEFAULT_RATIO)
     documents, applied = [], []
     for gate in gates:
-        document = _baseline_at(gate, cells.scores(BASE, gate.control, gate.metric))
+        document = _baseline_at(gate, *_baseline_scores(gate, cells))
         documents.append(document)
         if document["passes"] is False and not gate.relative:
-            gate = Gate(gate.control, gate.metric, ratio, relative=True, fallback=True)
+            gate = replace(gate, limit=ratio, relative=True, fallback=True)
         applied.append(gate)
     return documents, applied
 
 
-def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
+def _baseline_scores(gate: Gate, cells: Cells) -> tuple[Scores | None, str]:
+    """Return the baseline's scores at a gate, and why they are not by whom is asked for."""
+    _, base = scores_at(gate, cells, BASE)
+    return base, why_no_review(cells, gate, BASE)
+
+
+def why_no_review(cells: Cells, gate: Gate, *variants: str) -> str:
+    """Return why variants cannot be judged by review at a gate; empty where they can."""
+    for variant in variants:
+        review = cells.review(variant, gate.control)
+        if review is None or review["why_not"]:
+            whose = "the baseline" if variant == BASE else "this checkpoint"
+            why = review["why_not"] if review else "none has been read"
+            return f"of the replies of {whose}: {why}"
+    return ""
+
+
+def _baseline_at(gate: Gate, base: Scores | None, why_not: str) -> BaselineGate:
     """Return the document of a gate on the baseline."""
     document: BaselineGate = {
         "control": gate.control,
-        "metric": gate.metric,
+        "metric": base.metric if base else gate.metric,
         "rule": gate.rule,
         "threshold": None if gate.relative else gate.limit,
         "value": None,
@@ -163,6 +254,7 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
         "evidence": "missing",
         "only_just": False,
         "note": "",
+        **_judged_by(gate, base, why_not),
     }
     if base is None:
         return document

@@ -15,7 +15,7 @@ from sftstudy.documents.recommendation import (
     WithoutDuplicates,
 )
 from sftstudy.pages.numbers import near, p_digits
-from sftstudy.recommendation.phrases import limit_of, percent, strength
+from sftstudy.recommendation.phrases import judged_by, limit_of, percent, strength
 
 
 def to_markdown(document: Recommendation) -> str:
@@ -152,7 +152,7 @@ def _side_effects(document: Recommendation) -> str:
 def _gates(document: Recommendation) -> str:
     rows = [
         ["baseline", gate["control"], gate["rule"], _beside(gate), str(gate["n"] or 0),
-         _unsure(gate), _yes(gate["passes"]), strength(gate),
+         judged_by(gate) or "-", _unsure(gate), _yes(gate["passes"]), strength(gate),
          _limits(gate, gate["threshold"], "value"), gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
@@ -161,7 +161,7 @@ def _gates(document: Recommendation) -> str:
         if entry["configuration"] == shown:
             rows += [
                 [gate["task"], gate["control"], gate["rule"], _beside(gate), str(gate["n"]),
-                 _unsure(gate), _yes(gate["passes"]), strength(gate),
+                 judged_by(gate) or "-", _unsure(gate), _yes(gate["passes"]), strength(gate),
                  _limits(gate, limit_of(gate), gate["statistic"]), gate["note"]]
                 for gate in entry["gates"]
             ]  # fmt: skip
@@ -171,6 +171,7 @@ def _gates(document: Recommendation) -> str:
         "asked",
         "value %",
         "n",
+        "judged",
         "unsure",
         "passes",
         "evidence",

@@ -46,6 +46,7 @@ def next_steps(
             "the replies that it broke, and leave the task out or search for it alone."
         )
     steps += [_for_side_effects(task, found, chosen) for task, found in harmed.items()]
+    steps += _for_a_review(chosen)
     steps += [_for_a_gate(gates) for gates in unproven(chosen.gates).values()]
     steps += _for_weak_gains(gains) + _for_duplicates(gains)
     steps.append(
@@ -53,6 +54,17 @@ def next_steps(
         "the intervals hold for other rows, not for another training run."
     )
     return steps
+
+
+def _for_a_review(chosen: Complete) -> list[str]:
+    """Return that replies are to be read where the study file wants a person to judge them."""
+    if not any(gate.get("instead_of") == "review" for gate in chosen.gates):
+        return []
+    return [
+        f"Read the replies of the untuned student and of {chosen.name}: Snakemake makes a page for "
+        "it, `review/{student}.html` in the results folder; what it exports belongs into "
+        "`reviews/`. No verdict above PROVISIONAL rests on anybody else."
+    ]
 
 
 def _for_incomplete(configurations: Sequence[Configuration]) -> list[str]:

@@ -130,7 +130,19 @@ def _gates(chosen: Complete) -> list[str]:
         gate for gate in chosen.gates if gate["only_just"] and gate["evidence"] == "proven"
     )
     sentences += [_only_just(gates) for gates in barely.values()]
-    return sentences + [_unproven(gates) for gates in weak.values()]
+    sentences += [_unproven(gates) for gates in weak.values()]
+    return sentences + _instead(chosen.gates)
+
+
+def _instead(gates: Sequence[JudgedGate]) -> list[str]:
+    """Return one sentence per control of which some checkpoints were judged by a stand-in."""
+    found = by_control(gate for gate in gates if "instead_of" in gate)
+    return [
+        f"The gate on {control} is to be judged by {some[0]['instead_of']}, and is by "
+        f"{some[0]['by']} after training on {listed([gate['task'] for gate in some])}: "
+        f"{some[0]['why'] or 'there is none'}."
+        for control, some in found.items()
+    ]
 
 
 def _only_just(gates: Sequence[JudgedGate]) -> str:
@@ -163,11 +175,14 @@ def _unsure(gates: Sequence[JudgedGate]) -> list[str]:
     """Return one sentence per control of which the scorer could not decide some replies."""
     sentences = []
     for control, found in by_control(gates).items():
+        whose = {"judge": "judge is", "review": "person is"}.get(
+            found[0].get("by", ""), "rules are"
+        )
         counts = sorted(gate.get("unsure") or 0 for gate in found)
         if counts[-1]:
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[-1])
             sentences.append(
-                f"Of the {found[0]['n']} replies to {control} the rules are unsure of {span}, by "
+                f"Of the {found[0]['n']} replies to {control} the {whose} unsure of {span}, by "
                 f"checkpoint; they count as failed in {found[0]['metric']}."
             )
     return sentences

@@ -166,8 +166,7 @@ class _Collected:
         self.gates = gates
         self.rows: dict[str, dict[str, DataRow]] = {}
         self.replies: dict[Cell, dict[str, Reply]] = {}
-        self.items: dict[Cell, dict[str, Row]] = {}
-        self.metrics: dict[str, str] = {}  # by eval set: what counts as right there
+        self.documents: dict[Cell, Metrics] = {}
         self.counts: Counts = {}
         self.cells: list[tuple[str, Row]] = []  # why it is in the page (of PerCell), the cell
 
@@ -176,7 +175,10 @@ class _Collected:
         cell, base = (student, f"{task}/{trial}", evalset), (student, BASE, evalset)
         if not (self._load(cell) and self._load(base)):
             return
-        before, after, replies = self.items[base], self.items.pop(cell), self.replies.pop(cell)
+        metric = self._metric(cell)
+        before, after = (self._items(one, metric) for one in (base, cell))
+        replies = self.replies.pop(cell)
+        del self.documents[cell]
         outcomes = {
             identifier: _outcome(before[identifier], item)
             for identifier, item in after.items()
@@ -195,7 +197,7 @@ class _Collected:
                     "trained": task,
                     "trial": trial,
                     "evalset": evalset,
-                    "metric": self.metrics[evalset],
+                    "metric": metric,
                     "rule": gate["rule"] if gate else None,
                     "fails": _fails(gate),
                     "counts": self.counts[cell],
@@ -214,32 +216,35 @@ class _Collected:
         )
 
     def _load(self, cell: Cell) -> bool:
-        if cell in self.items:
+        if cell in self.documents:
             return True
         evalset = cell[2]
         files = self.results.metrics(cell), self.results.predictions(cell)
         rows = self.results.rows(evalset)
         if not all(path.exists() for path in (*files, rows)):
             return False
-        document = read_metrics(files[0])
-        self.metrics[evalset] = self._metric(document)
-        self.items[cell] = self._items(document, self.metrics[evalset])
+        self.documents[cell] = read_metrics(files[0])
         self.replies[cell] = {row["id"]: row for row in read_replies(files[1])}
         if evalset not in self.rows:
             self.rows[evalset] = {row["id"]: row for row in read_rows(rows)}
         return True
 
-    def _metric(self, document: Metrics) -> str:
+    def _metric(self, cell: Cell) -> str:
         """Return the metric that says right or wrong: that of the control's gate, or the primary.
 
         A gate's number and the replies behind it are then one thing.
         """
-        gate = self.results.plan["gates"].get(document["task"])
-        name = gate["metric"] if gate else document["primary"]
+        document = self.documents[cell]
+        rule = self.results.plan["gates"].get(document["task"])
+        judged = self.gates.get(cell)
+        name = judged["metric"] if judged else rule["metric"] if rule else document["primary"]
         return name if name in document["metrics"] else document["primary"]
 
-    def _items(self, document: Metrics, metric: str) -> dict[str, Row]:
+    def _items(self, cell: Cell, metric: str) -> dict[str, Row]:
         """Return id -> right, invalid; without rows of which the metric says nothing."""
+        document = self.documents[cell]
+        if metric not in document["metrics"]:
+            return {}
         key = document["metrics"][metric]["outcome"] or metric
         is_task = document["task"] in self.results.tasks
         return {

@@ -16,7 +16,7 @@ from sftstudy.recommendation.names import (
     PROVISIONAL,
     RECOMMENDED,
 )
-from sftstudy.recommendation.phrases import limit_of
+from sftstudy.recommendation.phrases import judged_by, limit_of
 from sftstudy.report.evidence import whole
 from sftstudy.statistics.gates import LEVELS
 from sftstudy.study.variants import BASE
@@ -175,7 +175,13 @@ def _checkpoints(
             "gain": document["gains"]["confirm"][task],
             "unread": unread.get(task),
             "gates": [
-                {**gate, "limit": limit_of(gate), "level": LEVELS[gate["statistic"]]}
+                {
+                    **gate,
+                    "limit": limit_of(gate),
+                    "level": LEVELS[gate["statistic"]],
+                    "judged": judged_by(gate),
+                    "stands_in": "instead_of" in gate,
+                }
                 for gate in judged["gates"]
                 if gate["task"] == task
             ],

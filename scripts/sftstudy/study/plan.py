@@ -67,7 +67,7 @@ def _gate(study: Study, control: str, gate: Mapping[str, Any]) -> GateRule:
     rule: GateRule = {key: value for key, value in gate.items() if key != "by"}  # type: ignore[assignment]
     if not registry.can_be_judged(control):
         return rule
-    metric, by = gate["metric"], gate["by"]
+    metric, by = gate["metric"], gate.get("by", "rules")
     if metric.startswith(JUDGE):
         return {**rule, "by": "judge"}
     judged: Way = {"metric": f"{JUDGE}{metric}", "by": "judge"}

@@ -343,7 +343,7 @@ def _check_names(config: dict[str, Any], origin: Origin) -> None:
 def _check_judged_by(config: dict[str, Any], control: str, origin: Origin) -> None:
     """Raise `StudyError` for a gate that nobody can judge by whom it says."""
     gate, key = config["gates"][control], ("gates", control, "by")
-    by, metric = gate["by"], gate["metric"]
+    by, metric = gate.get("by", "rules"), gate["metric"]
     if metric.startswith("review_"):
         raise origin.error(
             ("gates", control, "metric"),
