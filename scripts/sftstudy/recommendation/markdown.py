@@ -152,8 +152,8 @@ def _side_effects(document: Recommendation) -> str:
 def _gates(document: Recommendation) -> str:
     rows = [
         ["baseline", gate["control"], gate["rule"], _beside(gate), str(gate["n"] or 0),
-         judged_by(gate) or "-", _unsure(gate), _yes(gate["passes"]), strength(gate),
-         _limits(gate, gate["threshold"], "value"), gate["note"]]
+         _unsure(gate), _yes(gate["passes"]), strength(gate),
+         _limits(gate, gate["threshold"], "value"), judged_by(gate) or "-", gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
     shown = _shown(document)
@@ -161,8 +161,9 @@ def _gates(document: Recommendation) -> str:
         if entry["configuration"] == shown:
             rows += [
                 [gate["task"], gate["control"], gate["rule"], _beside(gate), str(gate["n"]),
-                 judged_by(gate) or "-", _unsure(gate), _yes(gate["passes"]), strength(gate),
-                 _limits(gate, limit_of(gate), gate["statistic"]), gate["note"]]
+                 _unsure(gate), _yes(gate["passes"]), strength(gate),
+                 _limits(gate, limit_of(gate), gate["statistic"]), judged_by(gate) or "-",
+                 gate["note"]]
                 for gate in entry["gates"]
             ]  # fmt: skip
     header = [
@@ -171,11 +172,11 @@ def _gates(document: Recommendation) -> str:
         "asked",
         "value %",
         "n",
-        "judged",
         "unsure",
         "passes",
         "evidence",
         "95% interval",
+        "judged",
         "note",
     ]
     title = f"Of the baseline and of `{shown}`.\n\n" if shown else ""

@@ -28,6 +28,7 @@ from sftstudy.recommendation.phrases import (
 )
 from sftstudy.statistics.gates import LEVELS
 
+_WHOSE = {"rules": "rules are", "judge": "judge is", "review": "person is"}
 WORTH_TELLING = 0.005  # of the resampled studies
 
 
@@ -175,9 +176,7 @@ def _unsure(gates: Sequence[JudgedGate]) -> list[str]:
     """Return one sentence per control of which the scorer could not decide some replies."""
     sentences = []
     for control, found in by_control(gates).items():
-        whose = {"judge": "judge is", "review": "person is"}.get(
-            found[0].get("by", ""), "rules are"
-        )
+        whose = _WHOSE[found[0].get("by", "rules")]
         counts = sorted(gate.get("unsure") or 0 for gate in found)
         if counts[-1]:
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[-1])

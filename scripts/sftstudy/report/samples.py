@@ -236,8 +236,10 @@ class _Collected:
         """
         document = self.documents[cell]
         rule = self.results.plan["gates"].get(document["task"])
-        judged = self.gates.get(cell)
-        name = judged["metric"] if judged else rule["metric"] if rule else document["primary"]
+        judged = self.gates.get(cell, {})
+        # What was asked for, unless somebody else had to judge.
+        name = rule["metric"] if rule else document["primary"]
+        name = judged["metric"] if judged.get("instead_of") else name
         return name if name in document["metrics"] else document["primary"]
 
     def _items(self, cell: Cell, metric: str) -> dict[str, Row]:
