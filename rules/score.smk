@@ -34,7 +34,7 @@ rule score_control:
         predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
         data="<results>/data/{control}/test.jsonl",
         judgements=lambda w: jobs.judgements(study, w.control),
-        review=lambda w: jobs.review(w.student, w.control),
+        review=lambda w: jobs.reviews(study, w.student, w.control),
     output:
         "<results>/metrics/{student}/{variant}/{control}.json",
     log:

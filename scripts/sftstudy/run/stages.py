@@ -9,7 +9,7 @@ RULES = {
     "predict": "predict_select predict_select_base predict_controls predict_confirm"
     " ask_judge predict_judge",
     "score": "score score_control",
-    "report": "recommend retain collate draw report model_cards lm_eval_tasks",
+    "report": "recommend retain collate draw report review model_cards lm_eval_tasks",
 }
 STAGES = tuple(RULES)
 STAGE_OF = {rule: stage for stage, rules in RULES.items() for rule in rules.split()}

@@ -217,20 +217,20 @@ def judgements(study: Study, control: str) -> list[str]:
     return [str(_RESULTS.judgements("{student}", "{variant}", control, "replies"))]
 
 
-def review(student: str, control: str) -> list[str]:
-    """Return the file with a person's verdicts that scoring a control reads, if there is one."""
+def reviews(study: Study, student: str, *controls: str) -> list[str]:
+    """Return the file with a person's verdicts on a student's replies to controls, if there is one.
+
+    By default on those to all controls of the study.
+    """
     file = file_of(student)
-    return [str(file)] if registry.can_be_judged(control) and file.is_file() else []
+    judged = set(controls or study.controls) & set(judged_controls(study))
+    return [str(file)] if judged and file.is_file() else []
 
 
 def review_options(study: Study, files: list[str]) -> list[str]:
     """Return how scoring is told of a review; without one nothing, so that nothing runs again."""
-    return [option for file in files for option in (f"--review={file}", f"--seed={_seed(study)}")]
-
-
-def _seed(study: Study) -> int:
-    seed: int = study.config["seed"]
-    return seed
+    seed = study.config["seed"]
+    return [option for file in files for option in (f"--review={file}", f"--seed={seed}")]
 
 
 def judged_controls(study: Study) -> list[str]:
