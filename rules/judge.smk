@@ -50,6 +50,7 @@ use rule predict_select as predict_judge with:
         code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, study.judge)]),
         generation=lambda w: as_json(jobs.generation(study, study.judge)),
         max_new_tokens=lambda w: [judge_module(w.control).MAX_NEW_TOKENS],
+        decoding=[],  # a judge says what it finds likeliest
         drop="",  # a reply that is scored is judged
     message:
         "Asking the judge about {wildcards.student} {wildcards.variant} on {wildcards.control}"

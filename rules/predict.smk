@@ -30,12 +30,14 @@ rule predict_select:
         code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, w.student)]),
         generation=lambda w: as_json(jobs.generation(study, w.student)),
         max_new_tokens=lambda w: [jobs.max_new_tokens(study, w.task)],
+        decoding=lambda w: jobs.predict_decoding(study, [w.task]),
         drop=jobs.drop_overlong(study),
     message:
         "Asking {wildcards.student} {wildcards.task}/{wildcards.trial}: {wildcards.task}.val"
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --data {input.data}"
-        " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q} {params.drop}"
+        " --max-new-tokens {params.max_new_tokens} --generation {params.generation:q}"
+        " {params.decoding:q} {params.drop}"
         " --gpus {resources.gpu} --serve={resources.serve:q} --requests {resources.requests}"
         " {resources.eager} --threads {resources.torch_threads} --device {resources.device}"
         " --batch-size {resources.batch_size} --memory {resources.mem_mb} --output {output}"
@@ -54,6 +56,7 @@ use rule predict_select as predict_select_base with:
         record="<records>/predictions/{student}/base/select.json",
     params:
         max_new_tokens=[jobs.max_new_tokens(study, task) for task in study.tasks],
+        decoding=lambda w: jobs.predict_decoding(study, study.tasks),
     message:
         "Asking {wildcards.student} base: val of all tasks"
 
@@ -73,6 +76,7 @@ use rule predict_select as predict_controls with:
         record="<records>/predictions/{student}/{variant}/controls.json",
     params:
         max_new_tokens=[jobs.max_new_tokens(study, control) for control in study.controls],
+        decoding=lambda w: jobs.predict_decoding(study, study.controls),
     message:
         "Asking {wildcards.student} {wildcards.variant}: controls"
 
@@ -92,5 +96,6 @@ use rule predict_select as predict_confirm with:
         record="<records>/predictions/{student}/{variant}/confirm.json",
     params:
         max_new_tokens=[jobs.max_new_tokens(study, task) for task in study.tasks],
+        decoding=lambda w: jobs.predict_decoding(study, study.tasks),
     message:
         "Asking {wildcards.student} {wildcards.variant}: test of all tasks"

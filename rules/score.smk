@@ -19,13 +19,14 @@ rule score:
     params:
         code=lambda w: code_version("scripts/score.py", module_files(w.task, "score")),
         options=lambda w: as_json(jobs.score_options(study, w.task)),
+        decoding=lambda w: jobs.score_decoding(study, w.task),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.task}.{wildcards.split}"
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
         " --task {wildcards.task} --split {wildcards.split}"
-        " --options {params.options:q} --output {output}"
+        " --options {params.options:q} {params.decoding:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 
@@ -46,6 +47,7 @@ rule score_control:
     params:
         code=lambda w: code_version("scripts/score.py", module_files(w.control, "score")),
         options=lambda w: as_json(jobs.score_options(study, w.control)),
+        decoding=lambda w: jobs.score_decoding(study, w.control),
         judgements=lambda w, input: [f"--judgements={file}" for file in input.judgements],
         review=lambda w, input: jobs.review_options(study, input.review),
     message:
@@ -54,6 +56,5 @@ rule score_control:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
         " --task {wildcards.control} --options {params.options:q} {params.judgements:q}"
-        " {params.review:q}"
-        " --output {output}"
+        " {params.review:q} {params.decoding:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -17,11 +17,17 @@ def main() -> None:
 
     from sftstudy.documents.rows import read_scored
     from sftstudy.files.writing import write_jsonl
-    from sftstudy.scoring.document import answered
+    from sftstudy.scoring.document import answered, reply_name
 
     question = judge_module(arguments.control).question
     rows, replies = answered(read_scored(arguments.data), arguments.predictions, arguments.data)
-    write_jsonl(arguments.output, (question(row, replies[row["id"]]["text"]) for row in rows))
+    questions = (
+        question(row, reply["text"]) | {"id": reply_name(row["id"], number, len(own))}
+        for row in rows
+        for own in [replies[row["id"]]]
+        for number, reply in enumerate(own)
+    )
+    write_jsonl(arguments.output, questions)
 
 
 if __name__ == "__main__":

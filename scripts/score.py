@@ -18,6 +18,11 @@ def main() -> None:
     parser.add_argument(
         "--options", type=json.loads, default={}, help="JSON object: options of this task alone"
     )
+    parser.add_argument(
+        "--decoding",
+        type=json.loads,
+        help="JSON object with samples, temperature and top_p (default: one greedy reply to a row)",
+    )
     parser.add_argument("--judgements", type=Path, help="a judge's replies to `ask_judge.py`")
     parser.add_argument("--review", type=Path, help="CSV of a person's verdicts on replies")
     parser.add_argument("--seed", type=int, default=0, help="of the order that a review asks in")
@@ -40,6 +45,7 @@ def main() -> None:
         options=arguments.options,
         judgements_file=arguments.judgements,
         review=review,
+        decoding=arguments.decoding,
     )
     write_json(arguments.output, document)
     primary = document["metrics"][document["primary"]]

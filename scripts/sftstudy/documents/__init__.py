@@ -11,6 +11,7 @@
 ``recipe``          recipes/{student}/{task}/{trial}.yaml; ``recipe_file`` reads it
 ``provenance``      provenance.json of a trained checkpoint
 ``removed``         WEIGHTS_REMOVED.json of a checkpoint
+``decoding``        how replies are drawn: in metrics files and as parameters of jobs
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl
 ``reviews``         reviews/{student}.csv, review/{student}.csv: what a person says of replies
 ``metrics``         metrics/{student}/{variant}/{evalset}.json

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.shapes import read, require, unexpected
 
 
@@ -48,6 +49,10 @@ class _Identity(TypedDict):
     group: str
 
 
+class _Sample(_Identity):
+    sample: int  # from 0
+
+
 class Headline(TypedDict):
     """The part of the file that a score can be told from."""
 
@@ -65,10 +70,16 @@ class Metrics(Headline):
     task: str  # or control
     split: str
     task_version: int  # of the prompt and target, by the task's data module
+    decoding: NotRequired[Decoding]  # without it: one greedy reply to each row
     n: int  # items
     dropped: NotRequired[int]  # rows that were too long to be asked; not among n
     groups: int  # of items
-    items: list[dict[str, Any]]  # one per row: its id and group, and outcomes that the task names
+    # One per row: its id and group, and outcomes that the task names. With several replies to a row
+    # a number or truth value is the mean over those that have one, null where none has; a text
+    # stands where it is that of all replies, else null.
+    items: list[dict[str, Any]]
+    # The outcomes of the single replies, with several to a row: id, group, sample, and the same.
+    samples: NotRequired[list[dict[str, Any]]]
     review: NotRequired[Reviewed]  # where a person has judged a reply of this cell
     prompt_sha256: str  # of all prompts
     data_sha256: str  # of the file of rows
@@ -89,6 +100,7 @@ def read_metrics(path: Path) -> Metrics:
     """Return a metrics file; a `StudyError` names the key of what is amiss."""
     document = read(path, Metrics)
     require(document["items"], list[_Identity], f"{path}: items")
+    require(document.get("samples", []), list[_Sample], f"{path}: samples")
     _require_primary(document, path)
     primary = document["primary"]
     if document["metrics"][primary]["n"] and not document["items"]:

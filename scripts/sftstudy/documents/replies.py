@@ -1,4 +1,7 @@
-"""predictions/{student}/{variant}/{evalset}.jsonl: what a checkpoint replied to each row."""
+"""predictions/{student}/{variant}/{evalset}.jsonl: what a checkpoint replied to each row.
+
+One line a reply: as many lines a row as it was asked for, but one of a row that was dropped.
+"""
 
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -12,6 +15,7 @@ class Reply(TypedDict):
     """One line."""
 
     id: str  # of the row
+    sample: NotRequired[int]  # from 0: which of several replies to the row, that stand in order
     text: str
     finish_reason: str  # stop, length where it reached the token limit, or dropped
     prompt_tokens: NotRequired[int]  # replies of other programs may do without counts

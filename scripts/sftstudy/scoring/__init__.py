@@ -2,4 +2,5 @@
 
 ``document``  replies of one variant on one eval set to their metrics file
 ``review``    what a person says of these replies: which ones are asked, and the rate by review
+``several``   several replies to a row: its item, and what is measured over it
 """

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.metrics import Measured, Metrics, Reviewed
 from sftstudy.documents.replies import DROPPED, Reply, read_replies
 from sftstudy.documents.rows import Scored, read_scored
@@ -14,8 +15,8 @@ from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
 from sftstudy.run.code import code_sha256
 from sftstudy.scoring.review import Review, add_review, review_key, review_metrics
-from sftstudy.statistics.estimate import estimate, unsure
-from sftstudy.statistics.metric import Item, Metric
+from sftstudy.scoring.several import measured, together
+from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
 from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.task import Outcomes, ReadsFiles, Row, Versioned
@@ -32,42 +33,44 @@ def metrics_document(
     data_file: Path,
     options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
+    decoding: Decoding | None = None,
     review: Review | None = None,
 ) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
     outcomes by id. `options` are those of the task's block in the study file; what a judge answered
-    (`judgements_file`) and what a person did (`review`) is added to the items. Rows that were
-    dropped as too long are counted and not scored. Raises `StudyError` when predictions and data do
-    not hold the same ids, or none.
+    (`judgements_file`) and what a person did (`review`) is added to the items. `decoding` says how
+    the replies were drawn (None: one greedy reply to each row); with several to a row the items are
+    means over them. Rows that were dropped as too long are counted and not scored. Raises
+    `StudyError` when predictions and data do not hold the same ids, or none, or when rows have
+    another number of replies.
     """
     all_rows = read_scored(data_file)
     rows, predictions = answered(all_rows, predictions_file, data_file)
-    judged = _judged(task, rows, judgements_file, data_file)
+    _require_number(predictions[rows[0]["id"]], decoding, predictions_file)
+    judged = _judged(task, rows, predictions, judgements_file, data_file)
     module = score_module(task)
     given = scoring_options(task, options or {})
-    times = Counter(predictions[row["id"]]["text"] for row in rows)
     with _unchanged(module.inputs(rows, **given) if isinstance(module, ReadsFiles) else []):
-        items = []
-        for row in rows:
-            reply = predictions[row["id"]]
-            found = judged.get(row["id"], {}) | module.outcomes(row, reply["text"], **given)
-            items.append(_item(row, reply, found) | {"repeated": times[reply["text"]] > 1})
-    measured = {
-        name: _measured(metric, items) for name, metric in (module.metrics(items) | _COMMON).items()
-    }
+        replies = [
+            _outcomes(row, number, reply, judged.get((row["id"], number), {}) | found)
+            for row in rows
+            for number, reply in enumerate(predictions[row["id"]])
+            for found in [module.outcomes(row, reply["text"], **given)]
+        ]
+    _add_repeated(replies, [reply["text"] for row in rows for reply in predictions[row["id"]]])
+    primary = module.metrics(replies)[module.PRIMARY]
     reviewed: Reviewed | None = None
+    by_review: dict[str, Metric | Measured] = {}
     if review:
-        keys = [review_key(task, row, predictions[row["id"]]["text"]) for row in rows]
-        primary = module.metrics(items)[module.PRIMARY]
-        reviewed = add_review(review, primary, items, keys)
-        measured |= {
-            name: found if isinstance(found, dict) else _measured(found, items)
-            for name, found in review_metrics(
-                review, primary, module.PRIMARY, reviewed, items, keys
-            ).items()
-        }
+        keys = [
+            review_key(task, row, reply["text"]) for row in rows for reply in predictions[row["id"]]
+        ]
+        reviewed = add_review(review, primary, replies, keys)
+        by_review = review_metrics(review, primary, module.PRIMARY, reviewed, replies, keys)
+    several = len(replies) > len(rows)
+    items = together(module, replies)
     document: Metrics = {
         "schema": SCHEMA,
         "student": student,
@@ -80,7 +83,10 @@ def metrics_document(
         "n": len(items),
         "dropped": len(all_rows) - len(rows),
         "groups": len({item["group"] for item in items}),
-        "metrics": measured,
+        "metrics": {
+            name: metric if isinstance(metric, dict) else measured(metric, items, replies)
+            for name, metric in (module.metrics(items) | _COMMON | by_review).items()
+        },
         "items": items,
         "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
         "data_sha256": sha256_file(data_file),
@@ -88,20 +94,13 @@ def metrics_document(
         "versions": dict(module.versions()) if isinstance(module, Versioned) else {},
         "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
     }
+    if decoding:
+        document["decoding"] = decoding
+    if several:
+        document["samples"] = replies
     if reviewed and reviewed["read"]:
         document["review"] = reviewed
     return document
-
-
-def _measured(metric: Metric, items: list[Item]) -> Measured:
-    return {
-        **estimate(metric, items),
-        "outcome": "" if metric.kind == "statistic" else metric.outcome,
-        "description": metric.description,
-        "better": metric.better,
-        "counts": metric.counts,
-        "unsure": unsure(metric, items),
-    }
 
 
 @contextmanager
@@ -136,21 +135,36 @@ _COMMON = {
 
 
 def _judged(
-    task: str, rows: Sequence[Row], judgements_file: Path | None, data_file: Path
-) -> dict[str, Outcomes]:
-    """Return what a judge answered about the replies, by the rows' ids; nothing without one."""
+    task: str,
+    rows: Sequence[Row],
+    predictions: Mapping[str, Sequence[Reply]],
+    judgements_file: Path | None,
+    data_file: Path,
+) -> dict[tuple[str, int], Outcomes]:
+    """Return what a judge answered about the replies, by row and number; nothing without one."""
     if judgements_file is None:
         return {}
     judge = judge_module(task)
-    answers = replies_by_id(rows, judgements_file, data_file)
-    return {name: judge.outcomes(answer["text"]) for name, answer in answers.items()}
+    names = {
+        reply_name(row["id"], number, len(predictions[row["id"]])): (row["id"], number)
+        for row in rows
+        for number in range(len(predictions[row["id"]]))
+    }
+    answers = replies_by_id(list(names), judgements_file, data_file)
+    return {place: judge.outcomes(answers[name][0]["text"]) for name, place in names.items()}
 
 
-def _item(row: Row, prediction: Reply, outcomes: Outcomes) -> Outcomes:
+def reply_name(row: str, number: int, replies: int) -> str:
+    """Return the id of what is asked about one of so many replies to a row."""
+    return row if replies == 1 else f"{row}#{number}"
+
+
+def _outcomes(row: Row, number: int, prediction: Reply, outcomes: Outcomes) -> Outcomes:
     reply = prediction["text"]
     return {
         "id": row["id"],
         "group": row["group"],
+        "sample": number,
         **outcomes,
         "reply_chars": len(reply),
         "think": strip_think(reply)[1],
@@ -158,54 +172,91 @@ def _item(row: Row, prediction: Reply, outcomes: Outcomes) -> Outcomes:
     }
 
 
+def _add_repeated(replies: Sequence[Outcomes], texts: Sequence[str]) -> None:
+    """Add to each reply whether another row got the same text, among the replies of one number:
+    that does not grow with the number of replies."""
+    times = Counter((reply["sample"], text) for reply, text in zip(replies, texts, strict=True))
+    for reply, text in zip(replies, texts, strict=True):
+        reply["repeated"] = times[reply["sample"], text] > 1
+
+
 def answered(
     rows: Sequence[Scored], predictions_file: Path, data_file: Path
-) -> tuple[list[Scored], dict[str, Reply]]:
-    """Return the rows that were asked, and the predictions by id.
+) -> tuple[list[Scored], dict[str, list[Reply]]]:
+    """Return the rows that were asked, and the replies to each by id; equally many to all.
 
     Rows that were not are marked as dropped in the predictions. A row without any line is an error
     as in `replies_by_id`, and so are predictions that hold no reply.
     """
-    predictions = replies_by_id(rows, predictions_file, data_file)
-    asked = [row for row in rows if predictions[row["id"]]["finish_reason"] != DROPPED]
+    predictions = replies_by_id([row["id"] for row in rows], predictions_file, data_file)
+    asked = [row for row in rows if predictions[row["id"]][0]["finish_reason"] != DROPPED]
     if not asked:
         raise StudyError(
             f"{predictions_file}: all {len(rows)} rows were dropped as too long; raise the "
             "student's max_length and predict again"
         )
+    first = asked[0]["id"]
+    for row in asked:
+        if len(predictions[row["id"]]) != len(predictions[first]):
+            raise StudyError(
+                f"{predictions_file}: the id {row['id']!r} has {len(predictions[row['id']])} "
+                f"replies, expected {len(predictions[first])} as of {first!r}; delete the file and "
+                "predict again"
+            )
     return asked, predictions
 
 
-def replies_by_id(rows: Sequence[Row], predictions_file: Path, data_file: Path) -> dict[str, Reply]:
-    """Return the predictions for `rows`, by id; a `StudyError` where they do not fit the rows."""
+def _require_number(replies: Sequence[Reply], decoding: Decoding | None, file: Path) -> None:
+    expected = decoding["samples"] if decoding else 1
+    if len(replies) != expected:
+        raise StudyError(
+            f"{file}: holds {len(replies)} replies to a row, expected {expected} (`samples` in the "
+            "study file); predict again"
+        )
+
+
+def replies_by_id(
+    ids: Sequence[str], predictions_file: Path, data_file: Path
+) -> dict[str, list[Reply]]:
+    """Return the replies to each of `ids`, in the order of their numbers.
+
+    Raises `StudyError` where they do not fit the rows of `data_file`, which have these ids.
+    """
     predictions = _by_id(read_replies(predictions_file), predictions_file)
-    _check_complete(rows, predictions, predictions_file, data_file)
+    _check_complete(ids, predictions, predictions_file, data_file)
     return predictions
 
 
-def _by_id(predictions: Iterable[Reply], file: Path) -> dict[str, Reply]:
-    found: dict[str, Reply] = {}
-    for number, row in enumerate(predictions, start=1):
-        if row["id"] in found:
+def _by_id(predictions: Iterable[Reply], file: Path) -> dict[str, list[Reply]]:
+    found: dict[str, dict[int, Reply]] = {}
+    for line, reply in enumerate(predictions, start=1):
+        replies, number = found.setdefault(reply["id"], {}), reply.get("sample", 0)
+        if number in replies:
             raise StudyError(
-                f"{file}, line {number}: the id {row['id']!r} occurs a second time; "
+                f"{file}, line {line}: the id {reply['id']!r} occurs a second time"
+                f"{f' with sample {number}' if 'sample' in reply else ''}; "
                 "delete the file and predict again"
             )
-        found[row["id"]] = row
-    return found
+        replies[number] = reply
+    for name, replies in found.items():
+        if set(replies) != set(range(len(replies))):
+            raise StudyError(
+                f"{file}: the id {name!r} has the samples {', '.join(map(str, sorted(replies)))}, "
+                f"expected 0 to {len(replies) - 1}; delete the file and predict again"
+            )
+    return {name: [replies[n] for n in range(len(replies))] for name, replies in found.items()}
 
 
 def _check_complete(
-    rows: Sequence[Row],
-    predictions: Mapping[str, Reply],
+    ids: Sequence[str],
+    predictions: Mapping[str, Sequence[Reply]],
     predictions_file: Path,
     data_file: Path,
 ) -> None:
-    if not rows:
+    if not ids:
         raise StudyError(f"{data_file}: holds no rows; an empty evaluation has no metrics")
-    ids = [row["id"] for row in rows]
     for found, wanted, file, lacks in (
-        (set(predictions), ids, data_file, "has no prediction in"),
+        (set(predictions), list(ids), data_file, "has no prediction in"),
         (set(ids), list(predictions), predictions_file, "does not occur in"),
     ):
         other = predictions_file if file is data_file else data_file

@@ -18,7 +18,7 @@ def estimate(metric: Metric, items: Sequence[Item]) -> Estimate:
     `n` is 0 and everything else None: a metric over nothing has no value. Raises `StudyError` for
     an outcome that is missing or not a number.
     """
-    chosen = [item for item in items if _selected(metric, item)]
+    chosen = [item for item in items if selected(metric, item)]
     if not chosen:
         return {"value": None, "n": 0, "se": None, "low": None, "high": None, "interval": None}
     codes = group_codes([item["group"] for item in chosen])
@@ -48,11 +48,17 @@ def unsure(metric: Metric, items: Sequence[Item]) -> int | None:
     """Return of how many items of a metric the scorer was unsure; None where it always decides."""
     if not metric.unsure:
         return None
-    return sum(bool(item[metric.unsure]) for item in items if _selected(metric, item))
+    return sum(bool(item[metric.unsure]) for item in items if selected(metric, item))
 
 
-def _selected(metric: Metric, item: Item) -> bool:
-    if any(item.get(key) != value for key, value in metric.where.items()):
+def concerns(metric: Metric, item: Item) -> bool:
+    """Return whether an item is among those that a metric is over."""
+    return all(item.get(key) == value for key, value in metric.where.items())
+
+
+def selected(metric: Metric, item: Item) -> bool:
+    """Return whether a metric is measured on an item: it is over it, and there is an outcome."""
+    if not concerns(metric, item):
         return False
     if not metric.outcome:
         return True

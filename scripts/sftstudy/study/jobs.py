@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.recipe import ModelRecipe, Recipe
 from sftstudy.documents.reviews import file_of
 from sftstudy.errors import StudyError
@@ -208,6 +209,31 @@ def max_new_tokens(study: Study, name: str) -> int:
     """Return the most tokens of a reply to a task or control."""
     block = study.catalog["tasks"].get(name) or study.catalog["controls"][name]
     return block["max_new_tokens"]
+
+
+def decoding(study: Study, name: str) -> Decoding | None:
+    """Return how the replies to a task or control are drawn; None: one greedy reply to a prompt."""
+    block = study.catalog["tasks"].get(name) or study.catalog["controls"][name]
+    if not block["temperature"]:
+        return None
+    return {
+        "samples": block["samples"],
+        "temperature": float(block["temperature"]),
+        "top_p": float(block["top_p"]),
+    }
+
+
+def predict_decoding(study: Study, names: list[str]) -> list[str]:
+    """Return how the replies to the eval sets of a suite are drawn, as an option of
+    ``scripts/predict.py``; nothing where all are greedy."""
+    found = [decoding(study, name) for name in names]
+    return [f"--decoding={as_json(found)}"] if any(found) else []
+
+
+def score_decoding(study: Study, name: str) -> list[str]:
+    """Return the same of one task or control, as an option of ``scripts/score.py``."""
+    found = decoding(study, name)
+    return [f"--decoding={as_json(found)}"] if found else []
 
 
 def judgements(study: Study, control: str) -> list[str]:

@@ -37,6 +37,7 @@ _TYPES = {
 _FREE_TEXT = ("chat_template_kwargs", "serve")
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 _LARGEST = 2**63 - 1
+LEAST_TEMPERATURE = 0.01  # vLLM takes lower ones for this one
 
 Places = dict[Key, str | None]  # of a key: file and line; None where no file gives it
 
@@ -132,6 +133,7 @@ def validate(config: dict[str, Any], file: str, places: Places | None = None) ->
         raise _explained(error, origin)
     _fill_defaults(schema(), config)
     _check_names(config, origin)
+    _check_decoding(config, origin)
     _check_space_values(config, origin)
     return config
 
@@ -421,6 +423,31 @@ def _check_case(config: dict[str, Any], origin: Origin) -> None:
                 f"differs from catalog.students.{other} in upper and lower case only, and many "
                 "file systems would take their folders for one; give one another name",
             )
+
+
+def _check_decoding(config: dict[str, Any], origin: Origin) -> None:
+    """Raise `StudyError` where replies are to be drawn at no temperature, or at too low a one."""
+    for kind in ("tasks", "controls"):
+        for name, block in config["catalog"][kind].items():
+            key, temperature = ("catalog", kind, name), block.get("temperature", 0)
+            if 0 < temperature < LEAST_TEMPERATURE:
+                raise origin.error(
+                    (*key, "temperature"),
+                    f"found {temperature}; expected 0 (greedy) or at least {LEAST_TEMPERATURE}: "
+                    "not every engine computes lower ones",
+                )
+            if temperature == 0 and block.get("samples", 1) > 1:
+                raise origin.error(
+                    (*key, "samples"),
+                    f"found {block['samples']} at temperature 0, where all replies to a prompt are "
+                    "the same; set 'temperature' beside it (for example 0.7), or leave it out",
+                )
+            if temperature == 0 and block.get("top_p", 1) < 1:
+                raise origin.error(
+                    (*key, "top_p"),
+                    f"found {block['top_p']} at temperature 0, where nothing is drawn; set "
+                    "'temperature' beside it (for example 0.7), or leave it out",
+                )
 
 
 def _check_space_values(config: dict[str, Any], origin: Origin) -> None:

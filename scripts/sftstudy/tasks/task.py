@@ -95,6 +95,14 @@ class Versioned(Protocol):
 
 
 @runtime_checkable
+class Together(Protocol):
+    """A `Score` to which several replies to a row say more than the means of their outcomes."""
+
+    def together(self, replies: list[Outcomes]) -> Outcomes:
+        """Return outcomes of a row, from those of its replies (two or more)."""
+
+
+@runtime_checkable
 class Smoke(Protocol):
     """A small source for studies with ``source: {smoke: ...}``."""
 
