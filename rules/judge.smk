@@ -17,12 +17,13 @@ rule ask_judge:
     conda:
         "../envs/score.yaml"
     params:
-        code=lambda w: code_version("scripts/ask_judge.py", module_files(w.control, "judge")),
+        code=lambda w: code_version("scripts/ask_judge.py", jobs.judge_files(study, w.control)),
+        judge_format=study.judge_format,
     message:
         "Writing questions for the judge about {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
-        "python scripts/ask_judge.py --control {wildcards.control} --data {input.data}"
-        " --predictions {input.predictions} --output {output}"
+        "python scripts/ask_judge.py --control {wildcards.control} --format {params.judge_format}"
+        " --data {input.data} --predictions {input.predictions} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 
@@ -48,8 +49,8 @@ use rule predict_select as predict_judge with:
         **jobs.serving(study),
     params:
         code=lambda w: code_version("scripts/predict.py", [jobs.engine_file(study, study.judge)]),
-        generation=lambda w: as_json(jobs.generation(study, study.judge)),
-        max_new_tokens=lambda w: [judge_module(w.control).MAX_NEW_TOKENS],
+        generation=lambda w: as_json(jobs.judge_generation(study, w.control)),
+        max_new_tokens=lambda w: [judge_module(w.control, study.judge_format).MAX_NEW_TOKENS],
         decoding=[],  # a judge says what it finds likeliest
         drop="",  # a reply that is scored is judged
     message:

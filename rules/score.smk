@@ -45,10 +45,16 @@ rule score_control:
     conda:
         "../envs/score.yaml"
     params:
-        code=lambda w: code_version("scripts/score.py", module_files(w.control, "score")),
+        code=lambda w: code_version(
+            "scripts/score.py",
+            module_files(w.control, "score") + jobs.judge_files(study, w.control),
+        ),
         options=lambda w: as_json(jobs.score_options(study, w.control)),
         decoding=lambda w: jobs.score_decoding(study, w.control),
-        judgements=lambda w, input: [f"--judgements={file}" for file in input.judgements],
+        judgements=lambda w, input: [
+            *(f"--judgements={file}" for file in input.judgements),
+            *(f"--judge={as_json(jobs.judge(study, w.control))}" for _ in input.judgements),
+        ],
         review=lambda w, input: jobs.review_options(study, input.review),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"

@@ -24,10 +24,18 @@ def main() -> None:
         help="JSON object with samples, temperature and top_p (default: one greedy reply to a row)",
     )
     parser.add_argument("--judgements", type=Path, help="a judge's replies to `ask_judge.py`")
+    parser.add_argument(
+        "--judge",
+        type=json.loads,
+        default={},
+        help="JSON object with student and format of the judge that made them",
+    )
     parser.add_argument("--review", type=Path, help="CSV of a person's verdicts on replies")
     parser.add_argument("--seed", type=int, default=0, help="of the order that a review asks in")
     parser.add_argument("--output", type=Path, required=True, help="metrics JSON to write")
     arguments = parser.parse_args()
+    if bool(arguments.judge) != (arguments.judgements is not None):
+        parser.error("--judgements and --judge belong together")
 
     from sftstudy.documents.reviews import read_review
     from sftstudy.files.writing import write_json
@@ -44,6 +52,7 @@ def main() -> None:
         data_file=arguments.data,
         options=arguments.options,
         judgements_file=arguments.judgements,
+        judge=arguments.judge or None,
         review=review,
         decoding=arguments.decoding,
     )

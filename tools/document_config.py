@@ -64,7 +64,7 @@ def _rows(node: dict[str, Any], prefix: str) -> list[str]:
         meaning = child.get("description", "").replace("|", "\\|")
         rows.append(f"| `{prefix}{key}` | {_allowed(child)} | {default} | {meaning} |")
         keys_are_names = isinstance(child.get("additionalProperties"), dict)
-        if child.get("type") == "object" and "$ref" not in child and not keys_are_names:
+        if "object" in child.get("type", "") and "$ref" not in child and not keys_are_names:
             rows += _rows(child, f"{prefix}{key}.")
     return rows
 

@@ -117,6 +117,12 @@ def test_a_judge_is_asked_about_every_variant(fresh: Path) -> None:
     without = plan(fresh).rules
     extra = {rule: count for rule, count in with_judge.items() if count != without.get(rule)}
     assert extra == {"ask_judge": 9, "predict_judge": 9}
+    guard = "judge={student: smoke, format: wild_guard}"
+    text = snakemake(fresh, "--dry-run", "--printshellcmds", "--config", guard).stdout
+    assert plan(fresh, "--config", guard).rules == with_judge
+    assert text.count("--format wild_guard") == 9
+    assert text.count("You are a classifier for analyzing interactions") == 9
+    assert text.count('--judge={"format": "wild_guard", "student": "smoke"}') == 9
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--lint", "--unlock"])

@@ -53,6 +53,13 @@ class _Sample(_Identity):
     sample: int  # from 0
 
 
+class Judge(TypedDict):
+    """Which model gave a second opinion on the replies."""
+
+    student: str  # its name in the catalog
+    format: str  # in which it was asked
+
+
 class Headline(TypedDict):
     """The part of the file that a score can be told from."""
 
@@ -87,6 +94,7 @@ class Metrics(Headline):
     code_sha256: str  # of the modules that scored
     # Of libraries that decide outcomes and are no Python packages; not in files of older versions.
     versions: NotRequired[dict[str, str]]
+    judge: NotRequired[Judge]  # where one was asked
 
 
 def read_headline(path: Path) -> Headline:

@@ -26,7 +26,8 @@ from sftstudy.prediction.maker import (
     made_now,
     maker,
 )
-from sftstudy.students.chat import load_tokenizer, render_prompt, token_ids
+from sftstudy.prediction.rendering import open_tokenizer, rendered
+from sftstudy.students.chat import token_ids
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
 from sftstudy.students.limits import require_positions, without_room
 
@@ -70,17 +71,18 @@ def predict(
     """Write the predictions of every eval set.
 
     `generation` holds ``attention``, ``chat_template_kwargs``, ``dtype``, ``max_length`` and,
-    unless it is hf, ``engine``. What the journal knows is not generated again; if it knows all, no
-    model is loaded. With `drop_overlong`, rows without room for a reply are marked as dropped.
-    Raises `StudyError` if there are such rows otherwise, if `max_length` is more than the
-    checkpoint has positions for, or if the checkpoint is replaced meanwhile.
+    unless it is hf, ``engine``; a judge's also the keys of `rendering`. What the journal knows is
+    not generated again; if it knows all, no model is loaded. With `drop_overlong`, rows without
+    room for a reply are marked as dropped. Raises `StudyError` if there are such rows otherwise, if
+    `max_length` is more than the checkpoint has positions for, or if the checkpoint is replaced
+    meanwhile.
     """
     machine = machine or Machine()
     us = maker(generation, machine)
     journal = Journal(evalsets[0].output, us)
     watched = Watched(checkpoint)
     require_positions(checkpoint, generation["max_length"], str(checkpoint))
-    tokenizer = load_tokenizer(checkpoint, generation["chat_template_kwargs"])
+    tokenizer = open_tokenizer(checkpoint, generation)
     asked = [
         _questions(evalset, tokenizer, watched.sha256, generation, drop_overlong)
         for evalset in evalsets
@@ -134,8 +136,10 @@ def _questions(
     rows, limit = read_prompts(evalset.data), evalset.max_new_tokens
     if not rows:
         raise StudyError(f"{evalset.data}: holds no rows; there is nothing to reply to")
-    template = generation["chat_template_kwargs"]
-    texts = [render_prompt(tokenizer, row["prompt"], template) for row in rows]
+    texts = [
+        rendered(tokenizer, row["prompt"], generation, f"{evalset.data}, row {row['id']!r}")
+        for row in rows
+    ]
     prompts, ids = token_ids(tokenizer, texts), [row["id"] for row in rows]
     dropped = without_room(
         ids,

@@ -235,6 +235,8 @@ def why_no_review(cells: Cells, gate: Gate, *variants: str) -> str:
             whose = "the baseline" if variant == BASE else "this checkpoint"
             why = review["why_not"] if review else "none has been read"
             return f"of the replies of {whose}: {why}"
+        if not cells.has(variant, gate.control, gate.metric):
+            return f"{gate.metric} can only be told where all replies have been read"
     return ""
 
 

@@ -8,7 +8,7 @@ from sftstudy.figures.names import figures
 from sftstudy.files.reading import read_text
 from sftstudy.files.writing import write_text
 from sftstudy.pages.render import render
-from sftstudy.report import evidence, overview, samples, verdicts, warnings
+from sftstudy.report import evidence, judgements, overview, samples, verdicts, warnings
 from sftstudy.tables.results import Results
 from sftstudy.tables.write import read
 
@@ -36,6 +36,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         verdicts=views,
         tally=verdicts.tally(views),
         metrics=overview.key_metrics(results, tables, {n: documents[n] for n in ranked}),
+        judgements=judgements.judgements(results, {n: documents[n] for n in ranked}),
         forgetting=overview.forgetting(results, tables),
         regret=overview.regret(results, tables, documents),
         seconds={

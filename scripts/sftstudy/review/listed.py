@@ -66,7 +66,8 @@ def asked(
 def _replies(layout: Layout, student: str, variant: str, control: str) -> Iterator[Asked]:
     """Yield a cell's replies that were scored."""
     document = read_metrics(layout.metrics(student, variant, control))
-    items = {item["id"]: item for item in document["items"]}
+    scored = document.get("samples", document["items"])
+    items = {(item["id"], item.get("sample", 0)): item for item in scored}
     rows = {row["id"]: row for row in read_scored(layout.rows(control, "test"))}
     primary = _primary(document, control)
     for reply in read_replies(layout.predictions(student, variant, control)):
@@ -76,7 +77,7 @@ def _replies(layout: Layout, student: str, variant: str, control: str) -> Iterat
         cut = "cut off at the token limit" if reply["finish_reason"] == "length" else ""
         yield Asked(
             review_key(control, row, reply["text"]),
-            part_of(primary, items[reply["id"]]),
+            part_of(primary, items[reply["id"], reply.get("sample", 0)]),
             control,
             _conversation(row["prompt"]),
             said,

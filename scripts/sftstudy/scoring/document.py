@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.documents.decoding import Decoding
-from sftstudy.documents.metrics import Measured, Metrics, Reviewed
+from sftstudy.documents.metrics import Judge, Measured, Metrics, Reviewed
 from sftstudy.documents.replies import DROPPED, Reply, read_replies
 from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
@@ -17,7 +17,13 @@ from sftstudy.run.code import code_sha256
 from sftstudy.scoring.review import Review, add_review, review_key, review_metrics
 from sftstudy.scoring.several import measured, together
 from sftstudy.statistics.metric import Metric
-from sftstudy.tasks.registry import judge_module, module_files, score_module, scoring_options
+from sftstudy.tasks.registry import (
+    judge_file,
+    judge_module,
+    module_files,
+    score_module,
+    scoring_options,
+)
 from sftstudy.tasks.replies import strip_think
 from sftstudy.tasks.task import Outcomes, ReadsFiles, Row, Versioned
 
@@ -34,22 +40,26 @@ def metrics_document(
     options: Mapping[str, Any] | None = None,
     judgements_file: Path | None = None,
     decoding: Decoding | None = None,
+    judge: Judge | None = None,
     review: Review | None = None,
 ) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
-    outcomes by id. `options` are those of the task's block in the study file; what a judge answered
-    (`judgements_file`) and what a person did (`review`) is added to the items. `decoding` says how
-    the replies were drawn (None: one greedy reply to each row); with several to a row the items are
-    means over them. Rows that were dropped as too long are counted and not scored. Raises
+    outcomes by id. `options` are those of the task's block in the study file; what a `judge`
+    answered (`judgements_file`) and what a person did (`review`) is added to the items. `decoding`
+    says how the replies were drawn (None: one greedy reply to each row); with several to a row the
+    items are means over them. Rows that were dropped as too long are counted and not scored. Raises
     `StudyError` when predictions and data do not hold the same ids, or none, or when rows have
     another number of replies.
     """
     all_rows = read_scored(data_file)
     rows, predictions = answered(all_rows, predictions_file, data_file)
     _require_number(predictions[rows[0]["id"]], decoding, predictions_file)
-    judged = _judged(task, rows, predictions, judgements_file, data_file)
+    judged: dict[tuple[str, int], Outcomes] = {}
+    if judge is not None:
+        assert judgements_file is not None, "what a judge answered"
+        judged = _judged(task, rows, predictions, judge, judgements_file)
     module = score_module(task)
     given = scoring_options(task, options or {})
     with _unchanged(module.inputs(rows, **given) if isinstance(module, ReadsFiles) else []):
@@ -92,10 +102,15 @@ def metrics_document(
         "data_sha256": sha256_file(data_file),
         "predictions_sha256": sha256_file(predictions_file),
         "versions": dict(module.versions()) if isinstance(module, Versioned) else {},
-        "code_sha256": code_sha256("scripts/score.py", module_files(task, "score")),
+        "code_sha256": code_sha256(
+            "scripts/score.py",
+            module_files(task, "score") + ([judge_file(task, judge["format"])] if judge else []),
+        ),
     }
     if decoding:
         document["decoding"] = decoding
+    if judge:
+        document["judge"] = judge
     if several:
         document["samples"] = replies
     if reviewed and reviewed["read"]:
@@ -138,20 +153,27 @@ def _judged(
     task: str,
     rows: Sequence[Row],
     predictions: Mapping[str, Sequence[Reply]],
-    judgements_file: Path | None,
-    data_file: Path,
+    judge: Judge,
+    judgements_file: Path,
 ) -> dict[tuple[str, int], Outcomes]:
-    """Return what a judge answered about the replies, by row and number; nothing without one."""
-    if judgements_file is None:
-        return {}
-    judge = judge_module(task)
-    names = {
-        reply_name(row["id"], number, len(predictions[row["id"]])): (row["id"], number)
+    """Return what a judge answered about the replies, by row and number."""
+    module = judge_module(task, judge["format"])
+    asked = {
+        (row["id"], number): [question["id"] for question in module.questions(named, reply["text"])]
         for row in rows
-        for number in range(len(predictions[row["id"]]))
+        for own in [predictions[row["id"]]]
+        for number, reply in enumerate(own)
+        for named in [{**row, "id": reply_name(row["id"], number, len(own))}]
     }
-    answers = replies_by_id(list(names), judgements_file, data_file)
-    return {place: judge.outcomes(answers[name][0]["text"]) for name, place in names.items()}
+    answers = replies_by_id(
+        [name for names in asked.values() for name in names],
+        judgements_file,
+        judgements_file.with_name("questions.jsonl"),
+    )
+    return {
+        place: module.outcomes([answers[name][0]["text"] for name in names])
+        for place, names in asked.items()
+    }
 
 
 def reply_name(row: str, number: int, replies: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sftstudy.errors import StudyError
 from sftstudy.study.names import trial_id
-from sftstudy.study.validation import Origin, Places, validate
+from sftstudy.study.validation import Origin, Places, judge_student, validate
 from sftstudy.study.variants import BASE
 
 Cell = tuple[str, str, str]  # student, variant, eval set
@@ -48,7 +48,10 @@ class Study:
         self.tasks: list[str] = self.config["tasks"]
         self.controls: list[str] = self.config["controls"]
         self.catalog: dict[str, Any] = self.config["catalog"]
-        self.judge: str | None = self.config["judge"]
+        self.judge: str | None = judge_student(self.config)
+        # Of a judge that is given by its name alone, today's question.
+        judge = self.config["judge"]
+        self.judge_format: str = judge["format"] if isinstance(judge, dict) else "words"
         for facts in self.catalog["students"].values():
             self._override(facts)
         # Made once: every recipe of a large grid asks for them.

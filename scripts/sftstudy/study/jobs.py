@@ -238,7 +238,7 @@ def score_decoding(study: Study, name: str) -> list[str]:
 
 def judgements(study: Study, control: str) -> list[str]:
     """Return the judge's replies that scoring a control reads (wildcards student, variant)."""
-    if study.judge is None or not registry.can_be_judged(control):
+    if not judge(study, control):
         return []
     return [str(_RESULTS.judgements("{student}", "{variant}", control, "replies"))]
 
@@ -276,6 +276,27 @@ def judged_files(study: Study, student: str) -> dict[str, list[str]]:
         "predictions": [str(_RESULTS.predictions(*cell)) for cell in cells],
         "data": [str(_RESULTS.rows(control, "test")) for control in judged_controls(study)],
     }
+
+
+def judge(study: Study, control: str) -> dict[str, str]:
+    """Return who judges the replies to a control, and in which format; empty where nobody does."""
+    if study.judge is None or not registry.can_be_judged(control):
+        return {}
+    return {"student": study.judge, "format": study.judge_format}
+
+
+def judge_files(study: Study, control: str) -> list[str]:
+    """Return the module of the judge's format, which programs import by name."""
+    asked = judge(study, control)
+    return [registry.judge_file(control, asked["format"])] if asked else []
+
+
+def judge_generation(study: Study, control: str) -> dict[str, Any]:
+    """Return the values that asking the judge uses: what it is asked about is quoted."""
+    judged = judge(study, control)
+    template = registry.judge_module(control, judged["format"]).CHAT_TEMPLATE
+    values = generation(study, judged["student"]) | {"quotes": True}
+    return values if template is None else values | {"chat_template": template}
 
 
 def score_options(study: Study, name: str) -> dict[str, Any]:

@@ -314,14 +314,21 @@ def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
     return node
 
 
+def judge_student(config: dict[str, Any]) -> str | None:
+    """Return the name of the student that judges, however the study file gives it."""
+    judge = config["judge"]
+    return judge["student"] if isinstance(judge, dict) else judge
+
+
 def _check_names(config: dict[str, Any], origin: Origin) -> None:
     """Hold every name that the study file gives or uses to what there is."""
     for kind in ("students", "tasks", "controls"):
         _check_catalog(config, kind, origin)
         for name in config[kind]:
             _require_block(config, kind, kind, name, origin)
-    if config["judge"] is not None:
-        _require_block(config, "judge", "students", config["judge"], origin)
+    judge = judge_student(config)
+    if judge is not None:
+        _require_block(config, "judge", "students", judge, origin)
     _check_case(config, origin)
     if ".." in Path(config["results"]).parts:
         raise origin.error(("results",), f"found {config['results']!r}; '..' is not allowed")
@@ -358,7 +365,7 @@ def _check_judged_by(config: dict[str, Any], control: str, origin: Origin) -> No
             key,
             f"found {by!r}; replies to {control} are judged by its rules alone: leave 'by' out",
         )
-    if metric.removeprefix("judge_") not in (rates := registry.judge_module(control).RATES):
+    if metric.removeprefix("judge_") not in (rates := registry.judged_rates(control)):
         raise origin.error(
             ("gates", control, "metric"),
             f"found {metric!r} with `by: {by}`; what others than the rules can say is "
@@ -369,7 +376,7 @@ def _check_judged_by(config: dict[str, Any], control: str, origin: Origin) -> No
             ("gates", control, "metric"),
             f"found {metric!r} with `by: review`; write `metric: {metric.removeprefix('judge_')}`",
         )
-    if by == "judge" and config["judge"] is None:
+    if by == "judge" and judge_student(config) is None:
         raise origin.error(
             key,
             "found 'judge', but the study has none; name a student as 'judge', or leave 'by' out",
@@ -415,7 +422,7 @@ def _require_block(config: dict[str, Any], key: str, kind: str, name: str, origi
 def _check_case(config: dict[str, Any], origin: Origin) -> None:
     """Raise `StudyError` for students whose folders are one where case does not count."""
     seen: dict[str, str] = {}
-    for name in filter(None, [*config["students"], config["judge"]]):
+    for name in filter(None, [*config["students"], judge_student(config)]):
         other = seen.setdefault(name.lower(), name)
         if other != name:
             raise origin.error(

@@ -8,7 +8,8 @@ A task says everything about itself: no module outside this package names one.
 
 They are three files because they are three inputs of the workflow: an edit of ``score.py`` must
 not touch what was made by ``data.py``. Two more stand where there is a use for them: ``options.py``
-(what a study file may say of this task alone) and ``judge.py`` (what a judge model is asked).
+(what a study file may say of this task alone) and the folder ``judges`` (what judge models are
+asked, a module for each format that they speak).
 
 ``task``      the contract: what each of these files offers
 ``registry``  which tasks and controls there are, and what each offers
@@ -16,5 +17,6 @@ not touch what was made by ``data.py``. Two more stand where there is a use for 
 ``draws``     for smoke.py: seeded drawing
 ``replies``   for score.py: what is common to reading a reply
 ``labels``    for score.py: metrics of tasks whose reply is one label
+``judging``   for judges: a reply as a part of a question, and their verdicts
 ``corpus``    the conversations that the smoke student is made of
 """

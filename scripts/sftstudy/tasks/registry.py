@@ -19,6 +19,7 @@ CONTROLS = ("ifeval", "simple_safety_tests")
 _FOLDER = Path(__file__).parent
 # Modules of a task that determine no score, or that are parts of their own.
 _NOT_SCORING = ("__init__", "data", "smoke", "options")
+_JUDGES = "judges"  # folder of the formats that judges speak, a module each
 
 
 def data_module(name: str) -> Data:
@@ -45,17 +46,35 @@ def smoke_module(name: str) -> Smoke:
     return module
 
 
-def judge_module(name: str) -> Judge:
-    """Return the control's ``judge`` module."""
-    module = _module(name, "judge")
+def judge_module(name: str, form: str) -> Judge:
+    """Return the control's module of a format that judges speak."""
+    module = _module(name, f"{_JUDGES}/{form}")
     if not isinstance(module, Judge):
         raise _incomplete(module, Judge)
     return module
 
 
+def judge_file(name: str, form: str) -> str:
+    """Return the file of `judge_module`, for rules: relative to the repository."""
+    return (_FOLDER / name / _JUDGES / f"{form}.py").relative_to(ROOT).as_posix()
+
+
+@functools.cache
+def judge_formats(name: str) -> tuple[str, ...]:
+    """Return the formats in which judge models can be asked about replies to a control."""
+    files = (_FOLDER / name / _JUDGES).glob("*.py")
+    return tuple(sorted(file.stem for file in files if file.stem != "__init__"))
+
+
 def can_be_judged(name: str) -> bool:
     """Return whether a judge model can be asked about replies to a control."""
-    return _has(name, "judge")
+    return bool(judge_formats(name))
+
+
+def judged_rates(name: str) -> tuple[str, ...]:
+    """Return the metrics of a control that can be by a judge or a person instead of by rules."""
+    rates: tuple[str, ...] = _module(name, f"{_JUDGES}/__init__").RATES
+    return rates
 
 
 @functools.cache
@@ -90,8 +109,8 @@ def lessons(name: str) -> tuple[Lesson, ...]:
 def module_files(name: str, part: str) -> list[str]:
     """Return the files behind a part of a task, one of the contract's modules, for rules.
 
-    The ``score`` part is every module of the folder that is no other part, and ``judge``, whose
-    outcomes are scored. Paths are relative to the repository.
+    The ``score`` part is every module of the folder that is no other part. Paths are relative to
+    the repository.
     """
     files = [_FOLDER / name / f"{part}.py"]
     if part == "score":
@@ -118,7 +137,7 @@ def _module(name: str, part: str) -> ModuleType:
     if not _has(name, part):
         file = (_FOLDER / name / f"{part}.py").relative_to(ROOT)
         raise StudyError(f"{file}: no such file; docs/adding_a_task.md says what belongs there")
-    return importlib.import_module(f"sftstudy.tasks.{name}.{part}")
+    return importlib.import_module(f"sftstudy.tasks.{name}.{part.replace('/', '.')}")
 
 
 def _incomplete(module: ModuleType, contract: type) -> StudyError:

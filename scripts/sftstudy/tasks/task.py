@@ -3,15 +3,17 @@
 ``data.py``     `Data`     reads the raw source and makes the rows
 ``score.py``    `Score`    reads replies and says what each is worth
 ``smoke.py``    `Smoke`    writes a small source in the same raw format; for demo and tests
-``judge.py``    `Judge`    asks a judge model about replies; only of a control that can be judged
 ``options.py``  `Options`  keys that the study file may hold for this task alone
 
-The first two are needed, the others may be left out. ``judge.py`` and ``options.py`` are read with
+A control that can be judged has a folder ``judges`` as well: in it a module, a `Judge`, for each
+format that judge models speak.
+
+The first two are needed, the others may be left out. ``judges`` and ``options.py`` are read with
 the workflow, by every one of its jobs: they import nothing that is slow to import.
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -119,19 +121,20 @@ class Teaches(Protocol):
 
 @runtime_checkable
 class Judge(Protocol):
-    """What a judge model is asked about a reply. `MAX_NEW_TOKENS` limits its answer.
+    """A format: what a judge model is asked about a reply, and how its answer reads.
 
-    `RATES` are the metrics that a gate may have by a judge, or by a person's review.
+    `MAX_NEW_TOKENS` limits an answer. `CHAT_TEMPLATE` writes the prompt from a question's messages;
+    None: the judge's own template does.
     """
 
     MAX_NEW_TOKENS: int
-    RATES: tuple[str, ...]
+    CHAT_TEMPLATE: str | None
 
-    def question(self, row: Row, reply: str) -> dict[str, Any]:
-        """Return the row that asks about one reply, with the id of the row replied to."""
+    def questions(self, row: Row, reply: str) -> list[dict[str, Any]]:
+        """Return the rows that ask about one reply; of one alone the id is that of `row`."""
 
-    def outcomes(self, answer: str) -> Outcomes:
-        """Return what the judge's answer says; it is added to the outcomes of the reply."""
+    def outcomes(self, answers: Sequence[str]) -> Outcomes:
+        """Return what the answers to these questions say; it is added to the reply's outcomes."""
 
 
 @runtime_checkable

@@ -46,7 +46,7 @@ def test_no_module_rule_or_template_names_a_task_or_its_option() -> None:
     "text",
     [
         'if task == "nl2sql":',
-        "from sftstudy.tasks.simple_safety_tests.judge import question",
+        "from sftstudy.tasks.simple_safety_tests.judges.words import questions",
         'data="<results>/data/ifeval/test.jsonl"',
         "--databases={params.databases}",
         "tatqa_rows = rows",
@@ -74,8 +74,8 @@ def test_a_task_that_lacks_something_is_told_what(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr("sftstudy.tasks.pubmedqa.score.PRIMARY")
     with pytest.raises(StudyError, match=r"pubmedqa/score\.py: has no PRIMARY; see Score in tasks"):
         registry.score_module("pubmedqa")
-    with pytest.raises(StudyError, match=r"pubmedqa/judge\.py: no such file"):
-        registry.judge_module("pubmedqa")
+    with pytest.raises(StudyError, match=r"pubmedqa/judges/words\.py: no such file"):
+        registry.judge_module("pubmedqa", "words")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -87,4 +87,7 @@ def test_no_option_hides_a_key_that_every_task_has(name: str) -> None:
 def test_a_judge_is_asked_about_controls_only() -> None:
     judged = [name for name in ALL if registry.can_be_judged(name)]
     assert judged and not set(judged) & set(TASKS)
-    assert all(registry.judge_module(name).MAX_NEW_TOKENS >= 1 for name in judged)
+    for name in judged:
+        for form in registry.judge_formats(name):
+            assert registry.judge_module(name, form).MAX_NEW_TOKENS >= 1
+            assert registry.judge_file(name, form).endswith(f"{name}/judges/{form}.py")

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from repository import ROOT
 from sftstudy.run.code import code
-from sftstudy.tasks.registry import CONTROLS, TASKS, can_be_judged, lesson_files, module_files
+from sftstudy.tasks.registry import (
+    CONTROLS,
+    TASKS,
+    judge_file,
+    judge_formats,
+    lesson_files,
+    module_files,
+)
 
 FILE = Path(__file__).with_suffix(".txt")
 COMMAND = "PYTHONPATH=scripts:tests .venv/bin/python -m unit.run.counted"
@@ -18,7 +25,8 @@ LIBRARY = "scripts/sftstudy/"
 _OF_A_TASK = re.compile(rf"{LIBRARY}tasks/\w+/")
 _PROGRAM = re.compile(r'code_version\(\s*"scripts/(\w+)\.py"')
 # What programs import by name, as the rules tell `code_version`: a part of each task, an engine.
-_PARTS = {"prepare": "data", "score": "score", "lm_eval_tasks": "score", "ask_judge": "judge"}
+_PARTS = {"prepare": "data", "score": "score", "lm_eval_tasks": "score"}
+_JUDGES = [judge_file(task, form) for task in CONTROLS for form in judge_formats(task)]
 _ENGINES = [f"{LIBRARY}prediction/{engine}.py" for engine in ("hf", "openai", "vllm")]
 
 
@@ -49,10 +57,11 @@ def _by_name(program: str) -> list[str]:
             return _ENGINES
         case "build_smoke_student":
             return lesson_files()
+        case "ask_judge":
+            return _JUDGES
     tasks = TASKS + CONTROLS if program in _PARTS else ()
-    if program == "ask_judge":
-        tasks = tuple(filter(can_be_judged, tasks))
-    return [file for task in tasks for file in module_files(task, _PARTS[program])]
+    files = [file for task in tasks for file in module_files(task, _PARTS[program])]
+    return files + _JUDGES if program == "score" else files
 
 
 if __name__ == "__main__":

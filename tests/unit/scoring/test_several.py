@@ -119,9 +119,11 @@ def test_an_outcome_that_some_replies_lack_is_the_mean_of_the_others(tmp_path: P
     document = score(
         *(tmp_path, rows, said, TWO, "simple_safety_tests"),
         judgements_file=tmp_path / "judged.jsonl",
+        judge={"student": "j", "format": "words"},
     )
     assert [item["judge_safe"] for item in document["items"]] == [1.0, None]
-    assert document["metrics"]["judge_safe_rate"]["n"] == 1
+    rate = document["metrics"]["judge_safe_rate"]  # what the judge does not decide is not safe
+    assert (rate["value"], rate["n"], rate["unsure"]) == (0.25, 2, 2)
 
 
 SAFETY = [row(i, "", {"harm_area": area}) for i, area in enumerate("aab")]
@@ -170,12 +172,47 @@ def test_a_judge_is_asked_about_each_reply_and_averaged(tmp_path: Path) -> None:
     document = score(
         *(tmp_path, SAFETY, said, TWO, "simple_safety_tests"),
         judgements_file=tmp_path / "judged.jsonl",
+        judge={"student": "j", "format": "words"},
     )
     assert [item["judge_safe"] for item in document["items"]] == [1.0, 0.5, 0.5]
+    assert document["metrics"]["judge_safe_rate"]["value"] == pytest.approx(2 / 3)
+    assert document["metrics"]["judge_always_safe_rate"]["value"] == pytest.approx(1 / 3)
     kappa = document["metrics"]["judge_kappa"]
     weights = np.ones((1, 6))
     assert kappa["value"] == pytest.approx(float(cohen_kappa(document["samples"], weights)[0]))
     assert kappa["value"] == pytest.approx((5 / 6 - 1 / 2) / (1 - 1 / 2))  # 3 of 6 and 4 of 6 safe
+
+
+def test_a_guard_of_four_questions_is_asked_all_of_them_about_each_reply(tmp_path: Path) -> None:
+    said = replies([NO, NO], [NO, YES], [YES, YES])
+    write_jsonl(tmp_path / "data.jsonl", SAFETY)
+    write_jsonl(tmp_path / "predictions.jsonl", said)
+    status, text = run(
+        *("ask_judge.py", "--control", "simple_safety_tests", "--data", tmp_path / "data.jsonl"),
+        *("--format", "shield_gemma", "--predictions", tmp_path / "predictions.jsonl"),
+        *("--output", tmp_path / "asked.jsonl"),
+    )
+    assert status == 0, text
+    asked = read_jsonl(tmp_path / "asked.jsonl")
+    assert len(asked) == 3 * 2 * 4 and asked[4]["id"] == "r0#1:Dangerous Content"
+    yes = {"r1#1:Harassment", "r2#0:Hate Speech", "r2#1:Dangerous Content"}
+    judged = [
+        {
+            "id": question["id"],
+            "text": "Yes" if question["id"] in yes else "No",
+            "finish_reason": "stop",
+        }
+        for question in asked
+    ]
+    write_jsonl(tmp_path / "judged.jsonl", judged)
+    document = score(
+        *(tmp_path, SAFETY, said, TWO, "simple_safety_tests"),
+        judgements_file=tmp_path / "judged.jsonl",
+        judge={"student": "j", "format": "shield_gemma"},
+    )
+    assert [item["judge_safe"] for item in document["items"]] == [1.0, 0.5, 0.0]
+    named = [reply["judge_category"] for reply in document["samples"]]
+    assert named == [None, None, None, "Harassment", "Hate Speech", "Dangerous Content"]
 
 
 @pytest.mark.parametrize(

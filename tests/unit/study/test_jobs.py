@@ -99,3 +99,27 @@ def test_a_gguf_file_is_looked_at_before_anything_runs(config: dict, tmp_path: P
         jobs.gguf_file(study, name)
     file.write_bytes(b"GGUF\3\0\0\0")
     assert jobs.gguf_file(study, name) == str(file)
+
+
+def test_the_format_of_a_judge_says_how_it_is_asked(config: dict) -> None:
+    """And with which code it is asked and scored; no other format's, and no judge's without one."""
+    control, name = "simple_safety_tests", config["students"][0]
+    plain = Study(copy.deepcopy(config), "x")
+    assert (jobs.judge(plain, control), jobs.judge_files(plain, control)) == ({}, [])
+
+    def told(judge: object) -> tuple[dict, list[str], dict]:
+        study = Study(copy.deepcopy(config) | {"judge": judge}, "x")
+        assert jobs.judge(study, "ifeval") == {} and jobs.judge_files(study, "ifeval") == []
+        found = jobs.judge_generation(study, control)
+        assert found.items() >= jobs.generation(study, name).items() and found["quotes"] is True
+        return jobs.judge(study, control), jobs.judge_files(study, control), found
+
+    folder = "scripts/sftstudy/tasks/simple_safety_tests/judges"
+    words = told(name)
+    assert words[:2] == ({"student": name, "format": "words"}, [f"{folder}/words.py"])
+    assert "chat_template" not in words[2]
+    assert told({"student": name, "format": "words"}) == words
+    llama = told({"student": name, "format": "llama_guard"})
+    assert llama[1] == [f"{folder}/llama_guard.py"] and llama[2] == words[2]
+    wild = told({"student": name, "format": "wild_guard"})
+    assert wild[0]["format"] == "wild_guard" and "[INST]" in wild[2]["chat_template"]

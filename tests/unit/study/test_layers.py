@@ -128,6 +128,21 @@ def test_null_takes_away_what_a_layer_below_has_given(tmp_path: Path) -> None:
         assert given_study(files(tmp_path, BELOW), [override]).judge is None
 
 
+def test_a_judge_is_a_name_or_a_name_with_a_format(tmp_path: Path) -> None:
+    def judge(*layers: object) -> tuple[str | None, str]:
+        given = [layer for layer in layers if isinstance(layer, str)]
+        study = given_study(files(tmp_path, BELOW, *(x for x in layers if x not in given)), given)
+        return study.judge, study.judge_format
+
+    assert judge() == ("a", "words")
+    assert judge({"judge": {"student": "a"}}) == ("a", "words")
+    guard = {"judge": {"student": "a", "format": "wild_guard"}}
+    assert judge(guard) == ("a", "wild_guard")
+    assert judge(guard, {"judge": {"format": "words"}}) == ("a", "words")
+    assert judge(guard, {"judge": "a"}) == ("a", "words")
+    assert judge("judge={student: a, format: llama_guard}") == ("a", "llama_guard")
+
+
 def test_a_null_that_takes_nothing_away_is_a_value(tmp_path: Path) -> None:
     """A list whose items are all commented out does not bring the default back."""
     without = {key: value for key, value in BELOW.items() if key not in ("controls", "gates")}

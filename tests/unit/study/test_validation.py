@@ -106,6 +106,16 @@ ERRORS = [
     ("catalog.tasks.newtask", {}, ["catalog.tasks.newtask", "'source' is missing"]),
     ("catalog.controls.newone", PROMPTS, ["catalog.controls.newone", "docs/adding_a_task.md"]),
     ("judge", "smokey", ["judge", "'smokey'", "Did you mean 'smoke'?"]),
+    ("judge", {"student": "smokey"}, ["judge", "'smokey'", "Did you mean 'smoke'?"]),
+    ("judge", {"format": "words"}, ["judge: the key 'student' is missing"]),
+    (
+        "judge",
+        {"student": "smoke", "format": "llamaguard"},
+        ["judge.format: found 'llamaguard'; allowed are 'words', 'llama_guard', 'qwen3_guard'"],
+    ),
+    ("judge", {"student": "smoke", "template": "x"}, ["unknown key 'template' in judge"]),
+    ("judge", {"student": 3}, ["judge.student: found 3", "text"]),
+    ("judge", 3, ["judge: found 3", "text or a mapping of keys to values or null"]),
     ("catalog.controls.ifeval.samples", 0, ["ifeval.samples", "found 0", "at least 1"]),
     ("catalog.controls.ifeval.samples", 4, ["ifeval.samples", "found 4 at temperature 0", "0.7"]),
     ("catalog.tasks.banking77.samples", 2, ["tasks.banking77.samples", "found 2 at temperature 0"]),
@@ -214,3 +224,5 @@ def test_students_whose_names_differ_in_case_only_are_refused(config: dict) -> N
         validate(config | {"students": ["smoke", "Smoke"]}, "x")
     with pytest.raises(StudyError, match="upper and lower case"):
         validate(config | {"judge": "Smoke"}, "x")
+    with pytest.raises(StudyError, match="upper and lower case"):
+        validate(config | {"judge": {"student": "Smoke", "format": "words"}}, "x")
