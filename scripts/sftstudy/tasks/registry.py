@@ -73,7 +73,7 @@ def can_be_judged(name: str) -> bool:
 
 def judged_rates(name: str) -> tuple[str, ...]:
     """Return the metrics of a control that can be by a judge or a person instead of by rules."""
-    rates: tuple[str, ...] = _module(name, f"{_JUDGES}/__init__").RATES
+    rates: tuple[str, ...] = importlib.import_module(f"sftstudy.tasks.{name}.{_JUDGES}").RATES
     return rates
 
 
