@@ -23,6 +23,7 @@ include: "rules/score.smk"
 include: "rules/recommend.smk"
 include: "rules/retain.smk"
 include: "rules/report.smk"
+include: "rules/review.smk"
 include: "rules/exports.smk"
 include: "rules/hooks.smk"
 

@@ -35,6 +35,7 @@ rule score_control:
         predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
         data="<results>/data/{control}/test.jsonl",
         judgements=lambda w: jobs.judgements(study, w.control),
+        review=lambda w: jobs.reviews(study, w.student, w.control),
     output:
         "<results>/metrics/{student}/{variant}/{control}.json",
     log:
@@ -54,13 +55,14 @@ rule score_control:
             *(f"--judgements={file}" for file in input.judgements),
             *(f"--judge={as_json(jobs.judge(study, w.control))}" for _ in input.judgements),
         ],
+        review=lambda w, input: jobs.review_options(study, input.review),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
         " --task {wildcards.control} --options {params.options:q} {params.judgements:q}"
-        " {params.decoding:q} --output {output}"
+        " {params.review:q} {params.decoding:q} --output {output}"
         " --record {log.record} > {log.text} 2>&1"
 
 

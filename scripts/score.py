@@ -30,14 +30,19 @@ def main() -> None:
         default={},
         help="JSON object with student and format of the judge that made them",
     )
+    parser.add_argument("--review", type=Path, help="CSV of a person's verdicts on replies")
+    parser.add_argument("--seed", type=int, default=0, help="of the order that a review asks in")
     parser.add_argument("--output", type=Path, required=True, help="metrics JSON to write")
     arguments = parser.parse_args()
     if bool(arguments.judge) != (arguments.judgements is not None):
         parser.error("--judgements and --judge belong together")
 
+    from sftstudy.documents.reviews import read_review
     from sftstudy.files.writing import write_json
     from sftstudy.scoring.document import metrics_document
+    from sftstudy.scoring.review import Review
 
+    review = arguments.review and Review(read_review(arguments.review), arguments.seed)
     document = metrics_document(
         task=arguments.task,
         split=arguments.split,
@@ -48,6 +53,7 @@ def main() -> None:
         options=arguments.options,
         judgements_file=arguments.judgements,
         judge=arguments.judge or None,
+        review=review,
         decoding=arguments.decoding,
     )
     write_json(arguments.output, document)

@@ -14,6 +14,7 @@
 ``decoding``        how replies are drawn: in metrics files and as parameters of jobs
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl
 ``lm_eval``         data/{control}/task.json, and predictions of a control from lm-eval
+``reviews``         reviews/{student}.csv, review/{student}.csv: what a person says of replies
 ``metrics``         metrics/{student}/{variant}/{evalset}.json
 ``plan``            plan.json, and the plan of a recommendation
 ``recommendation``  recommendations/{student}.json

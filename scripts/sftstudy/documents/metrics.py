@@ -27,7 +27,21 @@ class Measured(Estimate):
     # Of the `n` items, those that the scorer could not decide and counts as failed; null where it
     # always decides.
     unsure: NotRequired[int | None]
+    # Of a rate of which a person has judged a random part: as many rows of which all is known would
+    # tell as much.
+    rows: NotRequired[float]
     counts: str | None  # read: replies that hold an answer, unread: those that hold none
+
+
+class Reviewed(TypedDict):
+    """What a person has judged of a cell's replies."""
+
+    replies: int
+    read: int  # of these
+    unsure: int  # of those read
+    labels: int  # read of the part that is not read whole; of a review of all replies all
+    usable: bool  # there is a rate by review
+    why_not: str  # empty where there is
 
 
 class _Identity(TypedDict):
@@ -73,6 +87,7 @@ class Metrics(Headline):
     items: list[dict[str, Any]]
     # The outcomes of the single replies, with several to a row: id, group, sample, and the same.
     samples: NotRequired[list[dict[str, Any]]]
+    review: NotRequired[Reviewed]  # where a person has judged a reply of this cell
     prompt_sha256: str  # of all prompts
     data_sha256: str  # of the file of rows
     predictions_sha256: str  # of the file of replies

@@ -6,10 +6,19 @@ from typing import Any, NotRequired, TypedDict
 from sftstudy.documents.shapes import read
 
 
-class GateRule(TypedDict):
-    """What a control must not lose; one of the last two keys is there."""
+class Way(TypedDict):
+    """A metric by which a gate can be judged."""
 
     metric: str
+    by: str  # rules, judge or review
+
+
+class GateRule(TypedDict):
+    """What a control must not lose; one of `min_ratio_to_baseline` and `above` is there."""
+
+    metric: str  # as in the metrics file
+    by: NotRequired[str]  # whose verdicts that is over; of a control that can be judged
+    otherwise: NotRequired[Way]  # of cells without a usable review
     min_ratio_to_baseline: NotRequired[float]
     above: NotRequired[float]
 

@@ -11,7 +11,17 @@ from sftstudy.documents.metrics import Estimate
 from sftstudy.documents.shapes import read
 
 
-class BaselineGate(TypedDict):
+class JudgedBy(TypedDict, total=False):
+    """Whose verdicts a gate rests on; of a control that a judge or a person can be asked about."""
+
+    by: str  # rules, judge or review
+    read: int  # by review: replies that a person has read
+    replies: int  # of so many
+    instead_of: str  # whose verdicts the study file asks for, where there are none
+    why: str  # there are none
+
+
+class BaselineGate(JudgedBy):
     """How the untuned student stands at a gate."""
 
     control: str
@@ -29,7 +39,7 @@ class BaselineGate(TypedDict):
     note: str
 
 
-class JudgedGate(TypedDict):
+class JudgedGate(JudgedBy):
     """How a configuration's checkpoint of one task stands at a gate."""
 
     control: str

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from sftstudy.documents.decoding import Decoding
-from sftstudy.documents.metrics import Estimate, Metrics
+from sftstudy.documents.metrics import Estimate, Metrics, Reviewed
 from sftstudy.documents.provenance import Provenance
 from sftstudy.documents.recipe import Recipe
 from sftstudy.errors import StudyError
@@ -30,7 +30,8 @@ class Scores:
 
     `values` (n,) are the rows' outcomes in the order of `ids`, `groups` their groups; `estimate`
     is the metric's entry in the file, and of `unsure` rows the scorer could not decide (None: it
-    always does).
+    always does). A rate of which a person has judged a part is worth `rows` effective ones; of
+    `review` is what was judged.
     """
 
     variant: str
@@ -41,6 +42,8 @@ class Scores:
     values: np.ndarray
     estimate: Estimate
     unsure: int | None
+    rows: float | None = None
+    review: Reviewed | None = None
 
     @property
     def value(self) -> float:
@@ -79,6 +82,16 @@ class Cells:
                 return None
             self._scores[variant, evalset, metric] = scores
         return self._scores[variant, evalset, metric]
+
+    def review(self, variant: str, evalset: str) -> Reviewed | None:
+        """Return what a person has judged of a cell; None where that is nothing."""
+        document = self._document(variant, evalset)
+        return document.get("review") if document else None
+
+    def has(self, variant: str, evalset: str, metric: str) -> bool:
+        """Return whether a cell that was measured holds a metric."""
+        document = self._document(variant, evalset)
+        return document is not None and metric in document["metrics"]
 
     @staticmethod
     def _parse(document: Metrics, variant: str, evalset: str, metric: str) -> Scores | None:
@@ -123,6 +136,8 @@ class Cells:
             np.array(values),
             estimate,
             entry.get("unsure"),
+            entry.get("rows"),
+            document.get("review"),
         )
 
     def _document(self, variant: str, evalset: str) -> Metrics | None:

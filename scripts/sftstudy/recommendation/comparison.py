@@ -137,19 +137,28 @@ def _control_draws(
         values, codes = control_outcomes(complete, gate, cells)
         means = bootstrap_means(values, codes, resamples, seed + 1000 + index)
         feasible &= pass_on_all_tasks(complete, gate, means)
-        if cells.scores(BASE, gate.control, gate.metric) and values[:, -1].any():
+        baseline = values[:, _checkpoints(complete) :].mean(axis=0)
+        if baseline.size and baseline.all():
             wide = values.mean(axis=0) + _expansion(codes) * (means - values.mean(axis=0))
-            losses = np.maximum(losses, _largest_loss(wide, values[:, -1].mean(), len(complete)))
+            losses = np.maximum(losses, _largest_loss(wide, baseline, complete))
     return feasible, losses
 
 
-def _largest_loss(means: np.ndarray, baseline: float, count: int) -> np.ndarray:
-    """Return the largest loss over the tasks of `count` configurations, as shares of `baseline`.
+def _largest_loss(
+    means: np.ndarray, baseline: np.ndarray, complete: Sequence[Complete]
+) -> np.ndarray:
+    """Return the largest loss over the tasks of each configuration, as shares of `baseline`.
 
-    `means` (B, columns) are those of `control_outcomes`; the result is (B, count).
+    `means` (B, columns) are those of `control_outcomes`, `baseline` the rates of its last columns;
+    the result is (B, K).
     """
-    losses = (means[:, -1:] - means[:, :-1]) / baseline
-    return np.asarray(losses.reshape(len(means), count, -1).max(axis=-1))
+    checkpoints = _checkpoints(complete)
+    losses = (means[:, checkpoints:] - means[:, :checkpoints]) / baseline
+    return np.asarray(losses.reshape(len(means), len(complete), -1).max(axis=-1))
+
+
+def _checkpoints(complete: Sequence[Complete]) -> int:
+    return sum(len(one.select) for one in complete)
 
 
 def control_outcomes(
@@ -158,11 +167,17 @@ def control_outcomes(
     """Return the outcomes on a gate's control, one column per checkpoint, and the groups' codes.
 
     First the checkpoints of the first configuration, in the order of the tasks, and so on; last
-    the baseline, if it was measured: the gates that need it are judged with it alone.
+    the baseline, if it was measured: the gates that need it are judged with it alone. Where some
+    checkpoints are judged by others than the rest, there is a baseline for each, judged as it is.
     """
     columns = [one.controls[task, gate.control] for one in complete for task in one.select]
-    base = cells.scores(BASE, gate.control, gate.metric)
-    return align([*columns, base] if base else columns)
+    metrics = [scores.metric for scores in columns]
+    alike = list(dict.fromkeys(metrics))
+    bases = [
+        cells.scores(BASE, gate.control, metric)
+        for metric in (alike if len(alike) == 1 else metrics)
+    ]
+    return align([*columns, *(base for base in bases if base)])
 
 
 def pass_on_all_tasks(complete: Sequence[Complete], gate: Gate, means: np.ndarray) -> np.ndarray:
@@ -170,8 +185,8 @@ def pass_on_all_tasks(complete: Sequence[Complete], gate: Gate, means: np.ndarra
 
     `means` (..., columns) are those of the columns of `control_outcomes`.
     """
-    checkpoints = sum(len(one.select) for one in complete)
-    passed = gate.passes(means[..., :checkpoints], baseline=means[..., -1:])
+    checkpoints = _checkpoints(complete)
+    passed = gate.passes(means[..., :checkpoints], baseline=means[..., checkpoints:])
     by_task = passed.reshape(*means.shape[:-1], len(complete), -1)
     return np.asarray(by_task.all(axis=-1))
 

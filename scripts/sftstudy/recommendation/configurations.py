@@ -8,9 +8,8 @@ import numpy as np
 from sftstudy.documents.plan import RecommendationPlan
 from sftstudy.documents.recommendation import JudgedGate
 from sftstudy.recommendation.cells import Cells, Scores, all_known
-from sftstudy.recommendation.judging import Gate, judge_gate
+from sftstudy.recommendation.judging import Gate, judge_gate, scores_at, why_no_review
 from sftstudy.recommendation.selection import pareto_front
-from sftstudy.study.variants import BASE
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value: compare by identity
@@ -77,10 +76,10 @@ def _read(
         select[task] = cells.scores(variant, f"{task}.val")
         flops.append(cells.train_flops(variant))
         for gate in gates:
-            tuned = cells.scores(variant, gate.control, gate.metric)
+            (tuned,), base = scores_at(gate, cells, variant)
             controls[task, gate.control] = tuned
-            base = cells.scores(BASE, gate.control, gate.metric)
-            judged.append(judge_gate(gate, task, tuned, base))
+            why_not = why_no_review(cells, gate, variant)
+            judged.append(judge_gate(gate, task, tuned, base, why_not))
     known = all_known(flops)
     total = None if known is None else sum(known)
     selected = {task: scores for task, scores in select.items() if scores}

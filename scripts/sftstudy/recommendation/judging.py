@@ -5,17 +5,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sftstudy.documents.plan import RecommendationPlan
-from sftstudy.documents.recommendation import BaselineGate, JudgedGate
+from sftstudy.documents.plan import RecommendationPlan, Way
+from sftstudy.documents.recommendation import BaselineGate, JudgedBy, JudgedGate
 from sftstudy.recommendation.cells import Cells, Scores, align
-from sftstudy.statistics.gates import LEVELS, GateResult, passes, rate_gate
+from sftstudy.statistics import intervals as stats
+from sftstudy.statistics.gates import (
+    LEVELS,
+    GateResult,
+    effective_rate_gate,
+    passes,
+    powered_ratio_gate,
+    rate_gate,
+)
 from sftstudy.statistics.runs import (
     RUNS_ALPHA,
     evidence_of_runs,
     rate_gate_over_runs,
     ratio_gate_over_runs,
 )
-from sftstudy.study.variants import BASE
+from sftstudy.study.variants import BASE, trial_of
 
 DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
 
@@ -29,6 +37,8 @@ class Gate:
             it must reach.
         fallback: The baseline itself fails this gate, which was therefore replaced by
             non-inferiority to the baseline.
+        by: Whose verdicts the metric is over; empty where a scorer alone can tell.
+        otherwise: By which metric, and by whom, cells are judged that do not have this one.
     """
 
     control: str
@@ -36,6 +46,14 @@ class Gate:
     limit: float
     relative: bool
     fallback: bool = False
+    by: str = ""
+    otherwise: Way | None = None
+
+    @property
+    def ways(self) -> list[Way]:
+        """By which metrics the gate can be judged, the asked one first."""
+        asked: Way = {"metric": self.metric, "by": self.by}
+        return [asked, self.otherwise] if self.otherwise else [asked]
 
     @property
     def rule(self) -> str:
@@ -63,11 +81,55 @@ class Gate:
 def read_gates(plan: RecommendationPlan) -> list[Gate]:
     """Return the gates of a plan, in its order."""
     return [
-        Gate(control, rule["metric"], rule["above"], relative=False)
-        if "above" in rule
-        else Gate(control, rule["metric"], rule["min_ratio_to_baseline"], relative=True)
+        Gate(
+            control,
+            rule["metric"],
+            rule["above"] if "above" in rule else rule["min_ratio_to_baseline"],
+            relative="above" not in rule,
+            by=rule.get("by", ""),
+            otherwise=rule.get("otherwise"),
+        )
         for control, rule in plan["gates"].items()
     ]
+
+
+def scores_at(
+    gate: Gate, cells: Cells, *variants: str
+) -> tuple[list[Scores | None], Scores | None]:
+    """Return what variants and the baseline scored at a gate, all by the same verdicts.
+
+    By those that are asked for where all have them, else by those that stand in. Rates of which a
+    person has judged a part have no outcomes by row that several runs could be compared by.
+    """
+    asked = (*variants, BASE)
+
+    def told(metric: str) -> bool:
+        if not all(cells.has(variant, gate.control, metric) for variant in asked):
+            return False
+        return len(variants) < 2 or not _read_in_part(gate, cells, metric, *asked)
+
+    way = next((way for way in gate.ways if told(way["metric"])), gate.ways[-1])
+    *tuned, base = (cells.scores(variant, gate.control, way["metric"]) for variant in asked)
+    return tuned, base
+
+
+def _read_in_part(gate: Gate, cells: Cells, metric: str, *variants: str) -> list[str]:
+    """Return the variants of whose replies a person has judged a part."""
+    scores = {variant: cells.scores(variant, gate.control, metric) for variant in variants}
+    return [variant for variant, found in scores.items() if found and found.rows]
+
+
+def _judged_by(gate: Gate, scores: Scores | None, why_not: str) -> JudgedBy:
+    """Return the part of a gate's document that says who judged; nothing of a scorer alone."""
+    if not gate.by:
+        return {}
+    way = next((way for way in gate.ways if scores and way["metric"] == scores.metric), None)
+    found: JudgedBy = {"by": way["by"] if way else gate.by}
+    if way and way["by"] == "review" and scores and scores.review:
+        found |= {"read": scores.review["read"], "replies": scores.review["replies"]}
+    if way and way["by"] != gate.by:
+        found |= {"instead_of": gate.by, "why": why_not}
+    return found
 
 
 def judge_gate(
@@ -75,18 +137,20 @@ def judge_gate(
     task: str,
     tuned: Scores | None,
     base: Scores | None,
+    why_not: str = "",
     replicates: Sequence[Scores] = (),
 ) -> JudgedGate:
     """Return the document of a gate on one task's checkpoint. A missing cell is never a pass.
 
-    With scores of its `replicates` it is about the mean over these runs. A gate that one of them
-    fails is not proven, whatever their mean is: one training in so many breaks it.
+    `why_not` says why there is no usable review where one is asked for. With scores of its
+    `replicates` it is about the mean over these runs. A gate that one of them fails is not proven,
+    whatever their mean is: one training in so many breaks it.
     """
     baseline = base.value if base else None
     runs = [*([tuned] if tuned else []), *replicates]
     document: JudgedGate = {
         "control": gate.control,
-        "metric": gate.metric,
+        "metric": tuned.metric if tuned else gate.metric,
         "task": task,
         "rule": gate.rule,
         "threshold": gate.threshold(baseline),
@@ -106,6 +170,7 @@ def judge_gate(
         "high": None,
         "more_samples": None,
         "note": "",
+        **_judged_by(gate, tuned, why_not),
     }
     if result := _test(gate, runs, base):
         document |= {
@@ -128,6 +193,8 @@ def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult
         return None
     values, codes = align([*runs, *([base] if base and gate.relative else [])])
     tuned, baseline = values[:, : len(runs)], values[:, -1]
+    if any(one.rows for one in (*runs, *([base] if base and gate.relative else []))):
+        return _test_powered(gate, runs[0], base, values, codes)
     if gate.relative:
         result = ratio_gate_over_runs(tuned, baseline, codes, gate.limit)
     else:
@@ -140,6 +207,36 @@ def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult
     if evidence == "violated":
         return result
     return replace(result, evidence=evidence, only_just=False, more_samples=None)
+
+
+def _test_powered(
+    gate: Gate, tuned: Scores, base: Scores | None, values: np.ndarray, codes: np.ndarray
+) -> GateResult:
+    """Return the outcome of a gate of which a person has judged a part; `values` as `align` does.
+
+    Of one run: several are judged so only where all their replies were read.
+    """
+    if base is None or not gate.relative:
+        return effective_rate_gate(_estimate(tuned), tuned.rows or 0.0, len(values), gate.limit)
+    errors = [one.estimate["se"] or 0.0 if one.rows else 0.0 for one in (tuned, base)]
+    labels = min(one.review["labels"] for one in (tuned, base) if one.rows and one.review)
+    return powered_ratio_gate(
+        values[:, 0], values[:, 1], codes, (errors[0], errors[1]), labels, gate.limit
+    )
+
+
+def _test_rate(gate: Gate, scores: Scores) -> GateResult:
+    if scores.rows:
+        return effective_rate_gate(_estimate(scores), scores.rows, len(scores.values), gate.limit)
+    values, codes = align([scores])
+    return rate_gate(values[:, 0], codes, gate.limit)
+
+
+def _estimate(scores: Scores) -> stats.Estimate:
+    """Return the estimate of a metrics file, all of which is there where it has a value."""
+    found = scores.estimate
+    se, low, high = (float(number or 0.0) for number in (found["se"], found["low"], found["high"]))
+    return stats.Estimate(scores.value, se, low, high, found["interval"] or "")
 
 
 def violation(gate: JudgedGate) -> float:
@@ -162,19 +259,43 @@ def judge_baseline(gates: Sequence[Gate], cells: Cells) -> tuple[list[BaselineGa
     ratio = max(ratios, default=DEFAULT_RATIO)
     documents, applied = [], []
     for gate in gates:
-        document = _baseline_at(gate, cells.scores(BASE, gate.control, gate.metric))
+        document = _baseline_at(gate, *_baseline_scores(gate, cells))
         documents.append(document)
         if document["passes"] is False and not gate.relative:
-            gate = Gate(gate.control, gate.metric, ratio, relative=True, fallback=True)
+            gate = replace(gate, limit=ratio, relative=True, fallback=True)
         applied.append(gate)
     return documents, applied
 
 
-def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
+def _baseline_scores(gate: Gate, cells: Cells) -> tuple[Scores | None, str]:
+    """Return the baseline's scores at a gate, and why they are not by whom is asked for."""
+    _, base = scores_at(gate, cells, BASE)
+    return base, why_no_review(cells, gate)
+
+
+def why_no_review(cells: Cells, gate: Gate, *variants: str) -> str:
+    """Return why variants and the baseline cannot be judged by review at a gate; empty where they
+    can. Several variants are the runs of one configuration."""
+    asked = dict.fromkeys((*variants, BASE))
+    for variant in asked:
+        review = cells.review(variant, gate.control)
+        if review is None or review["why_not"]:
+            whose = "this checkpoint" if len(variants) == 1 else f"the run {trial_of(variant)}"
+            whose = "the baseline" if variant == BASE else whose
+            why = review["why_not"] if review else "none has been read"
+            return f"of the replies of {whose}: {why}"
+        if not cells.has(variant, gate.control, gate.metric):
+            return f"{gate.metric} can only be told where all replies have been read"
+    if len(variants) > 1 and _read_in_part(gate, cells, gate.metric, *asked):
+        return "over several runs, all replies of each must have been read"
+    return ""
+
+
+def _baseline_at(gate: Gate, base: Scores | None, why_not: str) -> BaselineGate:
     """Return the document of a gate on the baseline."""
     document: BaselineGate = {
         "control": gate.control,
-        "metric": gate.metric,
+        "metric": base.metric if base else gate.metric,
         "rule": gate.rule,
         "threshold": None if gate.relative else gate.limit,
         "value": None,
@@ -186,6 +307,7 @@ def _baseline_at(gate: Gate, base: Scores | None) -> BaselineGate:
         "evidence": "missing",
         "only_just": False,
         "note": "",
+        **_judged_by(gate, base, why_not),
     }
     if base is None:
         return document

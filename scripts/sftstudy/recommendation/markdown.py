@@ -17,7 +17,7 @@ from sftstudy.documents.recommendation import (
 )
 from sftstudy.pages.numbers import near, p_digits
 from sftstudy.pages.text import in_words
-from sftstudy.recommendation.phrases import limit_of, percent, strength
+from sftstudy.recommendation.phrases import judged_by, limit_of, percent, strength
 
 
 def to_markdown(document: Recommendation) -> str:
@@ -166,7 +166,7 @@ def _gates(document: Recommendation) -> str:
     rows = [
         ["baseline", gate["control"], gate["rule"], _beside(gate), str(gate["n"] or 0),
          _unsure(gate), _yes(gate["passes"]), strength(gate),
-         _limits(gate, gate["threshold"], "value"), gate["note"]]
+         _limits(gate, gate["threshold"], "value"), judged_by(gate) or "-", gate["note"]]
         for gate in document["baseline"]["gates"]
     ]  # fmt: skip
     shown = _shown(document)
@@ -175,7 +175,8 @@ def _gates(document: Recommendation) -> str:
             rows += [
                 [gate["task"], gate["control"], gate["rule"], _beside(gate), str(gate["n"]),
                  _unsure(gate), _yes(gate["passes"]), strength(gate),
-                 _limits(gate, limit_of(gate), gate["statistic"]), gate["note"]]
+                 _limits(gate, limit_of(gate), gate["statistic"]), judged_by(gate) or "-",
+                 gate["note"]]
                 for gate in entry["gates"]
             ]  # fmt: skip
     header = [
@@ -188,6 +189,7 @@ def _gates(document: Recommendation) -> str:
         "passes",
         "evidence",
         "95% interval",
+        "judged",
         "note",
     ]
     title = f"Of the baseline and of `{shown}`.\n\n" if shown else ""

@@ -55,9 +55,21 @@ def next_steps(
         )
     steps += _for_failing_runs(chosen, runs)
     steps += [_for_side_effects(task, found, chosen) for task, found in harmed.items()]
+    steps += _for_a_review(chosen)
     steps += [_for_a_gate(gates) for gates in unproven(chosen.gates).values()]
     steps += _for_weak_gains(gains) + _for_duplicates(gains)
     return steps + _for_more_runs(runs)
+
+
+def _for_a_review(chosen: Complete) -> list[str]:
+    """Return that replies are to be read where the study file wants a person to judge them."""
+    if not any(gate.get("instead_of") == "review" for gate in chosen.gates):
+        return []
+    return [
+        f"Read the replies of the untuned student and of {chosen.name}: Snakemake makes a page for "
+        "it, `review/{student}.html` in the results folder; what it exports belongs into "
+        "`reviews/`. No verdict above PROVISIONAL rests on anybody else."
+    ]
 
 
 def _for_incomplete(configurations: Sequence[Configuration]) -> list[str]:

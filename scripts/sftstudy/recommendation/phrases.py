@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
-from sftstudy.documents.recommendation import JudgedGate, SideEffect
+from sftstudy.documents.recommendation import JudgedBy, JudgedGate, SideEffect
 from sftstudy.pages.numbers import near
 from sftstudy.recommendation.cells import all_known
 from sftstudy.statistics.gates import LEVELS
@@ -16,6 +16,16 @@ def by_control(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:
     for gate in gates:
         found.setdefault(gate["control"], []).append(gate)
     return found
+
+
+def judged_by(gate: JudgedBy) -> str:
+    """Return whose verdicts a gate rests on; empty where a scorer alone can tell."""
+    by = gate.get("by")
+    if not by:
+        return ""
+    if "read" in gate:
+        return f"by {by}, {gate['read']:,} of {gate['replies']:,} replies read"
+    return f"by {by}" + (f", not by {gate['instead_of']}" if "instead_of" in gate else "")
 
 
 def unproven(gates: Iterable[JudgedGate]) -> dict[str, list[JudgedGate]]:

@@ -29,6 +29,7 @@ from sftstudy.recommendation.phrases import (
     unproven,
 )
 
+_WHOSE = {"rules": "rules are", "judge": "judge is", "review": "person is"}
 WORTH_TELLING = 0.005  # of the resampled studies
 
 
@@ -138,7 +139,18 @@ def _gates(chosen: Complete) -> list[str]:
         passed = [gate for gate in gates if gate["passes"]]
         failed = [gate for gate in gates if not gate["passes"]]
         sentences += [_unproven(alike) for alike in (passed, failed) if alike]
-    return sentences
+    return sentences + _instead(chosen.gates)
+
+
+def _instead(gates: Sequence[JudgedGate]) -> list[str]:
+    """Return one sentence per control of which some checkpoints were judged by a stand-in."""
+    found = by_control(gate for gate in gates if "instead_of" in gate)
+    return [
+        f"The gate on {control} is to be judged by {some[0]['instead_of']}, and is by "
+        f"{some[0]['by']} after training on {listed([gate['task'] for gate in some])}: "
+        f"{some[0]['why'] or 'there is none'}."
+        for control, some in found.items()
+    ]
 
 
 def _only_just(gates: Sequence[JudgedGate]) -> str:
@@ -171,11 +183,12 @@ def _unsure(gates: Sequence[JudgedGate]) -> list[str]:
     """Return one sentence per control of which the scorer could not decide some replies."""
     sentences = []
     for control, found in by_control(gates).items():
+        whose = _WHOSE[found[0].get("by", "rules")]
         counts = sorted(gate.get("unsure") or 0 for gate in found)
         if counts[-1]:
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[-1])
             sentences.append(
-                f"Of the {found[0]['n']} prompts of {control} the rules are unsure of replies to "
+                f"Of the {found[0]['n']} prompts of {control} the {whose} unsure of replies to "
                 f"{span}, by checkpoint; these count as failed in {found[0]['metric']}."
             )
     return sentences

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from statistics import stdev
 
 from sftstudy.documents.recommendation import JudgedGate, Run, Spread
-from sftstudy.recommendation.cells import Cells, Scores
+from sftstudy.recommendation.cells import Cells
 from sftstudy.recommendation.configurations import Complete
 from sftstudy.recommendation.gains import compared
-from sftstudy.recommendation.judging import Gate, judge_gate
-from sftstudy.study.variants import BASE, runs, trial_of
+from sftstudy.recommendation.judging import Gate, judge_gate, scores_at, why_no_review
+from sftstudy.study.variants import runs, trial_of
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,9 @@ def judged_over_runs(
 
 
 def _judged(gate: Gate, task: str, variants: Sequence[str], cells: Cells) -> JudgedGate:
-    def scores(variant: str) -> Scores | None:
-        return cells.scores(variant, gate.control, gate.metric)
-
-    further = [found for variant in variants[1:] if (found := scores(variant))]
-    return judge_gate(gate, task, scores(variants[0]), scores(BASE), further)
+    (first, *others), base = scores_at(gate, cells, *variants)
+    why_not = why_no_review(cells, gate, *variants)
+    return judge_gate(gate, task, first, base, why_not, [one for one in others if one])
 
 
 def read_runs(chosen: Complete, gates: Sequence[Gate], cells: Cells, replicates: int) -> Runs:

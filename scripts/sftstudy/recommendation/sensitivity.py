@@ -54,10 +54,10 @@ def _outcome(comparison: Comparison, moved: Gate, cells: Cells) -> Outcome:
     if index is None:
         return {"feasible": 0, "chosen": None, "proven": False}
     chosen = comparison.configurations[index]
-    base = cells.scores(BASE, moved.control, moved.metric)
+    tuned = {task: chosen.controls[task, moved.control] for task in chosen.select}
     gates = elsewhere[index] + [
-        judge_gate(moved, task, chosen.controls[task, moved.control], base)
-        for task in chosen.select
+        judge_gate(moved, task, scores, cells.scores(BASE, moved.control, scores.metric))
+        for task, scores in tuned.items()
     ]
     return {
         "feasible": int(feasible.sum()),

@@ -18,14 +18,17 @@ def verdict(
 ) -> str:
     """Return the verdict. RECOMMENDED asks for proof of every gate and of the gain on every task.
 
-    `gains` are those of the chosen configuration on the confirm splits, Holm-adjusted; they and
-    its gates are over all its runs, of which none may be missing.
+    That of a gate is to come from whom the study file wants to judge it. `gains` are those of the
+    chosen configuration on the confirm splits, Holm-adjusted; they and its gates are over all its
+    runs, of which none may be missing.
     """
     if any(gate["passes"] is False for gate in baseline_gates):
         return BASELINE_FAILS
     if chosen is None:
         return NO_FEASIBLE
-    gates_proven = all(gate["evidence"] == "proven" for gate in chosen.gates)
+    gates_proven = all(
+        gate["evidence"] == "proven" and "instead_of" not in gate for gate in chosen.gates
+    )
     gain_proven = all(gain is not None and gain["evidence"] == "proven" for gain in gains.values())
     proven = gates_proven and gain_proven and not runs_missing
     return RECOMMENDED if proven else PROVISIONAL

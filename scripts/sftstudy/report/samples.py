@@ -169,9 +169,8 @@ class _Collected:
         self.gates = gates
         self.rows: dict[str, dict[str, DataRow]] = {}
         self.replies: dict[Cell, dict[str, Reply]] = {}
-        self.items: dict[Cell, dict[str, Row]] = {}
+        self.documents: dict[Cell, Metrics] = {}
         self.to_each: dict[Cell, int] = {}  # replies to each row
-        self.metrics: dict[str, str] = {}  # by eval set: what counts as right there
         self.counts: Counts = {}
         self.cells: list[tuple[str, Row]] = []  # why it is in the page (of PerCell), the cell
 
@@ -180,7 +179,10 @@ class _Collected:
         cell, base = (student, f"{task}/{trial}", evalset), (student, BASE, evalset)
         if not (self._load(cell) and self._load(base)):
             return
-        before, after, replies = self.items[base], self.items.pop(cell), self.replies.pop(cell)
+        metric = self._metric(cell)
+        before, after = (self._items(one, metric) for one in (base, cell))
+        replies = self.replies.pop(cell)
+        del self.documents[cell]
         outcomes = {
             identifier: _outcome(before[identifier], item)
             for identifier, item in after.items()
@@ -199,7 +201,7 @@ class _Collected:
                     "trained": task,
                     "trial": trial,
                     "evalset": evalset,
-                    "metric": self.metrics[evalset],
+                    "metric": metric,
                     "rule": gate["rule"] if gate else None,
                     "fails": _fails(gate),
                     "counts": self.counts[cell],
@@ -219,17 +221,15 @@ class _Collected:
         )
 
     def _load(self, cell: Cell) -> bool:
-        if cell in self.items:
+        if cell in self.documents:
             return True
         evalset = cell[2]
         files = self.results.metrics(cell), self.results.predictions(cell)
         rows = self.results.rows(evalset)
         if not all(path.exists() for path in (*files, rows)):
             return False
-        document = read_metrics(files[0])
-        self.metrics[evalset] = self._metric(document)
+        document = self.documents[cell] = read_metrics(files[0])
         self.to_each[cell] = document.get("decoding", {"samples": 1})["samples"]
-        self.items[cell] = self._items(document, self.metrics[evalset])
         self.replies[cell] = {
             reply_name(reply["id"], reply.get("sample", 0), self.to_each[cell]): reply
             for reply in read_replies(files[1])
@@ -238,21 +238,28 @@ class _Collected:
             self.rows[evalset] = {row["id"]: row for row in read_rows(rows)}
         return True
 
-    def _metric(self, document: Metrics) -> str:
+    def _metric(self, cell: Cell) -> str:
         """Return the metric that says right or wrong: that of the control's gate, or the primary.
 
         A gate's number and the replies behind it are then one thing.
         """
-        gate = self.results.plan["gates"].get(document["task"])
-        name = gate["metric"] if gate else document["primary"]
+        document = self.documents[cell]
+        rule = self.results.plan["gates"].get(document["task"])
+        judged = self.gates.get(cell, {})
+        # What was asked for, unless somebody else had to judge.
+        name = rule["metric"] if rule else document["primary"]
+        name = judged["metric"] if judged.get("instead_of") else name
         return name if name in document["metrics"] else document["primary"]
 
-    def _items(self, document: Metrics, metric: str) -> dict[str, Row]:
+    def _items(self, cell: Cell, metric: str) -> dict[str, Row]:
         """Return name -> right, invalid, of each reply; without those of which the metric says
         nothing."""
+        document = self.documents[cell]
+        if metric not in document["metrics"]:
+            return {}
         key = document["metrics"][metric]["outcome"] or metric
         is_task = document["task"] in self.results.tasks
-        to_each = document.get("decoding", {"samples": 1})["samples"]
+        to_each = self.to_each[cell]
         replies = document.get("samples", document["items"])
         of_row = {item["id"]: item for item in document["items"]}
         return {

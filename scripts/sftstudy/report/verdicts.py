@@ -17,7 +17,7 @@ from sftstudy.recommendation.names import (
     PROVISIONAL,
     RECOMMENDED,
 )
-from sftstudy.recommendation.phrases import level_of, limit_of
+from sftstudy.recommendation.phrases import judged_by, level_of, limit_of
 from sftstudy.report.evidence import whole
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results, shown_configuration
@@ -181,7 +181,13 @@ def _checkpoints(
             "gain": document["gains"]["confirm"][task],
             "unread": unread.get(task),
             "gates": [
-                {**gate, "limit": limit_of(gate), "level": level_of(gate)}
+                {
+                    **gate,
+                    "limit": limit_of(gate),
+                    "level": level_of(gate),
+                    "judged": judged_by(gate),
+                    "stands_in": "instead_of" in gate,
+                }
                 for gate in judged["gates"]
                 if gate["task"] == task
             ],

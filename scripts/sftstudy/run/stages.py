@@ -10,7 +10,7 @@ RULES = {
     "predict": "predict_select predict_select_base predict_controls predict_confirm"
     " predict_lm_eval ask_judge predict_judge",
     "score": "score score_control score_lm_eval",
-    "report": "choose recommend retain collate draw report model_cards lm_eval_tasks",
+    "report": "choose recommend retain collate draw report review model_cards lm_eval_tasks",
 }
 STAGES = tuple(RULES)
 CHECKPOINTS = ("choose",)  # rules after which further jobs are planned

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from sftstudy.documents.decoding import Decoding
-from sftstudy.documents.metrics import Judge, Metrics
+from sftstudy.documents.metrics import Judge, Measured, Metrics, Reviewed
 from sftstudy.documents.replies import DROPPED, Reply, read_replies
 from sftstudy.documents.rows import Scored, read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import file_marks, sha256_file, sha256_json
 from sftstudy.records.record import use
 from sftstudy.run.code import code_sha256
+from sftstudy.scoring.review import Review, add_review, review_key, review_metrics
 from sftstudy.scoring.several import measured, together
 from sftstudy.statistics.metric import Metric
 from sftstudy.tasks.registry import (
@@ -40,15 +41,17 @@ def metrics_document(
     judgements_file: Path | None = None,
     decoding: Decoding | None = None,
     judge: Judge | None = None,
+    review: Review | None = None,
 ) -> Metrics:
     """Score one eval set of one variant; return the document of its metrics file.
 
     The document has every metric with value, n, standard error and 95% interval, and every item's
     outcomes by id. `options` are those of the task's block in the study file; what a `judge`
-    answered (`judgements_file`) is added to the items. `decoding` says how the replies were drawn
-    (None: one greedy reply to each row); with several to a row the items are means over them. Rows
-    that were dropped as too long are counted and not scored. Raises `StudyError` when predictions
-    and data do not hold the same ids, or none, or when rows have another number of replies.
+    answered (`judgements_file`) and what a person did (`review`) is added to the items. `decoding`
+    says how the replies were drawn (None: one greedy reply to each row); with several to a row the
+    items are means over them. Rows that were dropped as too long are counted and not scored. Raises
+    `StudyError` when predictions and data do not hold the same ids, or none, or when rows have
+    another number of replies.
     """
     all_rows = read_scored(data_file)
     rows, predictions = answered(all_rows, predictions_file, data_file)
@@ -67,6 +70,15 @@ def metrics_document(
             for found in [module.outcomes(row, reply["text"], **given)]
         ]
     _add_repeated(replies, [reply["text"] for row in rows for reply in predictions[row["id"]]])
+    primary = module.metrics(replies)[module.PRIMARY]
+    reviewed: Reviewed | None = None
+    by_review: dict[str, Metric | Measured] = {}
+    if review:
+        keys = [
+            review_key(task, row, reply["text"]) for row in rows for reply in predictions[row["id"]]
+        ]
+        reviewed = add_review(review, primary, replies, keys)
+        by_review = review_metrics(review, primary, module.PRIMARY, reviewed, replies, keys)
     several = len(replies) > len(rows)
     items = together(module, replies)
     document: Metrics = {
@@ -82,8 +94,8 @@ def metrics_document(
         "dropped": len(all_rows) - len(rows),
         "groups": len({item["group"] for item in items}),
         "metrics": {
-            name: measured(metric, items, replies)
-            for name, metric in (module.metrics(items) | COMMON).items()
+            name: metric if isinstance(metric, dict) else measured(metric, items, replies)
+            for name, metric in (module.metrics(items) | COMMON | by_review).items()
         },
         "items": items,
         "prompt_sha256": sha256_json([row["prompt"] for row in all_rows]),
@@ -101,6 +113,8 @@ def metrics_document(
         document["judge"] = judge
     if several:
         document["samples"] = replies
+    if reviewed and reviewed["read"]:
+        document["review"] = reviewed
     return document
 
 

@@ -7,6 +7,8 @@
 ``gates``          what must not be lost, and whether the data prove it
 ``runs``           gains and gates over several training runs
 ``score``          the score test of the mean of bounded outcomes
+``ppi``            rates of which a person has judged a part: prediction-powered inference
+``agreement``      how far two verdicts on the same rows agree
 ``evidence``       what a p-value says in words
 ``multiplicity``   several tests at once
 ``clusters``       means over rows that share a document or database

@@ -19,7 +19,7 @@ from sftstudy.statistics.distributions import (
     t_tail,
 )
 from sftstudy.statistics.evidence import Evidence, of_gate, only_just
-from sftstudy.statistics.intervals import UnitMeans, unit_mean, unit_rows
+from sftstudy.statistics.intervals import Estimate, UnitMeans, unit_mean, unit_rows
 from sftstudy.statistics.paired import MOST_SAMPLES, more_rows
 from sftstudy.statistics.score import PairedMeans, binary, bisect, unit
 
@@ -125,15 +125,21 @@ def _rate_decided(rate: float, total: int, above: float) -> bool:
 
 
 def _effective_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) -> GateResult:
-    estimate = unit_mean(values, codes)
     mean = cluster_mean(values, codes)
-    p, against, rows = _effective_rate_test(values, mean, above)
+    return effective_rate_gate(
+        unit_mean(values, codes), _effective_rows(values, mean, above), mean.n, above
+    )
+
+
+def effective_rate_gate(estimate: Estimate, rows: float, n: int, above: float) -> GateResult:
+    """Judge "the rate is above `above`" by an estimate from `n` rows that are worth `rows`."""
+    p, against = _rate_test(estimate.value, rows, above)
     evidence = of_gate(p, against, RATE_ALPHA)
     more: int | None = 0
     if evidence == "not proven":
-        more = _more_for_effective_rate(estimate.value, rows / mean.n, mean.n, above)
+        more = _more_for_effective_rate(estimate.value, rows / n, n, above)
     return GateResult(
-        passes=bool(passes(mean.value, above)),
+        passes=bool(passes(estimate.value, above)),
         evidence=evidence,
         only_just=only_just(min(p, against), RATE_ALPHA),
         p=p,
@@ -144,23 +150,25 @@ def _effective_rate_gate(values: np.ndarray, codes: np.ndarray, above: float) ->
     )
 
 
-def _effective_rate_test(
-    values: np.ndarray, mean: ClusterMean, above: float
-) -> tuple[float, float, float]:
-    """Return p, p of the other direction, and the effective number of rows; `mean` is of values."""
-    rows = UnitMeans.of(values).rows_at(above)
+def _effective_rows(values: np.ndarray, mean: ClusterMean, above: float) -> float:
+    """Return as how many right-or-wrong rows `values`, of this mean, count at the limit."""
     if mean.groups < mean.n:
-        rows = unit_rows(mean, 1 - 2 * RATE_ALPHA)
-    successes = min(1.0, max(0.0, mean.value)) * rows
-    p = binomial_tail(successes, rows, above)
-    return p, 1 - binomial_tail(successes + 1, rows, above), rows
+        return unit_rows(mean, 1 - 2 * RATE_ALPHA)
+    return UnitMeans.of(values).rows_at(above)
+
+
+def _rate_test(rate: float, rows: float, above: float) -> tuple[float, float]:
+    """Return p, and p of the other direction, of a rate from so many effective rows."""
+    successes = min(1.0, max(0.0, rate)) * rows
+    return binomial_tail(successes, rows, above), 1 - binomial_tail(successes + 1, rows, above)
 
 
 def rate_evidence(values: np.ndarray, codes: np.ndarray, above: float) -> Evidence:
     """Return the evidence of `rate_gate` alone: of many drawn studies, intervals take the time."""
     n, successes = len(values), int(values.sum())
     if int(codes.max()) + 1 < n or not binary(values):
-        p, against, _ = _effective_rate_test(values, cluster_mean(values, codes), above)
+        mean = cluster_mean(values, codes)
+        p, against = _rate_test(mean.value, _effective_rows(values, mean, above), above)
     else:
         p = binomial_tail(successes, n, above)
         against = 1 - binomial_tail(successes + 1, n, above)
@@ -250,6 +258,42 @@ def ratio_gate(
         estimate=estimate,
         low=low,
         high=high,
+        more_samples=_more_pairs(mean.n, min(p, against)) if evidence == "not proven" else 0,
+    )
+
+
+def powered_ratio_gate(
+    tuned: np.ndarray,
+    baseline: np.ndarray,
+    codes: np.ndarray,
+    errors: tuple[float, float],
+    labels: float,
+    least: float,
+) -> GateResult:
+    """Judge "tuned is at least `least` x baseline" where the rates are prediction-powered.
+
+    `tuned` and `baseline` (n,) are what each row adds to the rate (`ppi.Powered.values`, or
+    outcomes that all are known); `errors` are the standard errors of both rates, 0 of one that is
+    known whole. Fieller's form as of partial credit: a t test with as many degrees of freedom as
+    the fewer `labels` leave, of a variance that is no smaller than those of the two rates ask for.
+    """
+    mean = cluster_mean(tuned - least * baseline, codes)
+    variance = mean.variance
+    for values, error, weight in ((tuned, errors[0], 1.0), (baseline, errors[1], least)):
+        lacking = error**2 - cluster_mean(values, codes).variance
+        variance += weight**2 * max(0.0, lacking)
+    score = mean.value / math.sqrt(variance) if variance else 0.0
+    freedom = max(1.0, min(mean.df, labels - 1))
+    p, against = t_tail(score, freedom), t_tail(-score, freedom)
+    evidence = of_gate(p, against, RATIO_ALPHA)
+    return GateResult(
+        passes=bool(passes(float(tuned.mean()), least, float(baseline.mean()))),
+        evidence=evidence,
+        only_just=only_just(min(p, against), RATIO_ALPHA),
+        p=p,
+        estimate=float(tuned.mean() / baseline.mean()) if baseline.mean() > 0 else None,
+        low=None,
+        high=None,
         more_samples=_more_pairs(mean.n, min(p, against)) if evidence == "not proven" else 0,
     )
 

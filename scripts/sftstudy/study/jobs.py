@@ -14,6 +14,7 @@ from typing import Any
 
 from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.recipe import ModelRecipe, Recipe
+from sftstudy.documents.reviews import file_of
 from sftstudy.errors import StudyError
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
@@ -313,6 +314,41 @@ def judgements(study: Study, control: str) -> list[str]:
     if not judge(study, control):
         return []
     return [str(_RESULTS.judgements("{student}", "{variant}", control, "replies"))]
+
+
+def reviews(study: Study, student: str, *controls: str) -> list[str]:
+    """Return the file with a person's verdicts on a student's replies to controls, if there is one.
+
+    By default on those to all controls of the study.
+    """
+    file = file_of(student)
+    judged = set(controls or study.controls) & set(judged_controls(study))
+    return [str(file)] if judged and file.is_file() else []
+
+
+def review_options(study: Study, files: list[str]) -> list[str]:
+    """Return how scoring is told of a review; without one nothing, so that nothing runs again."""
+    seed = study.config["seed"]
+    return [option for file in files for option in (f"--review={file}", f"--seed={seed}")]
+
+
+def judged_controls(study: Study) -> list[str]:
+    """Return the controls of the study that a judge or a person can be asked about."""
+    return [control for control in study.controls if registry.can_be_judged(control)]
+
+
+def judged_files(study: Study, student: str) -> dict[str, list[str]]:
+    """Return the files that the list of a student's replies to review is made of, by their kind."""
+    cells = [
+        (student, variant, control)
+        for variant in study.variants(student)
+        for control in judged_controls(study)
+    ]
+    return {
+        "metrics": [str(_RESULTS.metrics(*cell)) for cell in cells],
+        "predictions": [str(_RESULTS.predictions(*cell)) for cell in cells],
+        "data": [str(_RESULTS.rows(control, "test")) for control in judged_controls(study)],
+    }
 
 
 def judge(study: Study, control: str) -> dict[str, str]:

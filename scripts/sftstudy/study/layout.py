@@ -106,6 +106,10 @@ class Layout:
         """The page that people read."""
         return self.root / "report" / "index.html"
 
+    def review(self, student: str, suffix: str) -> Path:
+        """Return what a person judges replies on: a page (``html``), or a sheet (``csv``)."""
+        return self.root / "review" / f"{student}.{suffix}"
+
     # -- for other tools --------------------------------------------------------------------------
 
     def model_cards(self, student: str) -> Path:

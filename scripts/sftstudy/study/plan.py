@@ -1,13 +1,17 @@
 """What the summaries of a study need to know of it, as plain JSON."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from sftstudy.documents.plan import GateRule, Plan, RecommendationPlan
+from sftstudy.documents.plan import GateRule, Plan, RecommendationPlan, Way
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE
+from sftstudy.tasks import registry
 
 RESAMPLES = 10_000
+JUDGE, REVIEW = "judge_", "review_"  # what metrics by others than the rules begin with
 
 
 def study_plan(study: Study) -> Plan:
@@ -55,5 +59,24 @@ def _trial_ids(study: Study, student: str) -> dict[str, list[str]]:
 
 
 def _gates(study: Study) -> dict[str, GateRule]:
+    """Return the gates, each with the metric that is read."""
     gates = study.config["gates"]
-    return {control: gate for control, gate in gates.items() if control in study.controls}
+    return {
+        control: _gate(study, control, gate)
+        for control, gate in gates.items()
+        if control in study.controls
+    }
+
+
+def _gate(study: Study, control: str, gate: Mapping[str, Any]) -> GateRule:
+    rule: GateRule = {key: value for key, value in gate.items() if key != "by"}  # type: ignore[assignment]
+    if not registry.can_be_judged(control):
+        return rule
+    metric, by = gate["metric"], gate.get("by", "rules")
+    if metric.startswith(JUDGE):
+        return {**rule, "by": "judge"}
+    judged: Way = {"metric": f"{JUDGE}{metric}", "by": "judge"}
+    if by == "review":
+        otherwise: Way = judged if study.judge else {"metric": metric, "by": "rules"}
+        return {**rule, "metric": f"{REVIEW}{metric}", "by": by, "otherwise": otherwise}
+    return {**rule, **judged} if by == "judge" else {**rule, "by": by}

@@ -353,6 +353,7 @@ def _check_names(config: dict[str, Any], origin: Origin) -> None:
                 f"no such control; there are {', '.join(controls)}."
                 f"{did_you_mean(control, controls)}",
             )
+        _check_judged_by(config, control, origin)
     for name, student in config["catalog"]["students"].items():
         for task in set(student["tasks"]) - set(config["catalog"]["tasks"]):
             raise origin.error(
@@ -360,6 +361,40 @@ def _check_names(config: dict[str, Any], origin: Origin) -> None:
                 f"'{task}' has no block under catalog.tasks; described there are "
                 f"{', '.join(config['catalog']['tasks'])}",
             )
+
+
+def _check_judged_by(config: dict[str, Any], control: str, origin: Origin) -> None:
+    """Raise `StudyError` for a gate that nobody can judge by whom it says."""
+    gate, key = config["gates"][control], ("gates", control, "by")
+    by, metric = gate.get("by", "rules"), gate["metric"]
+    if metric.startswith("review_"):
+        raise origin.error(
+            ("gates", control, "metric"),
+            f"found {metric!r}; write `metric: {metric.removeprefix('review_')}` and `by: review`",
+        )
+    if by == "rules":
+        return
+    if not registry.can_be_judged(control):
+        raise origin.error(
+            key,
+            f"found {by!r}; replies to {control} are judged by its rules alone: leave 'by' out",
+        )
+    if metric.removeprefix("judge_") not in (rates := registry.judged_rates(control)):
+        raise origin.error(
+            ("gates", control, "metric"),
+            f"found {metric!r} with `by: {by}`; what others than the rules can say is "
+            f"{' or '.join(rates)}",
+        )
+    if by == "review" and metric.startswith("judge_"):
+        raise origin.error(
+            ("gates", control, "metric"),
+            f"found {metric!r} with `by: review`; write `metric: {metric.removeprefix('judge_')}`",
+        )
+    if by == "judge" and judge_student(config) is None:
+        raise origin.error(
+            key,
+            "found 'judge', but the study has none; name a student as 'judge', or leave 'by' out",
+        )
 
 
 def _check_catalog(config: dict[str, Any], kind: str, origin: Origin) -> None:

@@ -136,6 +136,11 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n": "Items of the control.",
         "unsure": "Items of `n` that the scorer could not decide and counts as failed; empty "
         "where it always decides.",
+        "by": "Whose verdicts it rests on: `rules`, `judge` or `review`; empty where nobody but a "
+        "scorer can judge.",
+        "read": "By review: replies that a person has read.",
+        "replies": "Of so many.",
+        "instead_of": "Whose verdicts the study file asks for, where there are none.",
         "passes": "Verdict by point estimate.",
         "evidence": "`proven`, `not proven`, `violated` or `missing`.",
         "only_just": "Whether it is proven or violated by little: p is above half of its level.",

@@ -71,6 +71,12 @@ def can_be_judged(name: str) -> bool:
     return bool(judge_formats(name))
 
 
+def judged_rates(name: str) -> tuple[str, ...]:
+    """Return the metrics of a control that can be by a judge or a person instead of by rules."""
+    rates: tuple[str, ...] = importlib.import_module(f"sftstudy.tasks.{name}.{_JUDGES}").RATES
+    return rates
+
+
 @functools.cache
 def options(name: str) -> tuple[Option, ...]:
     """Return what the study file may hold for this task alone."""

@@ -53,6 +53,7 @@ OUTPUTS = {
     ],
     "draw": [RESULTS.figure(figure.name) for figure in figures(["smoke"], ["banking77"])],
     "report": [RESULTS.report],
+    "review": [RESULTS.review("{student}", suffix) for suffix in ("html", "csv")],
     "model_cards": [RESULTS.model_cards("{student}")],
     "lm_eval_tasks": [RESULTS.lm_eval_task(name) for name in ("banking77_sft.yaml", "utils.py")],
 }

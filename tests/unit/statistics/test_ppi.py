@@ -1,0 +1,113 @@
+"""Rates of which a part is known: right values by hand, and no certainty from few labels."""
+
+import numpy as np
+import pytest
+
+from sftstudy.statistics.gates import effective_rate_gate, powered_ratio_gate
+from sftstudy.statistics.ppi import powered_rate
+
+
+def rate(predicted: list, known: list, strata: list | None = None, codes: list | None = None):
+    n = len(predicted)
+    return powered_rate(
+        np.array(predicted, dtype=float),
+        np.array(known, dtype=float),
+        np.array(strata or [0] * n),
+        np.arange(n),
+        np.array(codes or range(n)),
+    )
+
+
+NAN = float("nan")
+
+
+def test_the_mean_of_all_verdicts_and_the_errors_of_a_part() -> None:
+    """Angelopoulos et al. 2023, section 2: mean of f over all, plus mean of y - f over the part."""
+    predicted = [1] * 60 + [0] * 40
+    known = [1] * 9 + [0] + [NAN] * 50 + [0] * 8 + [1] * 2 + [NAN] * 30
+    found = rate(predicted, known)
+    assert found.estimate.value == pytest.approx(0.6 + (2 - 1) / 20)
+    assert found.values.mean() == pytest.approx(found.estimate.value)
+
+
+def test_strata_have_corrections_of_their_own() -> None:
+    predicted, strata = [0] * 10 + [1] * 90, [1] * 10 + [0] * 90
+    known = [1] * 4 + [0] * 6 + [1] * 27 + [0] * 3 + [NAN] * 60
+    found = rate(predicted, known, strata)
+    # Ten that are known whole count as they are; of the others 90% x 90.
+    assert found.estimate.value == pytest.approx((4 + 81) / 100)
+
+
+def test_by_hand_what_the_variance_is_made_of() -> None:
+    predicted, known = [1] * 100, [1] * 38 + [0] * 2 + [NAN] * 60
+    found = rate(predicted, known)
+    seen, feared = 2 / 40, 3 / 42
+    spread = max(feared * (1 - feared), np.array([1] * 38 + [0] * 2).var(ddof=1))
+    cautious = 1 - feared
+    variance = cautious * (1 - cautious) / 100 + 0.6 * spread / 40
+    assert found.estimate.value == pytest.approx(1 - seen)
+    assert found.estimate.se == pytest.approx(np.sqrt(variance))
+    assert found.rows == pytest.approx(cautious * (1 - cautious) / variance)
+
+
+def test_verdicts_that_say_nothing_are_worth_nothing() -> None:
+    found = rate([1] * 100, [1] * 20 + [NAN] * 80)
+    assert found.rows == pytest.approx(20)
+    assert found.estimate.low == pytest.approx(0.025 ** (1 / 20))
+
+
+def test_verdicts_that_are_right_are_worth_rows() -> None:
+    predicted = [1, 0] * 50
+    few = rate(predicted, [1, 0] * 10 + [NAN] * 80)
+    many = rate(predicted, [1, 0] * 40 + [NAN] * 20)
+    assert 20 < few.rows < many.rows < 100
+
+
+def test_copies_are_one_label() -> None:
+    predicted, known = np.ones(100), np.array([1.0] * 40 + [NAN] * 60)
+    once = powered_rate(predicted, known, np.zeros(100), np.arange(100), np.arange(100))
+    twice = powered_rate(predicted, known, np.zeros(100), np.arange(100) // 2, np.arange(100))
+    assert twice.rows < once.rows
+
+
+def test_several_replies_to_a_prompt_are_worth_no_more_rows_than_prompts() -> None:
+    found = rate([1] * 100, [1] * 98 + [NAN] * 2, codes=[n // 4 for n in range(100)])
+    assert found.rows <= 25
+
+
+def test_a_gate_is_judged_at_the_effective_rows() -> None:
+    found = rate([1] * 100, [1] * 28 + [NAN] * 72)
+    # 0.9^28 = 5.2%: with 28 labels that all agree 90% are not proven, with 29 they are.
+    gate = effective_rate_gate(found.estimate, found.rows, 100, 0.9)
+    assert (gate.passes, gate.evidence) == (True, "not proven")
+    assert gate.p == pytest.approx(0.9**28)
+    more = rate([1] * 100, [1] * 29 + [NAN] * 71)
+    assert effective_rate_gate(more.estimate, more.rows, 100, 0.9).evidence == "proven"
+
+
+def test_a_ratio_is_no_surer_than_its_rates() -> None:
+    """All labels agree with the verdicts, so rows show no variation; the rates know theirs."""
+    found = rate([1] * 100, [1] * 20 + [NAN] * 80)
+    error = found.estimate.se
+    gate = powered_ratio_gate(
+        found.values, np.ones(100), np.arange(100), (error, 0.0), 20, least=0.95
+    )
+    assert gate.passes and gate.evidence == "not proven"
+    whole = powered_ratio_gate(np.ones(100), np.ones(100), np.arange(100), (0.001, 0), 90, 0.95)
+    assert whole.evidence == "proven"
+
+
+@pytest.mark.parametrize("errors", [0.0, 0.05])
+def test_coverage(errors: float) -> None:
+    """100 replies, 10 in doubt and read, of the others 30: the interval holds the truth in 93%."""
+    generator, held, truth = np.random.default_rng(3), 0, 0.1 * 0.5 + 0.9 * (1 - errors)
+    draws = 400
+    for _ in range(draws):
+        strata = (generator.random(100) < 0.1).astype(int)
+        safe = generator.random(100) < np.where(strata == 1, 0.5, 1 - errors)
+        first = np.flatnonzero(strata == 0)[:30]
+        known = np.where(strata == 1, safe, NAN).astype(float)
+        known[first] = safe[first]
+        found = powered_rate(1.0 - strata, known, strata, np.arange(100), np.arange(100)).estimate
+        held += found.low <= truth <= found.high
+    assert held / draws >= 0.93
