@@ -17,6 +17,7 @@
 ``reviews``         reviews/{student}.csv, review/{student}.csv: what a person says of replies
 ``metrics``         metrics/{student}/{variant}/{evalset}.json
 ``plan``            plan.json, and the plan of a recommendation
+``choice``          choices/{student}.json
 ``recommendation``  recommendations/{student}.json
 ``retained``        retained/{student}.json
 ``record``          records/**/*.json
