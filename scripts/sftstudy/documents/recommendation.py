@@ -364,7 +364,7 @@ class Recommendation(Shown):
     # Of the configuration shown, by task trained on; read after the choice, like gains.confirm.
     side_effects: list[SideEffect]
     dropped: NotRequired[dict[str, int]]  # by eval set, where any: rows too long, not among n
-    # By eval set, where replies are drawn; without it each row gets one greedy reply.
+    # By eval set, where replies are drawn; each row of the others gets one greedy reply.
     decoding: NotRequired[dict[str, Decoding]]
     leave_one_task_out: list[LeftOut]
     sensitivity: list[Alternative]

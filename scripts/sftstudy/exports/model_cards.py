@@ -123,18 +123,18 @@ def _evaluation(measured: list[_Result], baseline: dict[str, _Result]) -> str:
         f"| {_number(result)} | {_interval(result)} | {_count(result)} |"
         for result in measured
     ]
-    drawn = "".join(
-        f" {result.evalset}: {in_words(result.decoding)}." for result in measured if result.decoding
-    )
-    decoding = f"Greedy decoding, but where something else is said.{drawn}"
     return (
         "## Evaluation\n\n"
-        f"{decoding if drawn else 'Greedy decoding.'} *val* chose between "
-        "configurations, *test* did not; the others are "
+        f"{_decoding(measured)} *val* chose between configurations, *test* did not; the others are "
         "controls. The interval is a 95% confidence interval of the fine-tuned model.\n\n"
         "| eval set | metric | before | fine-tuned | interval | n |\n|---|---|---|---|---|---|\n"
         + "\n".join(lines)
     )
+
+
+def _decoding(measured: list[_Result]) -> str:
+    drawn = [f"{r.evalset}: {in_words(r.decoding)}." for r in measured if r.decoding]
+    return " ".join(["Greedy decoding, but for these:", *drawn] if drawn else ["Greedy decoding."])
 
 
 def _count(result: _Result) -> str:
