@@ -295,9 +295,8 @@ def print_choices(studies: int, seed: int) -> bool:
     Gains and other gates are taken as proven, and each configuration that passes by point estimate
     is as likely to be chosen as any. Return whether that is in at most 5%.
     """
-    print(
-        "\n| all twelve just fail | K | any passes % | chosen and proven % (se) |\n|---|---|---|---|"
-    )
+    print("\n| all twelve just fail | K | any passes % | chosen and proven % (se) |")
+    print("|---|---|---|---|")
     fine = True
     for (name, judge), k in itertools.product(_JUDGES.items(), (1, *REPLIES)):
         generator = np.random.default_rng([seed, k, len(name)])
