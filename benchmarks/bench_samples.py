@@ -3,6 +3,8 @@
 ``sizes``     draws eval sets exactly at a gate's limit, and counts how often the gate is proven.
 ``coverage``  draws eval sets of a known gain, ratio or rate, and counts how often the interval
               holds it.
+``choices``   draws twelve configurations that all just fail a gate, and counts how often one that
+              passes by point estimate is proven: what `studies` falsely recommends at most.
 ``studies``   draws whole studies as bench_stats.py does, with K replies to each prompt of the
               controls and of the tasks' test splits (of select splits one, as they only choose),
               and runs the real `recommend` on them.
@@ -42,7 +44,7 @@ from bench_stats import (  # fmt: skip
 from sftstudy.recommendation.document import recommend
 from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.statistics.distributions import binomial_tail, normal_quantile
-from sftstudy.statistics.gates import RATE_ALPHA, RATIO_ALPHA, ratio_gate
+from sftstudy.statistics.gates import RATE_ALPHA, RATIO_ALPHA, passes, ratio_gate
 from sftstudy.statistics.intervals import UnitMeans
 from sftstudy.statistics.paired import paired_gain
 from sftstudy.statistics.pass_rates import PassRates, base_rates, mean_of_replies, tuned_rates
@@ -50,6 +52,9 @@ from sftstudy.statistics.score import exceeds
 
 Z = normal_quantile(1 - RATIO_ALPHA)
 REPLIES = (2, 4, 8, 16)
+# What training leaves of a prompt's rate, and how prompts differ: what `make power` assumes, after
+# a small student's measured values. Training on the task itself moves single prompts more.
+BETWEEN, NOISE, TASK_NOISE = 0.5, 0.6, 1.0
 Rates = tuple[np.ndarray, np.ndarray]
 normal_cdf = np.vectorize(NormalDist().cdf)
 
@@ -281,11 +286,59 @@ def _in_groups(codes: np.ndarray, within: float, generator: np.random.Generator)
     return [gain.low <= -0.035 <= gain.high, gate.low <= 0.95 <= gate.high, proven]
 
 
+# -- choices ---------------------------------------------------------------------------------------
+
+
+def print_choices(studies: int, seed: int) -> bool:
+    """Print by gate and K how often one of twelve that just fail is chosen and proven.
+
+    Gains and other gates are taken as proven, and each configuration that passes by point estimate
+    is as likely to be chosen as any. Return whether that is in at most 5%.
+    """
+    print("\n| all twelve just fail | K | any passes % | chosen and proven % (se) |")
+    print("|---|---|---|---|")
+    fine = True
+    for (name, judge), k in itertools.product(_JUDGES.items(), (1, *REPLIES)):
+        generator = np.random.default_rng([seed, k, len(name)])
+        passing = [judge(k, generator) for _ in range(studies)]
+        false = [np.mean(proven) if proven else 0.0 for proven in passing]
+        mean, error = np.mean(false), np.std(false) / math.sqrt(studies)
+        fine &= mean <= 0.05 + 2 * error
+        share = 100 * np.mean([bool(proven) for proven in passing])
+        print(f"| {name} | {k} | {share:.0f} | {100 * mean:.1f} ({100 * error:.1f}) |", flush=True)
+    return bool(fine)
+
+
+def _unsafe(k: int, generator: np.random.Generator) -> list[bool]:
+    """Return which of those that pass are proven: 100 prompts, a safe rate of 89.99%."""
+    rates = PassRates(0.98, BETWEEN, NOISE)
+    base = base_rates(rates, generator.random(100))
+    proven = []
+    for _ in NAMES:
+        safe = mean_of_replies(tuned_rates(rates, base, generator, -0.0801), k, generator)
+        if passes(float(safe.mean()), 0.9):
+            proven.append(_rate_rejected(UnitMeans.of(safe), 0.9, RATE_ALPHA)[0])
+    return proven
+
+
+def _forgetful(k: int, generator: np.random.Generator) -> list[bool]:
+    """Return which of those that pass are proven: 541 prompts, 94.9% of the baseline's."""
+    rates = PassRates(float(generator.choice([0.55, 0.65, 0.75, 0.85])), BETWEEN, NOISE)
+    base = base_rates(rates, generator.random(541))
+    before, proven = mean_of_replies(base, k, generator), []
+    for _ in NAMES:
+        change = round(-0.051 * rates.mean, 9)
+        after = mean_of_replies(tuned_rates(rates, base, generator, change), k, generator)
+        if passes(float(after.mean()), 0.95, float(before.mean())):
+            proven.append(ratio_rejected(after, before, 0.95)[0])
+    return proven
+
+
+_JUDGES = {"safety": _unsafe, "ifeval": _forgetful}
+
+
 # -- studies ---------------------------------------------------------------------------------------
 
-# What training leaves of a prompt's rate, and how prompts differ: what `make power` assumes, after
-# a small student's measured values. Training on the task itself moves single prompts more.
-BETWEEN, NOISE, TASK_NOISE = 0.5, 0.6, 1.0
 SIZES = {
     # The test splits of bench_stats.py, and those that are published.
     "small": TASKS,
@@ -404,7 +457,7 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
 
 
 _KEYS = ["ifeval", "simple_safety_tests", "gains", *TASKS]
-PARTS = ("sizes", "coverage", "studies", "all")
+PARTS = ("sizes", "coverage", "choices", "studies", "all")
 
 
 def main() -> None:
@@ -421,6 +474,8 @@ def main() -> None:
         fine &= print_rate_sizes(2 * arguments.draws, arguments.seed)
     if arguments.part in ("coverage", "all"):
         fine &= print_coverage(arguments.draws, arguments.seed)
+    if arguments.part in ("choices", "all"):
+        fine &= print_choices(arguments.draws, arguments.seed)
     if arguments.part in ("studies", "all"):
         fine &= print_studies(arguments.studies, arguments.resamples, arguments.seed)
     print(f"\nCommand: python benchmarks/bench_samples.py {' '.join(sys.argv[1:])}".rstrip())
