@@ -14,6 +14,7 @@
 ``replies``         predictions/{student}/{variant}/{evalset}.jsonl
 ``metrics``         metrics/{student}/{variant}/{evalset}.json
 ``plan``            plan.json, and the plan of a recommendation
+``choice``          choices/{student}.json
 ``recommendation``  recommendations/{student}.json
 ``retained``        retained/{student}.json
 ``record``          records/**/*.json

@@ -4,9 +4,13 @@
 ``judging``         gates of one configuration
 ``gains``           its gains, with and without duplicates
 ``side_effects``    what training on one task does to everything else
+``given``           what the programs that choose and recommend are given
+``choosing``        the choice, before replicates are trained and again with the recommendation
 ``configurations``  what was measured of every configuration
 ``selection``       minimax regret, the one-standard-error rule, bootstrap, Pareto front
 ``comparison``      the choice among the complete configurations, and how firm it is
+``runs``            the runs of the chosen configuration: its trials and their replicates
+``runs_told``       the sentences on them
 ``sensitivity``     what other gates would have chosen
 ``effects``         what each hyperparameter does, the others being equal
 ``names``           the verdicts by name

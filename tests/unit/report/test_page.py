@@ -1,6 +1,7 @@
 """The report as a file: complete, self-contained, and safe whatever a model wrote."""
 
 import base64
+import copy
 import json
 import re
 import shutil
@@ -135,3 +136,34 @@ def test_replies_without_answer_are_told_by_whatever_metric_counts_them(
         file.write_text(json.dumps(document))
     page = write_report(copied).read_text()
     assert page.count("no readable answer: 25.0 → 12.5%") >= len(TASKS)
+
+
+def test_every_run_of_the_choice_is_shown_and_which_fails(study: Study, tmp_path: Path) -> None:
+    replicated = Study(tmp_path, study.students, TASKS, space=SPACE, rows=30, missing=(GONE,))
+    shutil.copytree(study.root, tmp_path, dirs_exist_ok=True)
+    files = {s: replicated.results / f"recommendations/{s}.json" for s in study.students}
+    documents = {s: json.loads(file.read_text()) for s, file in files.items()}
+    student = next(s for s, document in documents.items() if document["chosen"])
+    document = documents[student]
+    [first] = document["runs"]
+    second = copy.deepcopy(first) | {"run": 1, "trial": f"{first['trial']}_rep1"}
+    second["seed"] = dict.fromkeys(TASKS, 1042)
+    second["gains"]["tatqa"] = None
+    second["gates"][0] |= {"value": 0.123, "passes": False}
+    document["runs"] = [first, second]
+    document["spread"]["gates"][0]["sd"] = 0.045
+    files[student].write_text(json.dumps(document))
+    page = write_report(replicated).read_text()
+    [table] = re.findall(r'<table class="runs".*?</table>', page, re.DOTALL)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", table))
+    assert f"{first['trial']}_rep1 1042" in text and "✕ 12.3 failed" in text
+    assert "missing" in text and "standard deviation" in text and " 4.5 " in text
+    assert "1 of them fails a gate" in page and "every other configuration was trained once" in page
+    rows = read(replicated.results / "tables")["runs"]
+    assert {(row["run"], row["seed"]) for row in rows if row["student"] == student} >= {(1, 1042)}
+    [gate] = [row for row in rows if row["passes"] is False and row["run"] == 1]
+    assert (gate["value"], gate["sd"], gate["task"]) == (0.123, 0.045, second["gates"][0]["task"])
+
+
+def test_a_single_run_has_no_table(page: str) -> None:
+    assert 'class="runs"' not in page and "every configuration was trained once" in page

@@ -133,3 +133,13 @@ def test_time_left_is_that_of_jobs_alike_as_many_at_a_time_as_so_far(progress: P
     # 100 jobs of 50 s and two of 50 s so far in 100 s: 51 at a time.
     assert progress.seconds_left(100) == pytest.approx(100 * 50 / 51)
     assert progress.text(100) == "train 1 of 2, score 100 of 200; roughly 2 min left"
+
+
+def test_jobs_that_a_checkpoint_brings_are_counted() -> None:
+    progress = Progress(Counter({TRAIN: 1, ("a", "choose"): 1}))
+    for job, kind in enumerate((TRAIN, ("a", "choose"))):
+        progress.start(job, kind, "", 0)
+        assert progress.is_checkpoint(job) == (kind != TRAIN)
+        progress.end(job, 1)
+    progress.plan_anew(Counter({TRAIN: 2, ("", "all"): 1}))
+    assert progress.text(1).startswith("train 1 of 3, report 1 of 1")

@@ -117,3 +117,58 @@ def test_an_error_for_users_is_told_without_frames(tmp_path: Path, where: str) -
 def test_other_errors_keep_their_frames(tmp_path: Path) -> None:
     status, said = last_words(tmp_path, "KeyError", PARTS["the Snakefile"])
     assert status == 1 and "KeyError in file" in said and "in fail" in said
+
+
+HOLDING = """
+import sys
+sys.path.insert(0, {scripts!r})
+from sftstudy.run.snakemake_internals.run import Run
+
+onstart:
+    Run(workflow).hold_back("train", until=["fits"])
+
+rule all:
+    input: "a.verdict", "b.verdict"
+
+rule fits:
+    output: "{{student}}.fits"
+    params: seconds=lambda w: {{"a": 0, "b": 5}}[w.student]
+    shell: "sleep {{params.seconds}}; touch {{output}}"
+
+rule train:
+    output: "{{student}}.train"
+    shell: "test -e {{wildcards.student}}.fits && touch {{output}}"
+
+checkpoint choose:
+    input: "{{student}}.train"
+    output: "{{student}}.choice"
+    shell: "touch {{output}}"
+
+rule again:
+    input: "{{student}}.choice"
+    output: "{{student}}.again"
+    shell: "touch {{output}}"
+
+def replicates(wildcards):
+    checkpoints.choose.get(student=wildcards.student)
+    return f"{{wildcards.student}}.again"
+
+rule verdict:
+    input: "{{student}}.fits", replicates
+    output: "{{student}}.verdict"
+    shell: "touch {{output}}"
+"""
+
+
+def test_what_is_held_back_stays_so_when_a_checkpoint_ends(tmp_path: Path) -> None:
+    """Snakemake then counts anew what each job waits for, and once more what has finished."""
+    (tmp_path / "Snakefile").write_text(HOLDING.format(scripts=str(ROOT / "scripts")))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "--cores", "3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert not done.returncode, done.stderr[-2000:]
+    assert (tmp_path / "b.verdict").exists()
