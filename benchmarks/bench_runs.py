@@ -38,7 +38,7 @@ from bench_stats import (
 from scipy.special import stdtrit
 
 from sftstudy.recommendation.cells import Cells
-from sftstudy.recommendation.choosing import choose_configuration
+from sftstudy.recommendation.choosing import Chosen, choose_configuration
 from sftstudy.recommendation.gains import judge_gains
 from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.recommendation.runs import judged_over_runs
@@ -343,11 +343,11 @@ class StudyOfRuns(SimulatedStudy):
 COLUMNS = ("recommended", "false", *CONTROLS, "gains", "held", "breaks", "breaks after RECOMMENDED")
 
 
-def decide(study: StudyOfRuns, replicates: int, counts: dict[str, list[bool]]) -> None:
-    """Decide on a study with so many replicates as `recommend` does, and note what came of it."""
-    cells, tasks = Cells(study.read_metrics, study.read_provenance), list(TASKS)
-    choice = choose_configuration(study.plan, cells)
-    chosen = choice.configuration
+def decide(
+    study: StudyOfRuns, cells: Cells, choice: Chosen, replicates: int, counts: dict[str, list[bool]]
+) -> None:
+    """Decide on a choice with so many replicates as `recommend` does, and note what came of it."""
+    chosen, tasks = choice.configuration, list(TASKS)
     if chosen is None:
         counts["recommended"].append(False)
         counts["false"].append(False)
@@ -388,13 +388,15 @@ def print_studies(studies: int, seed: int, only: str) -> bool:
         for number in range(studies):
             generator = np.random.default_rng([seed, 20 + index, number])
             study = StudyOfRuns(draw_truth(truth, generator), *how, generator)
+            cells = Cells(study.read_metrics, study.read_provenance)
+            choice = choose_configuration(study.plan, cells)
             for replicates in REPLICATES:
-                decide(study, replicates, counts[replicates])
+                decide(study, cells, choice, replicates, counts[replicates])
         for replicates, found in counts.items():
             bound = replicates and not how[1]
             fine &= bool(not bound or np.mean(found["false"]) <= 0.05)
-            cells = [f"{100 * np.mean(values):.1f}" if values else "-" for values in found.values()]
-            print(f"| {name} | {replicates} | {' | '.join(cells)} |", flush=True)
+            rates = [f"{100 * np.mean(values):.1f}" if values else "-" for values in found.values()]
+            print(f"| {name} | {replicates} | {' | '.join(rates)} |", flush=True)
     return fine
 
 

@@ -66,7 +66,7 @@ def _next(failing: int, count: int) -> str:
     return (
         f"{failing or 'None'} of the {count} runs fail{'s' * (failing < 2)} a gate, so up to "
         f"{failing_at_most(failing, count):.0%} of all trainings may, with 95% confidence; the "
-        f"next one may lie up to {next_run_within(count):.1f} standard deviations from the runs' mean."
+        f"next one may lie up to {next_run_within(count):.1f} standard deviations off their mean."
     )
 
 

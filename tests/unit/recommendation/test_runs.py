@@ -71,7 +71,7 @@ def test_runs_that_agree_are_recommended_and_counted() -> None:
     assert f"{GOOD} was trained 3 times on every task" in " ".join(document["reasons"])
     assert (
         "None of the 3 runs fails a gate, so up to 63% of all trainings may, with 95% "
-        "confidence; the next one may lie up to 5.0 standard deviations from the runs' mean."
+        "confidence; the next one may lie up to 5.0 standard deviations off their mean."
     ) in document["reasons"]
     gates = by_name(document)[GOOD]["gates"]
     assert {gate["level"] for gate in gates} == {0.025}
