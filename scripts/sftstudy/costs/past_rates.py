@@ -25,7 +25,7 @@ MEASURED, ASSUMED = "measured", "assumed"
 # (docs/statistics.md, "Before a study", has both tables and what they are of).
 RELATIVE_MEAN, TASK_MEAN = 0.7, 0.45
 ABOVE_LIMIT = 0.7  # of the way from a gate's limit to 1: 0.97 for a rate above 0.9
-BETWEEN = 0.5
+BETWEEN = 0.3
 NOISE = 0.6
 TASK_NOISE = 1.0  # of training on the task itself, which is there to change replies
 
