@@ -101,12 +101,17 @@ def _shift(pass_rates: PassRates, change: float) -> float:
     odds, tuned, weights = _spread(pass_rates)
     # The sum over quantiles is not the mean to the last digit: aim from what it gives for `base`.
     goal += float(_rates(odds).mean()) - pass_rates.mean
-    low, high = -60.0, 60.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        above = float((_rates(tuned + middle) @ weights).mean()) > goal
-        low, high = (low, middle) if above else (middle, high)
-    return (low + high) / 2
+    low, high, shift = -60.0, 60.0, 0.0
+    for _ in range(60):
+        rates = _rates(tuned + shift)
+        missing = goal - float((rates @ weights).mean())
+        low, high = (shift, high) if missing > 0 else (low, shift)
+        step = shift + missing / float(((rates * (1 - rates)) @ weights).mean() + _LEAST)
+        step = step if low < step < high else (low + high) / 2
+        if abs(step - shift) < 1e-9:
+            return step
+        shift = step
+    return shift
 
 
 def _spread(pass_rates: PassRates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

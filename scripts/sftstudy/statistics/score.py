@@ -126,8 +126,8 @@ def _multiplier(values: np.ndarray, shares: np.ndarray, most: float) -> float:
         step = t + slack / float((terms * terms) @ shares)
         if not low < step < high:
             step = (low + high) / 2
-        if abs(step - t) <= 1e-15 * most:
-            return step
+        if abs(step - t) <= 1e-9 * most:
+            return step  # Newton's error is then that squared
         t = step
     return t
 
