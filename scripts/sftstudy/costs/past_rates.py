@@ -20,12 +20,11 @@ from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE
 
 MEASURED, ASSUMED = "measured", "assumed"
-# What is assumed where nothing was measured. Means: a student that follows most of IFEval's prompts
-# and has learnt some of a task; spread and noise: SmolLM2-135M-Instruct's, rounded
-# (docs/statistics.md, "Before a study", has both tables and what they are of).
+# What is assumed where nothing was measured. The share between prompts is that of
+# SmolLM2-135M-Instruct on IFEval, all else a guess; docs/statistics.md, "Before a study", says what hangs on it.
 RELATIVE_MEAN, TASK_MEAN = 0.7, 0.45
 ABOVE_LIMIT = 0.7  # of the way from a gate's limit to 1: 0.97 for a rate above 0.9
-BETWEEN = 0.5
+BETWEEN = 0.3
 NOISE = 0.6
 TASK_NOISE = 1.0  # of training on the task itself, which is there to change replies
 

@@ -16,7 +16,7 @@ from sftstudy.statistics.pass_rates import PassRates, squared_change
 Replies = Sequence[np.ndarray]  # for each prompt the outcomes of its replies, in [0, 1]
 LEAST, MOST = 0.01, 0.99  # of the share between prompts: outside, rates have no beta distribution
 MOST_NOISE = 4.0  # on the logit scale, where few rates are left in the middle
-_STEPS = 9  # of a bisection: to less than a hundredth
+_STEPS = 12  # of a bisection: to a thousandth
 
 
 @dataclass(frozen=True)

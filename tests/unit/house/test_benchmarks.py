@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from repository import ROOT
+from sftstudy.files.reading import read_json
+from tiny_student import save_student
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -121,3 +123,23 @@ def test_rows_that_are_asked_for(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["bench", "--student", "folder", *options])
     assert long_replies.rows_of(long_replies.parse()) == rows
+
+
+@pytest.mark.slow
+def test_pass_rates_are_measured_and_told(tmp_path: Path) -> None:
+    student = save_student(tmp_path / "student")
+    for name in ("untrained", "tuned"):
+        done = run(
+            *("benchmarks/measure_pass_rates.py", str(student), "ifeval"),
+            *("--raw", "example/ifeval", "--prompts", "6", "--samples", "3", "--name", name),
+            *("--max-new-tokens", "5", "--output", str(tmp_path / f"{name}.ifeval.json")),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    first, again = (read_json(tmp_path / f"{n}.ifeval.json") for n in ("untrained", "tuned"))
+    assert len(first["items"]) == 6 and first["items"] == again["items"]  # drawn by the same seed
+    assert all(0 <= item["prompt_strict"] <= 3 for item in first["items"])
+    assert 0 < first["generated_tokens"] <= 6 * 3 * 5
+    done = run("benchmarks/pass_rates_table.py", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| ifeval | untrained | 6 x 3 |" in done.stdout
+    assert "| ifeval | untrained, tuned | 6 | +0.0 |" in done.stdout
