@@ -6,6 +6,7 @@
 # it is compared on every task, a trial only on the task it was trained on. Parameters that a variant
 # of the rule does not name are those of `predict_select`. `fits` has the same rows dropped as the
 # programs drop; it is waited for, so that rows that are too long are found before anything is trained.
+# Controls from lm-eval are in no suite: lm-eval loads the checkpoint for each.
 
 
 rule predict_select:
