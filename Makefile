@@ -130,6 +130,7 @@ bench-grid: .venv/.installed  ## Measure Snakemake on 5,000 and 20,000 cells
 
 bench-stats: .venv/.installed  ## Simulate studies with known truth
 	$(BIN)/python benchmarks/bench_stats.py
+	$(BIN)/python benchmarks/bench_review.py
 
 bench-hardware: .venv/.installed  ## Measure exactness, speed and memory on a GPU
 	$(BIN)/python benchmarks/bench_gpu.py

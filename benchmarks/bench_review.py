@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from sftstudy.statistics.distributions import binomial_limits, binomial_tail
 from sftstudy.statistics.ppi import powered_rate
 
-N, DRAWS, ALPHA = 100, 400, 0.05
+N, DRAWS, ALPHA = 100, 1000, 0.05
 PARTS = (0.1, 0.2, 0.4, 0.7, 0.9)  # of the others, read
 
 
