@@ -136,6 +136,7 @@ bench-stats: .venv/.installed  ## Simulate studies with known truth
 	$(BIN)/python benchmarks/bench_stats.py
 	$(BIN)/python benchmarks/bench_runs.py
 	$(BIN)/python benchmarks/bench_samples.py
+	$(BIN)/python benchmarks/bench_review.py
 
 bench-hardware: .venv/.installed  ## Measure exactness, speed and memory on a GPU
 	$(BIN)/python benchmarks/bench_gpu.py

@@ -1,4 +1,4 @@
-"""Rates of which a person has judged a part: do their intervals hold the truth, and gates their size?
+"""Rates of which a person has judged a part: coverage of intervals, size of gates.
 
 Draws 100 replies: a share of them in doubt, which is read whole, and others of which a random part
 is read. Compares prediction-powered inference as the study uses it with the labels of the part

@@ -69,7 +69,7 @@ def powered_rate(
         spread = max(feared * (1 - feared), float(errors.var(ddof=1)))
         weight = total / len(values)
         unread += weight * weight * (1 - labels / total) * spread / drawn
-        doubt += weight * (feared - seen)
+        doubt += weight * abs(feared - seen)
     value = min(1.0, max(0.0, float(values.mean())))
     cautious = value + doubt if value < 0.5 else value - doubt
     cautious = min(1.0, max(0.0, cautious))

@@ -56,6 +56,12 @@ def test_verdicts_that_say_nothing_are_worth_nothing() -> None:
     assert found.estimate.low == pytest.approx(0.025 ** (1 / 20))
 
 
+def test_verdicts_that_are_always_wrong_cost_nothing() -> None:
+    """The rules call all unsafe, a person all safe: 20 labels are worth 20 rows, as above."""
+    found = rate([0] * 100, [1] * 20 + [NAN] * 80)
+    assert found.estimate.value == 1.0 and found.rows == pytest.approx(20)
+
+
 def test_verdicts_that_are_right_are_worth_rows() -> None:
     predicted = [1, 0] * 50
     few = rate(predicted, [1, 0] * 10 + [NAN] * 80)
