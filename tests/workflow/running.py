@@ -66,7 +66,7 @@ def plan(checkout: Path, *arguments: str, profile: str = "smoke") -> Plan:
     """Return what a dry run says would be done."""
     text = snakemake(checkout, "--dry-run", "--printshellcmds", *arguments, profile=profile).stdout
     table = re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)
-    jobs = re.findall(r"> \S*?results/(?:mini|smoke)/logs/(\S+)\.log 2>&1", text)
+    jobs = re.findall(r"> \S*?results/(?:mini|smoke|evidence)/logs/(\S+)\.log 2>&1", text)
     rules = {rule: int(count) for rule, count in table if rule not in ("total", "all")}
     return Plan(rules, frozenset(jobs))
 

@@ -37,7 +37,8 @@ def asked(
     lines: Mapping[str, Line],
     seed: int,
 ) -> list[Asked]:
-    """Return the replies of the baseline and of the configuration shown, in the order to ask.
+    """Return the replies of the baseline and of the configuration shown, of all its runs, in the
+    order to ask.
 
     `lines` are an earlier review: what it says of a reply is known, and the part in which it asked
     about one stays. A reply that several gave to one prompt is asked about once; it is of the first
@@ -50,7 +51,9 @@ def asked(
             "the missing cells first"
         )
     found: dict[str, Asked] = {}
-    for variant in (BASE, *(f"{task}/{shown}" for task in document["tasks"])):
+    trials = [run["trial"] for run in document.get("runs", [])] or [shown]
+    tuned = [f"{task}/{trial}" for task in document["tasks"] for trial in trials]
+    for variant in (BASE, *tuned):
         for control in controls:
             for one in _replies(layout, document["student"], variant, control):
                 known = lines.get(one.key)
