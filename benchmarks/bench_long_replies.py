@@ -147,7 +147,7 @@ def open_model(way: str, work: Work) -> Reply:
 def open_vllm(work: Work) -> Reply:
     """Start vLLM as engine vllm does, the engine in this process."""
     from sftstudy.prediction.engine import Machine
-    from sftstudy.prediction.vllm import ENVIRONMENT, engine_arguments, sampling
+    from sftstudy.prediction.vllm import ENVIRONMENT, engine_arguments, parameters
 
     os.environ.update(VLLM | ENVIRONMENT)
     from vllm import LLM, SamplingParams
@@ -160,7 +160,7 @@ def open_vllm(work: Work) -> Reply:
     def reply(prompts: list[list[int]], limit: int) -> list[list[int]]:
         llm.reset_prefix_cache()  # it would know the prompts from the time before
         asked = [{"prompt_token_ids": prompt} for prompt in prompts]
-        outputs = llm.generate(asked, SamplingParams(**sampling({end}, limit)), use_tqdm=False)
+        outputs = llm.generate(asked, SamplingParams(**parameters({end}, limit)), use_tqdm=False)
         return [list(output.outputs[0].token_ids) for output in outputs]
 
     return reply

@@ -50,13 +50,14 @@ rule lm_eval_tasks:
         ),
         max_new_tokens=as_json({task: jobs.max_new_tokens(study, task) for task in study.tasks}),
         options=as_json({task: jobs.score_options(study, task) for task in study.tasks}),
+        decodings=lambda w: jobs.lm_eval_decodings(study),
         results=subpath(output.utils, ancestor=2),
     message:
         "Writing task files for lm-eval"
     shell:
         "python scripts/lm_eval_tasks.py --data {params.results}/data"
         " --max-new-tokens {params.max_new_tokens:q} --options {params.options:q}"
-        " --output-dir {params.results}/lm_eval_tasks"
+        " {params.decodings:q} --output-dir {params.results}/lm_eval_tasks"
         " --record {log.record} > {log.text} 2>&1"
 
 

@@ -22,7 +22,8 @@ def main() -> None:
 
     from sftstudy.documents.rows import read_scored
     from sftstudy.files.writing import write_jsonl
-    from sftstudy.scoring.document import answered, reply_name
+    from sftstudy.scoring.document import answered
+    from sftstudy.tasks.replies import reply_name
 
     judge = judge_module(arguments.control, arguments.format)
     rows, replies = answered(read_scored(arguments.data), arguments.predictions, arguments.data)

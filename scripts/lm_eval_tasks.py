@@ -15,6 +15,9 @@ def main() -> None:
     parser.add_argument(
         "--options", type=json.loads, default={}, help="JSON: task -> options of this task alone"
     )
+    parser.add_argument(
+        "--decodings", type=json.loads, help="JSON: task -> samples, temperature and top_p, if any"
+    )
     parser.add_argument("--output-dir", type=Path, required=True, help="folder for the files")
     arguments = parser.parse_args()
 
@@ -26,6 +29,7 @@ def main() -> None:
         library=Path(__file__).resolve().parent,
         max_new_tokens=arguments.max_new_tokens,
         options=arguments.options,
+        decodings=arguments.decodings,
     )
 
 

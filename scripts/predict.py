@@ -1,7 +1,7 @@
 """Generate the replies of one checkpoint to one suite of eval sets.
 
-Data files, reply limits and output files are given in the same order. A killed job goes on where
-it stopped: replies are kept in a journal beside the outputs.
+Data files, reply limits, output files and decodings are given in the same order. A killed job goes
+on where it stopped: replies are kept in a journal beside the outputs.
 """
 
 import json
@@ -27,6 +27,12 @@ def main() -> None:
         "is hf, engine (vllm or openai)",
     )
     parser.add_argument(
+        "--decoding",
+        type=json.loads,
+        help="JSON list: an object with samples, temperature and top_p for each data file, or null "
+        "for one greedy reply to a row (default: greedy)",
+    )
+    parser.add_argument(
         "--drop-overlong", action="store_true", help="mark rows that are too long, do not refuse"
     )
     parser.add_argument(
@@ -47,8 +53,10 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSONL to write")
     arguments = parser.parse_args()
-    if not len(arguments.data) == len(arguments.max_new_tokens) == len(arguments.output):
-        parser.error("--data, --max-new-tokens and --output must be equally many")
+    decodings = arguments.decoding or [None] * len(arguments.data)
+    lists = arguments.data, arguments.max_new_tokens, arguments.output, decodings
+    if len(set(map(len, lists))) > 1:
+        parser.error("--data, --max-new-tokens, --output and --decoding must be equally many")
 
     compute(arguments.threads, arguments.device)
     if arguments.device in ("auto", "cuda"):
@@ -57,7 +65,6 @@ def main() -> None:
     from sftstudy.prediction.suite import EvalSet, predict
     from sftstudy.run.owner import owned
 
-    evalsets = zip(arguments.data, arguments.max_new_tokens, arguments.output, strict=True)
     first = arguments.output[0]
     machine = Machine(
         gpus=arguments.gpus,
@@ -70,7 +77,7 @@ def main() -> None:
     with owned(first.parent / ".journal" / f"{first.stem}.owner"):
         predict(
             arguments.checkpoint,
-            [EvalSet(*e) for e in evalsets],
+            [EvalSet(*evalset) for evalset in zip(*lists, strict=True)],
             arguments.generation,
             machine,
             arguments.drop_overlong,

@@ -1,5 +1,6 @@
 """vLLM, offline and as a server, replies as hf does: on a CPU, a real student to real rows."""
 
+import json
 import shutil
 import signal
 import time
@@ -102,6 +103,26 @@ def test_in_bfloat16_differences_are_counted(
         [count, *_] = compared(made, in_float32).splitlines()
         measured(f"{engine}, bfloat16, and hf in float32: {count}")
     assert int(told.split()[0]) >= 4 * ROWS / 2, told
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_drawn_replies_have_seeds_of_their_own(
+    engine: str,
+    request: pytest.FixtureRequest,
+    smollm2: Path,
+    questions: Ask,
+    tmp_path: Path,
+) -> None:
+    """Two jobs draw the same replies, and the two replies to a prompt differ."""
+    decoding = json.dumps([{"samples": 2, "temperature": 0.8, "top_p": 0.95}])
+    asked, opened = questions("ifeval"), request.getfixturevalue(engine)
+    one, other = (
+        Job(opened, smollm2, asked, tmp_path / name).run("--decoding", decoding)["ifeval"]
+        for name in ("one", "other")
+    )
+    assert one == other
+    texts = [line["text"] for line in one]
+    assert sum(a != b for a, b in zip(texts[::2], texts[1::2], strict=True)) > ROWS / 2
 
 
 @pytest.fixture(scope="module")

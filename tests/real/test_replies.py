@@ -139,7 +139,7 @@ def test_long_replies_are_those_of_generate_and_of_the_engine(
     lengths = sorted(map(len, replies))
     measured(f"long replies: {len(asked)} of {lengths[0]} to {lengths[-1]} tokens")
     assert lengths[len(lengths) // 2] == LONG, "long ones, most of them"
-    made = {reply.index: reply for reply in engine.generate(asked, LONG)}
+    made = {reply.index: reply for reply in engine.generate(asked, LONG, None)}
     for i, tokens in enumerate(replies):
         said = [token for token in tokens if token not in engine.end_tokens]
         assert made[i].text == engine.tokenizer.decode(said), asked[i]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sftstudy.files.reading import read_json
 from tiny_gguf import save_gguf
 from tiny_student import save_student
 from tiny_tokenizer import CHATML
@@ -358,3 +359,55 @@ def test_deleted_metrics_file_is_scored_from_its_predictions(edited: Editor) -> 
     finally:
         file.write_bytes(content)
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.fixture
+def own(mini: Path, tmp_path: Path) -> Editor:
+    """A copy of the finished mini study that a test may run again."""
+    shutil.copytree(mini, tmp_path / "own", symlinks=True)
+    return Editor(tmp_path / "own")
+
+
+def test_more_replies_to_a_control_are_generated_alone(own: Editor) -> None:
+    def set_to(before: str, now: str) -> None:
+        own.replace(MINI, f"seed: 6, test: 10}}}}\n{before}", f"seed: 6, test: 10}}}}\n{now}")
+
+    def generated() -> dict[str, tuple[int, int]]:
+        """Replies of each suite of controls: all, and those that its last job generated."""
+        folder = own.checkout / "results/mini/records/predictions"
+        facts = {file: read_json(file)["facts"] for file in folder.rglob("controls.json")}
+        return {
+            str(file.parent.relative_to(folder)): (
+                found["replies"],
+                found.get("generated_replies", 0),
+            )
+            for file, found in facts.items()
+        }
+
+    touched = {
+        "predict_controls": 3,
+        "score_control": 2 * 3,
+        "recommend": 1,
+        **SUMMARY,
+    }
+    before = generated()
+    assert len(before) == 3
+    two = "      samples: 2\n      temperature: 0.8\n"
+    set_to("", two)
+    assert plan(own.checkout, *STUDY).rules == touched
+    snakemake(own.checkout, *STUDY)
+    assert generated() == dict.fromkeys(before, (30, 20)), "greedy ones are known"
+    set_to(two, two.replace("2", "3"))
+    assert plan(own.checkout, *STUDY).rules == touched
+    snakemake(own.checkout, *STUDY)
+    assert generated() == dict.fromkeys(before, (40, 10))
+    assert plan(own.checkout, *STUDY).rules == {}
+    metrics = own.checkout / "results/mini/metrics/smoke/base/simple_safety_tests.json"
+    document = read_json(metrics)
+    assert (document["n"], len(document["samples"])) == (10, 30)
+    assert document["decoding"] == {"samples": 3, "temperature": 0.8, "top_p": 1.0}
+    assert document["metrics"]["always_safe_rate"]["n"] == 10
+    recommendation = read_json(own.checkout / "results/mini/recommendations/smoke.json")
+    assert recommendation["decoding"] == {"simple_safety_tests": document["decoding"]}
+    report = (own.checkout / "results/mini/report.html").read_text(encoding="utf-8")
+    assert "3 replies a prompt, sampled at temperature 0.8" in report

@@ -43,7 +43,7 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
         suites = ["select", "controls", "confirm"] * len(study.variants(student))
         mine = [cost for cost in known if cost.student == student]
         hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
-        hours += [_prediction_hours(suite, mine) for suite in suites]
+        hours += [_prediction_hours(study, suite, mine) for suite in suites]
         predict_gpus = jobs.predict_facts(study, student)["gpus"]
         limits = [facts["hours"] * max(1, facts["gpus"])] * len(trials)
         limits += [facts["hours"] * max(1, predict_gpus)] * len(suites)
@@ -83,10 +83,34 @@ def _epochs(study: Study, student: str, task: str, trial: str) -> float:
     return float(jobs.recipe(study, student, task, trial)["training"]["num_train_epochs"])
 
 
-def _prediction_hours(suite: str, known: list[Cost]) -> float | None:
+def _prediction_hours(study: Study, suite: str, known: list[Cost]) -> float | None:
     """Return the mean of the student's predictions of the suite; None if there are none."""
-    seconds = [c.gpu_seconds for c in known if c.kind == "predict" and c.suite == suite]
+    seconds = [
+        cost.gpu_seconds * _more_replies(study, cost)
+        for cost in known
+        if cost.kind == "predict" and cost.suite == suite
+    ]
     return fmean(seconds) / 3600 if seconds else None
+
+
+def _more_replies(study: Study, cost: Cost) -> float:
+    """Return how many times the tokens of a past prediction all replies of this study will take.
+
+    A prompt is read once, and each of its replies is written. Without a note of that (of an older
+    version) it is once.
+    """
+    if not cost.facts.get("computed_tokens"):
+        return 1.0
+    tokens = 0.0
+    for told in cost.facts["evalsets"]:
+        name = told["evalset"].partition(".")[0]
+        now = told["replies_to_each"]
+        if name in (*study.tasks, *study.controls):
+            decoding = jobs.decoding(study, name)
+            now = decoding["samples"] if decoding else 1
+        written = told["completion_tokens"] * now / told["replies_to_each"]
+        tokens += told["prompt_tokens"] + written
+    return tokens / float(cost.facts["computed_tokens"])
 
 
 def table(study: Study, found: list[Forecast]) -> str:

@@ -4,9 +4,10 @@ Measured figures differ from run to run, so they stand in no result of the study
 records of jobs (`sftstudy.records.record`), which this module reads.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sftstudy.documents.record import Record, read_record
 from sftstudy.pages.columns import aligned
@@ -38,8 +39,9 @@ ON_CPU = (
 @dataclass(frozen=True)
 class Cost:
     """What one job measured. `variant` is ``base`` or ``{task}/{trial}``; `flops` are those of the
-    model, what sharing prefixes saved included. On the CPU `gpu_seconds`, as records call them, are
-    those of its processes, whatever number of cores they use."""
+    model, what sharing prefixes saved included; `facts` are all that it noted. On the CPU
+    `gpu_seconds`, as records call them, are those of its processes, whatever number of cores they
+    use."""
 
     kind: str  # "train" or "predict"
     student: str
@@ -50,6 +52,7 @@ class Cost:
     gpu_seconds: float
     tokens: int
     flops: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -119,6 +122,7 @@ def _cost(kind: str, student: str, variant: str, suite: str, record: Record) -> 
         gpu_seconds=facts["gpu_seconds"],
         tokens=facts["tokens"] if kind == "train" else facts["generated_tokens"],
         flops=facts["flops"],
+        facts=facts,
     )
 
 

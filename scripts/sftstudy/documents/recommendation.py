@@ -6,6 +6,7 @@ docs/statistics.md defines the quantities. Where something was not measured it i
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.metrics import Estimate
 from sftstudy.documents.shapes import read
 
@@ -315,6 +316,8 @@ class Recommendation(Shown):
     # Of the configuration shown, by task trained on; read after the choice, like gains.confirm.
     side_effects: list[SideEffect]
     dropped: NotRequired[dict[str, int]]  # by eval set, where any: rows too long, not among n
+    # By eval set, where replies are drawn; each row of the others gets one greedy reply.
+    decoding: NotRequired[dict[str, Decoding]]
     leave_one_task_out: list[LeftOut]
     sensitivity: list[Alternative]
     effects: NotRequired[list[Effect]]  # not in those kept from before there were any

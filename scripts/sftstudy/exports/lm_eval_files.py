@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.rows import read_rows
 from sftstudy.errors import StudyError
 from sftstudy.files.writing import write_text
@@ -44,6 +45,7 @@ def write(
     library: Path,
     max_new_tokens: Mapping[str, int],
     options: Mapping[str, Mapping[str, Any]],
+    decodings: Mapping[str, Decoding] | None = None,
 ) -> None:
     """Write the task files into `folder`.
 
@@ -54,12 +56,13 @@ def write(
         max_new_tokens: task -> most tokens of a reply, as in the study.
         options: task -> the options that the study scores it with. lm-eval runs anywhere: their
             paths are written as absolute ones.
+        decodings: task -> how replies are drawn; greedy where it is not among them.
     """
     options = {task: _anywhere(task, options.get(task, {})) for task in max_new_tokens}
     for task, tokens in max_new_tokens.items():
         rows = read_rows(data / task / "test.jsonl")
         _check_prompts(task, rows)
-        text = _task_file(task, rows[0], tokens, options[task])
+        text = _task_file(task, rows[0], tokens, options[task], (decodings or {}).get(task))
         write_text(folder / f"{task}_sft.yaml", text)
     text = _UTILS.format(
         library=os.path.relpath(library, folder),
@@ -88,7 +91,13 @@ def _anywhere(task: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in given.items()}
 
 
-def _task_file(task: str, row: Row, max_new_tokens: int, options: Mapping[str, Any]) -> str:
+def _task_file(
+    task: str,
+    row: Row,
+    max_new_tokens: int,
+    options: Mapping[str, Any],
+    decoding: Decoding | None,
+) -> str:
     import yaml
 
     module = score_module(task)
@@ -100,7 +109,7 @@ def _task_file(task: str, row: Row, max_new_tokens: int, options: Mapping[str, A
         "output_type": "generate_until",
         "doc_to_text": "prompt",
         "doc_to_target": "target",
-        "generation_kwargs": {"until": [], "do_sample": False, "max_gen_toks": max_new_tokens},
+        "generation_kwargs": {"until": [], **_drawn(decoding), "max_gen_toks": max_new_tokens},
         "metric_list": [
             {
                 "metric": name,
@@ -117,6 +126,17 @@ def _task_file(task: str, row: Row, max_new_tokens: int, options: Mapping[str, A
         + "custom_dataset: !function utils.documents\n"
         + "process_results: !function utils.process_results\n"
     )
+
+
+def _drawn(decoding: Decoding | None) -> dict[str, Any]:
+    """Return how lm-eval draws a reply; one to each prompt, also where the study draws several."""
+    if not decoding:
+        return {"do_sample": False}
+    return {
+        "do_sample": True,
+        "temperature": decoding["temperature"],
+        "top_p": decoding["top_p"],
+    }
 
 
 def _check_prompts(task: str, rows: Sequence[Row]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.cautions import dequantised
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.metrics import Measured, read_metrics
 from sftstudy.documents.provenance import PROVENANCE, Provenance, read_provenance
 from sftstudy.files.writing import write_text
+from sftstudy.pages.text import in_words
 from sftstudy.study.variants import BASE
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class _Result:
     n: int
     metric: str
     measured: Measured
+    decoding: Decoding | None
 
 
 def _result(file: Path) -> _Result:
@@ -73,6 +76,7 @@ def _result(file: Path) -> _Result:
         n=document["n"],
         metric=document["primary"],
         measured=document["metrics"][document["primary"]],
+        decoding=document.get("decoding"),
     )
 
 
@@ -121,11 +125,16 @@ def _evaluation(measured: list[_Result], baseline: dict[str, _Result]) -> str:
     ]
     return (
         "## Evaluation\n\n"
-        "Greedy decoding. *val* chose between configurations, *test* did not; the others are "
+        f"{_decoding(measured)} *val* chose between configurations, *test* did not; the others are "
         "controls. The interval is a 95% confidence interval of the fine-tuned model.\n\n"
         "| eval set | metric | before | fine-tuned | interval | n |\n|---|---|---|---|---|---|\n"
         + "\n".join(lines)
     )
+
+
+def _decoding(measured: list[_Result]) -> str:
+    drawn = [f"{r.evalset}: {in_words(r.decoding)}." for r in measured if r.decoding]
+    return " ".join(["Greedy decoding, but for these:", *drawn] if drawn else ["Greedy decoding."])
 
 
 def _count(result: _Result) -> str:

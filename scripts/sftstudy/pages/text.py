@@ -6,6 +6,8 @@ left is text that is harmless as markup and still lies to its reader.
 
 import re
 
+from sftstudy.documents.decoding import Decoding
+
 # Control characters other than tab and line feed; formatting characters that reorder or hide text
 # (Unicode 16, section 23.2, and UAX #9 for the bidirectional ones); tags, which hide whole
 # sentences; lone surrogates, which cannot be written as UTF-8.
@@ -48,3 +50,15 @@ def place(evalset: str) -> str:
 
 def _symbol(match: re.Match) -> str:
     return f"⟦U+{ord(match[0]):04X}⟧"
+
+
+def in_words(decoding: Decoding | None) -> str:
+    """Return how replies were drawn; nothing where each row got one greedy reply."""
+    if not decoding:
+        return ""
+    number = decoding["samples"]
+    of = f" from the top {decoding['top_p']:g}" if decoding["top_p"] < 1 else ""
+    return (
+        f"{number} {'reply' if number == 1 else 'replies'} a prompt, sampled at temperature "
+        f"{decoding['temperature']:g}{of}"
+    )

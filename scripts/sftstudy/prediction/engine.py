@@ -1,4 +1,4 @@
-"""What an engine is: something that holds one checkpoint and replies greedily to tokenised prompts.
+"""What an engine is: something that holds one checkpoint and replies to tokenised prompts.
 
 `hf` computes in this process, `vllm` in vLLM's offline engine, `openai` asks a server. Each is a
 module of that name with a function `opened`, so that a change of one reruns nothing of the others.
@@ -7,9 +7,11 @@ module of that name with a function `opened`, so that a change of one reruns not
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypedDict
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.errors import StudyError
+from sftstudy.files.hashing import sha256_json
 from sftstudy.files.reading import read_json
 from sftstudy.students.chat import turn_end
 
@@ -45,11 +47,32 @@ class Machine:
     memory: int | None = None
 
 
+class Asked(NamedTuple):
+    """A prompt as tokens, and which of the replies to it is asked for: 0, 1, ..."""
+
+    prompt: list[int]
+    sample: int = 0
+
+
+class Sampling(NamedTuple):
+    """How replies are drawn: at a temperature above 0, from the likeliest tokens that together hold
+    `top_p` of the probability (1: all), and by a seed for each prompt."""
+
+    temperature: float
+    top_p: float
+    seeds: list[int]
+
+
 class Engine(Protocol):
     """A checkpoint that replies to prompts."""
 
-    def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
-        """Yield the replies to tokenised prompts, in an order of its own, as they are ready."""
+    def generate(
+        self, prompts: list[list[int]], max_new_tokens: int, sampling: Sampling | None
+    ) -> Iterator[Generated]:
+        """Yield the replies to tokenised prompts, in an order of its own, as they are ready.
+
+        Without `sampling` they are greedy. A prompt may occur several times, with other seeds.
+        """
         ...
 
 
@@ -63,22 +86,39 @@ class Kept(TypedDict):
 
 
 def answers(
-    engine: Engine, prompts: Mapping[str, list[int]], max_new_tokens: int
+    engine: Engine,
+    asked: Mapping[str, Asked],
+    max_new_tokens: int,
+    decoding: Decoding | None = None,
 ) -> Iterator[tuple[str, Kept]]:
-    """Yield the name of each prompt and its reply, as they are ready.
+    """Yield the name of each question and its reply, as they are ready.
 
-    Here and not in the suite, whose code is not part of an engine's: an edit of what makes a reply
-    must leave no reply known.
+    `decoding` says how replies are drawn; None: they are greedy. Here and not in the suite, whose
+    code is not part of an engine's: an edit of what makes a reply must leave no reply known.
     """
-    names, tokens = list(prompts), list(prompts.values())
-    for reply in engine.generate(tokens, max_new_tokens):
+    names, prompts = list(asked), [question.prompt for question in asked.values()]
+    sampling = None
+    if decoding:
+        seeds = [seed(question) for question in asked.values()]
+        sampling = Sampling(decoding["temperature"], decoding["top_p"], seeds)
+    for reply in engine.generate(prompts, max_new_tokens, sampling):
         kept: Kept = {
             "text": reply.text,
             "finish_reason": reply.finish_reason,
-            "prompt_tokens": len(tokens[reply.index]),
+            "prompt_tokens": len(prompts[reply.index]),
             "completion_tokens": reply.tokens,
         }
         yield names[reply.index], kept
+
+
+def seed(question: Asked) -> int:
+    """Return the seed of a reply, of 31 bits: every engine and server takes such a one.
+
+    It hangs on the prompt's tokens and the number of the reply alone, not on checkpoint, batch or
+    order. So base and tuned checkpoint are asked with the same luck, and their difference is less
+    noisy than either.
+    """
+    return int(sha256_json([question.prompt, question.sample])[:8], 16) >> 1
 
 
 def end_tokens(

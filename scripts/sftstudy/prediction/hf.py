@@ -1,6 +1,7 @@
-"""The `hf` engine: greedy generation with transformers, in this process.
+"""The `hf` engine: generation with transformers, in this process.
 
-Prompts that begin alike are computed once where they are alike, and long replies are written side
+Prompts that begin alike are computed once where they are alike, several replies to one prompt among
+them, and long replies are written side
 by side (`sftstudy.prefix_sharing.generate`).
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
+from sftstudy.prediction.engine import Generated, Machine, Sampling, decode, end_tokens
 from sftstudy.prediction.packed import pack
 from sftstudy.students.models import free_memory, load_model, pick_device, require_embedded
 
@@ -41,7 +42,7 @@ def opened(
 
 
 class HFEngine:
-    """A checkpoint, loaded once, that replies to prompts. Decoding is greedy."""
+    """A checkpoint, loaded once, that replies to prompts."""
 
     def __init__(
         self,
@@ -59,7 +60,9 @@ class HFEngine:
         pack(self.model)
         self.tokens_per_batch = tokens_that_fit(self.model, machine.memory)
 
-    def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
+    def generate(
+        self, prompts: list[list[int]], max_new_tokens: int, sampling: Sampling | None
+    ) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts, in an order of its own, as they are ready.
 
         Where memory does not suffice it goes on with half as many prompts at a time. Raises
@@ -73,7 +76,8 @@ class HFEngine:
             size = min(len(left), size, self.batch_size or size)
             done: set[int] = set()
             progress = _Progress(len(prompts) - len(left), len(prompts), max_new_tokens)
-            replies = self._replies([prompts[i] for i in left], max_new_tokens, size, progress)
+            own = sampling and sampling._replace(seeds=[sampling.seeds[i] for i in left])
+            replies = self._replies([prompts[i] for i in left], max_new_tokens, own, size, progress)
             for reply in replies:
                 done.add(reply.index)
                 progress.done += 1
@@ -86,12 +90,14 @@ class HFEngine:
         self,
         prompts: list[list[int]],
         max_new_tokens: int,
+        sampling: Sampling | None,
         batch_size: int,
         progress: "_Progress",
     ) -> Iterator[Generated]:
         """Yield replies; end early where memory does not suffice."""
         import torch
 
+        from sftstudy.prefix_sharing import sampling as drawing
         from sftstudy.prefix_sharing.generate import generate_shared
 
         try:
@@ -103,6 +109,7 @@ class HFEngine:
                 pad_token_id=min(self.end_tokens),  # masked, so that any token serves
                 batch_size=batch_size,
                 watch=progress.step,
+                sampling=drawing.Sampling(*sampling) if sampling else None,
             ):
                 tokens = [token for token in reply.tokens if token not in self.end_tokens]
                 text = decode(self.tokenizer, tokens)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from sftstudy.errors import StudyError
-from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
+from sftstudy.prediction.engine import Generated, Machine, Sampling, decode, end_tokens
 from sftstudy.prediction.server import served
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ RETRIES = 20  # after 429, 5xx, timeouts and cut connections: about two and a ha
 SECONDS_PER_REQUEST = 600.0
 
 
-class _Greedy(TypedDict):
+class _Decoding(TypedDict):
     temperature: float
     top_p: float
     presence_penalty: float
@@ -36,7 +36,7 @@ class _Greedy(TypedDict):
     seed: int
 
 
-GREEDY: _Greedy = {
+GREEDY: _Decoding = {
     "temperature": 0.0,
     "top_p": 1.0,
     "presence_penalty": 0.0,
@@ -126,12 +126,15 @@ class OpenAIEngine:
         }
         self.takes_tokens: bool | None = None  # known after the first reply
 
-    def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
+    def generate(
+        self, prompts: list[list[int]], max_new_tokens: int, sampling: Sampling | None
+    ) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts as they come.
 
-        Raises `StudyError` when the server refuses, gives up, or reads other tokens than sent.
+        Each reply is a request with a seed of its own. Raises `StudyError` when the server refuses,
+        gives up, or reads other tokens than sent.
         """
-        replies = self._replies(prompts, max_new_tokens)
+        replies = self._replies(prompts, max_new_tokens, sampling)
 
         async def following() -> Generated | None:
             return await anext(replies, None)
@@ -143,13 +146,14 @@ class OpenAIEngine:
             self.runner.run(replies.aclose())
 
     async def _replies(
-        self, prompts: list[list[int]], max_new_tokens: int
+        self, prompts: list[list[int]], max_new_tokens: int, sampling: Sampling | None
     ) -> AsyncGenerator[Generated, None]:
         places = asyncio.Semaphore(self.requests)
 
         async def reply(index: int) -> Generated:
             async with places:
-                completion = await self._complete(prompts[index], max_new_tokens)
+                how = _decoding(sampling, index)
+                completion = await self._complete(prompts[index], max_new_tokens, how)
             told = _read(completion, index, len(prompts[index]))
             return self._decoded(told, completion)
 
@@ -173,7 +177,9 @@ class OpenAIEngine:
         tokens = [token for token in tokens if token not in self.end_tokens]
         return replace(reply, text=decode(self.tokenizer, tokens), tokens=len(tokens))
 
-    async def _complete(self, prompt: list[int], max_new_tokens: int) -> "Completion":
+    async def _complete(
+        self, prompt: list[int], max_new_tokens: int, how: _Decoding
+    ) -> "Completion":
         """Ask for one reply, with token ids unless the server is known to refuse them."""
         from openai import APIError, BadRequestError, UnprocessableEntityError
 
@@ -185,7 +191,7 @@ class OpenAIEngine:
                         prompt=prompt,
                         max_tokens=max_new_tokens,
                         extra_body=self.extra,
-                        **GREEDY,
+                        **how,
                     )
                     self.takes_tokens = True
                     return completion
@@ -196,7 +202,7 @@ class OpenAIEngine:
                 model=self.model,
                 prompt=text_of(self.tokenizer, prompt),
                 max_tokens=max_new_tokens,
-                **GREEDY,
+                **how,
             )
             self.takes_tokens = False
             return completion
@@ -206,6 +212,18 @@ class OpenAIEngine:
                 f"(asked for the model {self.model!r}, at most {RETRIES + 1} times); finished "
                 "replies are kept: run again when the server is well"
             ) from None
+
+
+def _decoding(sampling: Sampling | None, index: int) -> _Decoding:
+    """Return how the reply to a prompt is asked for."""
+    if sampling is None:
+        return GREEDY
+    return {
+        **GREEDY,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seeds[index],
+    }
 
 
 def text_of(tokenizer: "PreTrainedTokenizerBase", prompt: list[int]) -> str:

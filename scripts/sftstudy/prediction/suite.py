@@ -2,19 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.replies import DROPPED
 from sftstudy.documents.rows import read_prompts
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.writing import write_jsonl
-from sftstudy.prediction.engine import Engine, Kept, Machine, answers
+from sftstudy.prediction.engine import Asked, Engine, Kept, Machine, answers
 from sftstudy.prediction.journal import Journal
 from sftstudy.prediction.maker import (
     Made,
@@ -36,11 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvalSet:
-    """Rows to reply to, the most tokens of a reply, and the file that takes the predictions."""
+    """Rows to reply to, the most tokens of a reply, and the file that takes the predictions.
+
+    decoding: how many replies each row gets and how they are drawn; None: one greedy reply.
+    """
 
     data: Path
     max_new_tokens: int
     output: Path
+    decoding: Decoding | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class _Question:
 
     row: str
     key: str
-    prompt: list[int]
+    asked: Asked
     dropped: bool
 
 
@@ -82,8 +87,10 @@ def predict(
         _questions(evalset, tokenizer, watched.sha256, generation, drop_overlong)
         for evalset in evalsets
     ]
-    used: list[str] = []  # names in the journal, one a row
+    used: list[str] = []  # names in the journal, one a reply
     fresh: set[str] = set()  # those that were not there before
+    read = 0  # tokens of prompts that were asked for them, those of equal ones once
+    evalsets_told: list[dict[str, Any]] = []
     with ExitStack() as stack:
         began = time.monotonic()
         engine: Engine | None = None
@@ -98,9 +105,11 @@ def predict(
                 _tell_replaced(evalset, journal, unanswered, us)
                 _answer(engine, journal, evalset, unanswered, watched, made_now(us))
             watched.require_same()
-            write_jsonl(evalset.output, (_line(question, journal) for question in questions))
+            write_jsonl(evalset.output, _lines(evalset, questions, journal))
             used += [question.key for question in kept]
             fresh |= {question.key for question in unanswered}
+            read += sum(map(len, {tuple(question.asked.prompt) for question in unanswered}))
+            evalsets_told.append(_told(evalset, kept, journal))
             _say(evalset, len(kept), len(kept) - len(unanswered), len(questions) - len(kept))
     journal.compact(used)
     replies = [journal[key] for key in used]
@@ -108,11 +117,13 @@ def predict(
         replies=len(replies),
         prompt_tokens=sum(reply["prompt_tokens"] for reply in replies),
         completion_tokens=sum(reply["completion_tokens"] for reply in replies),
+        evalsets=evalsets_told,
     )
     _note_known(journal, [key for key in used if key not in fresh])
     if fresh:
         seconds = time.monotonic() - began
-        _note_cost(checkpoint, generation, machine, [journal[key] for key in fresh], seconds)
+        made = [journal[key] for key in fresh]
+        _note_cost(checkpoint, generation, machine, made, read, seconds)
 
 
 def _questions(
@@ -140,17 +151,44 @@ def _questions(
     )
     left_out = set(dropped)
     return [
-        _Question(row, _key(weights, prompt, limit, generation), prompt, row in left_out)
+        _Question(
+            row, _key(weights, asked, limit, generation, evalset.decoding), asked, row in left_out
+        )
         for row, prompt in zip(ids, prompts, strict=True)
+        for number in range(_replies(evalset) if row not in left_out else 1)
+        for asked in [Asked(prompt, number)]
     ]
 
 
-def _line(question: _Question, journal: Journal) -> dict[str, Any]:
-    """Return a line of the predictions."""
-    if not question.dropped:
-        return {"id": question.row, **journal[question.key]}
-    empty = {"text": "", "finish_reason": DROPPED, "completion_tokens": 0}
-    return {"id": question.row, **empty, "prompt_tokens": len(question.prompt)}
+def _replies(evalset: EvalSet) -> int:
+    """Return how many replies each row gets."""
+    return evalset.decoding["samples"] if evalset.decoding else 1
+
+
+def _lines(
+    evalset: EvalSet, questions: Iterable[_Question], journal: Journal
+) -> Iterator[dict[str, Any]]:
+    """Yield the lines of the predictions, with the number of the reply where rows get several."""
+    for question in questions:
+        if question.dropped:
+            empty = {"text": "", "finish_reason": DROPPED, "completion_tokens": 0}
+            yield {"id": question.row, **empty, "prompt_tokens": len(question.asked.prompt)}
+        elif _replies(evalset) == 1:
+            yield {"id": question.row, **journal[question.key]}
+        else:
+            sample = question.asked.sample
+            yield {"id": question.row, "sample": sample, **journal[question.key]}
+
+
+def _told(evalset: EvalSet, kept: list[_Question], journal: Journal) -> dict[str, Any]:
+    """Return what is told of an eval set in the record: a forecast is made of it."""
+    return {
+        "evalset": evalset.output.stem,
+        "replies": len(kept),
+        "replies_to_each": _replies(evalset),
+        "prompt_tokens": sum(len(q.asked.prompt) for q in kept if q.asked.sample == 0),
+        "completion_tokens": sum(journal[q.key]["completion_tokens"] for q in kept),
+    }
 
 
 def _say(evalset: EvalSet, replies: int, known: int, dropped: int) -> None:
@@ -193,27 +231,44 @@ def _answer(
     No reply is kept that may be of another checkpoint than the key says: weights of a file that is
     mapped into memory can change while they are used.
     """
-    prompts = {question.key: question.prompt for question in unanswered}
-    tenth = max(1, len(prompts) // 10)
-    replies = answers(engine, prompts, evalset.max_new_tokens)
+    asked = {question.key: question.asked for question in unanswered}
+    tenth = max(1, len(asked) // 10)
+    replies = answers(engine, asked, evalset.max_new_tokens, evalset.decoding)
     for done, (key, reply) in enumerate(replies, start=1):
         watched.require_same()
         journal.add(key, reply, made)
-        if done % tenth == 0 or done == len(prompts):
-            print(f"{evalset.output.stem}: {done}/{len(prompts)} replies", flush=True)
+        if done % tenth == 0 or done == len(asked):
+            print(f"{evalset.output.stem}: {done}/{len(asked)} replies", flush=True)
 
 
-def _key(weights: str, prompt: list[int], max_new_tokens: int, generation: dict[str, Any]) -> str:
-    """Name a question by all of the study that determines the reply to it."""
+def _key(
+    weights: str,
+    asked: Asked,
+    max_new_tokens: int,
+    generation: dict[str, Any],
+    decoding: Decoding | None,
+) -> str:
+    """Name a question by all of the study that determines the reply to it.
+
+    Of several replies to a prompt each is one question, whatever their number.
+    """
+    drawn = {}
+    if decoding:
+        drawn = {
+            "temperature": decoding["temperature"],
+            "top_p": decoding["top_p"],
+            "sample": asked.sample,
+        }
     return sha256_json(
         {
             "checkpoint": weights,
-            "prompt": prompt,
+            "prompt": asked.prompt,
             "max_new_tokens": max_new_tokens,
             "dtype": generation["dtype"],
             "attention": generation["attention"],
             # They have a say in where a reply ends.
             "chat_template_kwargs": generation["chat_template_kwargs"],
+            **drawn,
         }
     )
 
@@ -236,6 +291,7 @@ def _note_cost(
     generation: dict[str, Any],
     machine: Machine,
     replies: list[Kept],
+    read: int,
     seconds: float,
 ) -> None:
     """Enter what the replies that were generated now have cost into the record of this job."""
@@ -245,6 +301,7 @@ def _note_cost(
         dtype=generation["dtype"],
         generated_replies=len(replies),
         generated_tokens=tokens,
+        computed_tokens=read + sum(reply["completion_tokens"] for reply in replies),
         gpu_seconds=round(seconds * max(1, machine.gpus), 3),
         # Two operations per token and weight; what prefixes share counts as if it were not.
         flops=2.0 * tokens * parameter_count(checkpoint),

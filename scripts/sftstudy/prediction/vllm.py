@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json
-from sftstudy.prediction.engine import Generated, Machine, decode, end_tokens
+from sftstudy.prediction.engine import Generated, Machine, Sampling, decode, end_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -77,7 +77,7 @@ def engine_arguments(
     }
 
 
-def sampling(stop_token_ids: set[int], max_new_tokens: int) -> dict[str, Any]:
+def parameters(stop_token_ids: set[int], max_new_tokens: int) -> dict[str, Any]:
     """Return the arguments of ``vllm.SamplingParams``: greedy, nothing left to a default."""
     return {
         "n": 1,
@@ -103,20 +103,27 @@ class VLLMEngine:
         self.tokenizer = tokenizer
         self.end_tokens = ends
 
-    def generate(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generated]:
+    def generate(
+        self, prompts: list[list[int]], max_new_tokens: int, sampling: Sampling | None
+    ) -> Iterator[Generated]:
         """Yield the replies to tokenised prompts as they are ready.
 
-        Those that begin alike are asked one after the other, so that they meet in the cache.
-        Raises `StudyError` when vLLM ends a reply for another reason than its end or its length.
+        Each reply is a request with a seed of its own. Those that begin alike are asked one after
+        the other, so that they meet in the cache. Raises `StudyError` when vLLM ends a reply for
+        another reason than its end or its length.
         """
         from vllm import SamplingParams
 
-        parameters = SamplingParams(**sampling(self.end_tokens, max_new_tokens))
         order = sorted(range(len(prompts)), key=lambda i: prompts[i])
+        greedy = parameters(self.end_tokens, max_new_tokens)
+        each: Any = SamplingParams(**greedy)
+        if sampling:
+            drawn = greedy | {"temperature": sampling.temperature, "top_p": sampling.top_p}
+            each = [SamplingParams(**drawn, seed=sampling.seeds[i]) for i in order]
         asked: Any = [{"prompt_token_ids": prompts[i]} for i in order]
         # A step at a time, not `LLM.generate`, which returns when the last reply is there: until
         # then nothing is kept of what a kill would cost.
-        names = self.llm.enqueue(asked, parameters, use_tqdm=False)
+        names = self.llm.enqueue(asked, each, use_tqdm=False)
         index = {name.partition("-")[0]: i for name, i in zip(names, order, strict=True)}
         engine = self.llm.llm_engine
         while engine.has_unfinished_requests():

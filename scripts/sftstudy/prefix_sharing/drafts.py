@@ -2,9 +2,10 @@
 
 A reply that repeats what its prompt or it itself has said before (a quotation, a table, a small
 model's loop) can be continued by reading on there. A guess costs nothing but the computing of the
-tokens that turn out wrong: greedy decoding takes of a draft what it would have said itself, and no
-more (Leviathan, Kalman & Matias, "Fast Inference from Transformers via Speculative Decoding", 2023,
-with a lookup in the text in place of a draft model).
+tokens that turn out wrong: of a draft is taken what would have been said without it, and no more
+(Leviathan, Kalman & Matias, "Fast Inference from Transformers via Speculative Decoding", 2023, with
+a lookup in the text in place of a draft model). That is exact where replies are drawn, too: each of
+their tokens has a random number of its own, and a guess is right if that number draws it.
 """
 
 from collections.abc import Iterable

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sftstudy.prefix_sharing import mask
 from sftstudy.prefix_sharing.attention import decoding, grouped
 from sftstudy.prefix_sharing.drafts import Draft
+from sftstudy.prefix_sharing.sampling import Sampling, choose, on_device
 
 BLOCK = 128  # columns that a band grows by
 LEFT = 0.125  # share of a band's places that may stand empty before they are removed
@@ -39,16 +41,23 @@ class Place:
     reply: list[int]
     fed: list[int] = field(default_factory=list)  # the next tokens: one that is sure, then guesses
     done: bool = False
+    draws: np.ndarray | None = None  # numbers that the reply is drawn by, (tokens,)
 
     def feed(self, guesses: int) -> None:
         """Set the tokens to be fed: the last one, and at most so many guessed behind it."""
         self.fed = [] if self.done else [self.draft.tokens[-1], *self.draft.guess(guesses)]
 
-    def take(self, best: Sequence[int], eos: set[int], most: int) -> int:
+    def numbers(self, width: int) -> list[float]:
+        """Return the numbers of the tokens behind those that are fed, and zeros up to a width."""
+        assert self.draws is not None, "the reply is drawn"
+        own: list[float] = self.draws[len(self.reply) :][: len(self.fed)].tolist()
+        return own + [0.0] * (width - len(own))
+
+    def take(self, said: Sequence[int], eos: set[int], most: int) -> int:
         """Add what the model said behind each fed token, as far as it confirms the guesses; returns
         the number of new tokens."""
         before = len(self.reply)
-        for k, token in enumerate(best):
+        for k, token in enumerate(said):
             self.reply.append(token)
             self.draft.add(token)
             self.length += 1
@@ -192,11 +201,19 @@ class Places:
     """All bands of a model, and what a step of them is.
 
     windows: those of the model's layers in tokens (None: all); eos: tokens that end a reply; most:
-    tokens of a reply.
+    tokens of a reply; sampling: how they are drawn (None: the likeliest are taken).
     """
 
-    def __init__(self, model: Any, windows: set[int | None], eos: set[int], most: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        windows: set[int | None],
+        eos: set[int],
+        most: int,
+        sampling: Sampling | None = None,
+    ) -> None:
         self.model, self.windows, self.eos, self.most = model, windows, eos, most
+        self.sampling = sampling
         self.cuda = model.device.type == "cuda"
         self.bands: list[Band] = []
         self.recordable = True
@@ -218,12 +235,12 @@ class Places:
         for band in self.bands:
             for place in band.places:
                 place.feed(min(width, self.most - len(place.reply)) - 1)
-        best = iter(self._replay(width) if self.cuda else self._compute())
+        chosen = iter(self._replay(width) if self.cuda else self._compute())
         new = 0
         done: list[Place] = []
         for band in self.bands:
             for place in band.places:
-                said = [next(best) for _ in range(width if self.cuda else len(place.fed))]
+                said = [next(chosen) for _ in range(width if self.cuda else len(place.fed))]
                 if not place.done:
                     new += place.take(said, self.eos, self.most)
                     done += [place] if place.done else []
@@ -237,6 +254,7 @@ class Places:
     def _compute(self) -> list[int]:
         """Feed the tokens that there are, and no others."""
         parts, tokens = [], []
+        numbers: list[float] = []
         for band in self.bands:
             first = 0
             for width, group in groupby(band.places, key=lambda place: len(place.fed)):
@@ -248,11 +266,17 @@ class Places:
                     band.grow(columns)
                     parts.append(Part(band, places, width, torch.tensor(lengths), columns))
                     tokens += [token for place in members for token in place.fed]
-        return self.forward(torch.tensor(tokens), parts).tolist()
+                    if self.sampling is not None:
+                        numbers += [n for place in members for n in place.numbers(width)]
+        return self.forward(torch.tensor(tokens), parts, self._on_device(numbers)).tolist()
 
-    def forward(self, tokens: Tensor, parts: list[Part]) -> Tensor:
-        """Return the most likely token behind each of `tokens`, (tokens,)."""
-        return self.logits(tokens, parts).argmax(-1)
+    def _on_device(self, numbers: list[float]) -> Tensor | None:
+        return None if self.sampling is None else on_device(numbers, self.model.device)
+
+    def forward(self, tokens: Tensor, parts: list[Part], numbers: Tensor | None) -> Tensor:
+        """Return the token that comes behind each of `tokens`, (tokens,); `numbers` (tokens,)
+        where it is drawn."""
+        return choose(self.logits(tokens, parts), self.sampling, numbers)
 
     def logits(self, tokens: Tensor, parts: list[Part]) -> Tensor:
         """(tokens, vocabulary)"""
@@ -275,7 +299,10 @@ class Places:
         ]
         # A complete reply's place writes over its first columns, which nobody reads any more.
         lengths = [0 if p.done else p.length for band in self.bands for p in band.places]
-        fed = torch.tensor(tokens).flatten(), torch.tensor(lengths)
+        numbers: list[float] = []
+        if self.sampling is not None:
+            numbers = [n for band in self.bands for p in band.places for n in p.numbers(width)]
+        fed = torch.tensor(tokens).flatten(), torch.tensor(lengths), self._on_device(numbers)
         if self._recorded is None:
             self._recorded = _Recorded(self, width, *fed)
         return self._recorded.run(*fed)
@@ -288,16 +315,24 @@ class _Recorded:
     on the way, as with rotary embeddings that depend on the length.
     """
 
-    def __init__(self, places: Places, width: int, tokens: Tensor, lengths: Tensor) -> None:
+    def __init__(
+        self,
+        places: Places,
+        width: int,
+        tokens: Tensor,
+        lengths: Tensor,
+        numbers: Tensor | None,
+    ) -> None:
         device = places.model.device
         sizes = [len(band.places) for band in places.bands]
         # What is written to the caches before the recording is what is written by it.
         self.tokens, self.lengths = tokens.to(device), lengths.to(device)
+        self.numbers = numbers
         parts = [
             Part(band, slice(0, size), width, own, band.capacity)
             for band, size, own in zip(places.bands, sizes, self.lengths.split(sizes), strict=True)
         ]
-        self.forward = lambda: places.forward(self.tokens, parts)
+        self.forward = lambda: places.forward(self.tokens, parts, self.numbers)
         self.graph: torch.cuda.CUDAGraph | None = None
         if device.type == "cuda" and places.recordable:
             try:
@@ -314,16 +349,18 @@ class _Recorded:
         torch.cuda.current_stream().wait_stream(side)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.best = self.forward()
+            self.chosen = self.forward()
 
-    def run(self, tokens: Tensor, lengths: Tensor) -> list[int]:
-        """Return the most likely token behind each of `tokens`, (places * width,)."""
+    def run(self, tokens: Tensor, lengths: Tensor, numbers: Tensor | None) -> list[int]:
+        """Return the token that comes behind each of `tokens`, (places * width,)."""
         self.tokens.copy_(tokens)
         self.lengths.copy_(lengths)
+        if self.numbers is not None and numbers is not None:
+            self.numbers.copy_(numbers)
         if self.graph is None:
             return self.forward().tolist()
         self.graph.replay()
-        return self.best.tolist()
+        return self.chosen.tolist()
 
 
 def refusal(model: Any) -> str | None:

@@ -9,9 +9,10 @@ leave for places of their own.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
@@ -19,6 +20,7 @@ from transformers.cache_utils import DynamicLayer
 
 from sftstudy.prefix_sharing import mask
 from sftstudy.prefix_sharing.places import BLOCK
+from sftstudy.prefix_sharing.sampling import Sampling, choose, on_device
 from sftstudy.prefix_sharing.trie import Row, build_row, choose_rows, common_prefix
 
 # What it costs to read a cached column, and to copy it as a row's cache does in each step, in
@@ -27,15 +29,16 @@ READ, COPIED = 7, 14
 
 
 def lay_out(heads: list[list[int]], knee: float) -> list[tuple[list[int], Row]]:
-    """Divide sequences, possibly empty ones, into rows: (members, trie) each."""
-    filled = [s for s, head in enumerate(heads) if head]
-    chosen = (
-        choose_rows([heads[s] for s in filled], [len(heads[s]) for s in filled], knee)
-        if filled
-        else [[]]
-    )
-    groups = [[filled[s] for s in row] for row in chosen]
-    groups[0] += [s for s, head in enumerate(heads) if not head]
+    """Divide sequences, possibly empty ones, into rows: (members, trie) each. Equal ones share all
+    their columns: they are several replies to one prompt."""
+    equal: dict[tuple[int, ...], list[int]] = {}
+    for s, head in enumerate(heads):
+        equal.setdefault(tuple(head), []).append(s)
+    empty = equal.pop((), [])
+    filled = list(equal)
+    chosen = choose_rows(filled, [len(head) for head in filled], knee) if filled else [[]]
+    groups = [[s for h in row for s in equal[filled[h]]] for row in chosen]
+    groups[0] += empty
     return [
         (group, build_row([heads[s] for s in group], [len(heads[s]) for s in group]))
         for group in groups
@@ -99,7 +102,8 @@ class Slots:
     owner: list of (rows, slots), the number of the prompt in the batch, None for an idle slot;
     tokens, positions: (rows, slots), what each slot feeds next, and where;
     visible: (rows, slots, columns), the cached columns that a slot attends to;
-    columns: (rows, columns), the positions of the cached columns.
+    columns: (rows, columns), the positions of the cached columns;
+    numbers: by prompt, those that its reply is drawn by, (tokens,), where replies are drawn.
     """
 
     def __init__(
@@ -109,8 +113,11 @@ class Slots:
         root: int,
         rows: list[tuple[list[int], Row]],
         last_tokens: list[int],
+        sampling: Sampling | None = None,
+        numbers: Sequence[np.ndarray] = (),
     ) -> None:
         self.model, self.cache = model, cache
+        self.sampling, self.numbers = sampling, numbers
         slots = max(len(members) for members, _ in rows)
         length = max(len(row.ids) for _, row in rows)
         shape = (len(rows), slots)
@@ -161,12 +168,12 @@ class Slots:
     def decode(self, steps: int, eos: set[int]) -> Iterator[list[tuple[int, int]]]:
         """Decode until all replies are complete, or prompts had better `leave`. Yields after each
         of at most `steps` steps the new token of each prompt: (number of the prompt, token)."""
-        for _ in range(steps):
+        for step in range(steps):
             if self.crowded():
                 return
-            best = self._step().tolist()
+            chosen = self._step(step).tolist()
             new = []
-            for row, tokens in zip(self.owner, best, strict=True):
+            for row, tokens in zip(self.owner, chosen, strict=True):
                 for slot, token in enumerate(tokens):
                     if (s := row[slot]) is not None:
                         new.append((s, token))
@@ -176,8 +183,8 @@ class Slots:
                 return
             self._compact()
 
-    def _step(self) -> Tensor:
-        """Feed every slot its token; set and return the most likely next ones, (rows, slots)."""
+    def _step(self, step: int) -> Tensor:
+        """Feed every slot its token; set and return the next ones, (rows, slots)."""
         rows, slots = self.tokens.shape
         own = torch.eye(slots, dtype=torch.bool, device=self.tokens.device)
         self.visible = torch.cat([self.visible, own.expand(rows, slots, slots)], dim=2)
@@ -189,9 +196,18 @@ class Slots:
             past_key_values=self.cache,
             use_cache=True,
         ).logits
-        self.tokens = logits.argmax(-1)
+        self.tokens = choose(logits, self.sampling, self._numbers(step))
         self.positions = self.positions + 1
         return self.tokens
+
+    def _numbers(self, step: int) -> Tensor | None:
+        """(rows, slots), of a step; None where nothing is drawn."""
+        if self.sampling is None:
+            return None
+        numbers = [
+            [0.0 if s is None else float(self.numbers[s][step]) for s in row] for row in self.owner
+        ]
+        return on_device(numbers, self.tokens.device)
 
     def _compact(self) -> None:
         """Drop rows without a busy slot, and as many slots as the busiest row does not need."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.metrics import Estimate, Metrics
 from sftstudy.documents.provenance import Provenance
 from sftstudy.documents.recipe import Recipe
@@ -150,6 +151,12 @@ class Cells:
         read = {evalset: file for (name, evalset), file in self._documents.items() if name == BASE}
         counts = {evalset: file.get("dropped", 0) for evalset, file in read.items() if file}
         return {evalset: count for evalset, count in counts.items() if count}
+
+    def decodings(self) -> dict[str, Decoding]:
+        """Return how replies were drawn, by eval set that was read, where not one greedy one."""
+        read = {evalset: file for (name, evalset), file in self._documents.items() if name == BASE}
+        found = {evalset: file.get("decoding") for evalset, file in read.items() if file}
+        return {evalset: decoding for evalset, decoding in found.items() if decoding}
 
     def train_flops(self, variant: str) -> float | None:
         """Return the compute of training a trial, in FLOPs; None where it is not known."""

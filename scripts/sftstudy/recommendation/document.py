@@ -108,6 +108,7 @@ def recommend(
         "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
         "side_effects": effects,
         "dropped": cells.dropped(),
+        "decoding": cells.decodings(),
         "leave_one_task_out": leave_one_task_out(comparison, tasks) if comparison else [],
         "sensitivity": sensitivity(comparison, gates, cells),
         "effects": main_effects(comparison, base, cells),

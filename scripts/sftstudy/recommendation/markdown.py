@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.metrics import Estimate
 from sftstudy.documents.recommendation import (
     Alternative,
@@ -15,6 +16,7 @@ from sftstudy.documents.recommendation import (
     WithoutDuplicates,
 )
 from sftstudy.pages.numbers import near, p_digits
+from sftstudy.pages.text import in_words
 from sftstudy.recommendation.phrases import limit_of, percent, strength
 
 
@@ -28,6 +30,7 @@ def to_markdown(document: Recommendation) -> str:
         "## What to do next\n" + "\n".join(f"- {step}" for step in document["next_steps"]),
         _values(document),
         _dropped(document.get("dropped", {})),
+        _decoding(document.get("decoding", {})),
         "## Gain over the baseline on the test splits\n" + _gains(document),
         "## What training on one task does to the others\n" + _side_effects(document),
         "## Gates\n" + _gates(document),
@@ -74,6 +77,15 @@ def _dropped(counts: Mapping[str, int]) -> str:
         return ""
     told = ", ".join(f"{count} of {evalset}" for evalset, count in counts.items())
     return f"Too long for the student, so asked of no variant (not in n): {told}."
+
+
+def _decoding(decodings: Mapping[str, Decoding]) -> str:
+    """Say which scores are of users who sample."""
+    return "\n".join(
+        f"- {evalset}: {in_words(decoding)}. Scores say what users get who sample so, on average "
+        "over replies."
+        for evalset, decoding in decodings.items()
+    )
 
 
 def _gains(document: Recommendation) -> str:

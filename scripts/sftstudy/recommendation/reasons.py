@@ -167,8 +167,8 @@ def _unsure(gates: Sequence[JudgedGate]) -> list[str]:
         if counts[-1]:
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[-1])
             sentences.append(
-                f"Of the {found[0]['n']} replies to {control} the rules are unsure of {span}, by "
-                f"checkpoint; they count as failed in {found[0]['metric']}."
+                f"The rules are unsure of replies to {span} of the {found[0]['n']} prompts of "
+                f"{control}, by checkpoint; these count as failed in {found[0]['metric']}."
             )
     return sentences
 

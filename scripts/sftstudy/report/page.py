@@ -9,7 +9,9 @@ from sftstudy.files.reading import read_text
 from sftstudy.files.writing import write_text
 from sftstudy.pages.render import render
 from sftstudy.report import evidence, judgements, overview, samples, verdicts, warnings
+from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Results
+from sftstudy.tables.schema import Tables
 from sftstudy.tables.write import read
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +54,7 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         sources=evidence.sources(results),
         training=training,
         dropped=dropped,
+        decodings=_decodings(tables),
         warnings=warnings.warnings(results, tables, dropped),
         lineage=evidence.lineage(results),
         clock="CPU time" if set(training["devices"]) == {"cpu"} else "GPU time",
@@ -64,6 +67,15 @@ def write_report(results: Results, tables_dir: Path, figures_dir: Path, output: 
         script="".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS),
     )
     write_text(output, page)
+
+
+def _decodings(tables: Tables) -> dict[tuple[str, str], str]:
+    """Return how replies were drawn by student and eval set, where not one greedy reply to each."""
+    return {
+        (row["student"], row["evalset"]): row["decoding"]
+        for row in tables["metrics"]
+        if row["primary"] and row["variant"] == BASE and row["decoding"]
+    }
 
 
 def _figures(results: Results, folder: Path) -> dict[str, str]:

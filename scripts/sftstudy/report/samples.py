@@ -1,7 +1,9 @@
 """The replies that the page carries: a sample of every cell, small enough for one file.
 
 Each cell is one variant on one eval set, laid beside the baseline's replies to the same prompts.
-Prompts, references and the baseline's replies are stored once, however many cells show them.
+Prompts, references and the baseline's replies are stored once, however many cells show them. Where
+prompts have several replies each one is a sample of its own, named `{id}#{number}`, beside the
+baseline's of the same number, which was drawn by the same seed; first replies come first.
 
 Which cells: everything of a student's shown configuration, the val splits of all other trials, and
 each control whose gate a trial fails. Test splits of trials that were not chosen stay out of sight:
@@ -25,6 +27,7 @@ from sftstudy.report.verdicts import settings
 from sftstudy.study.variants import BASE
 from sftstudy.tables.results import Cell, Results, shown_configuration
 from sftstudy.tables.schema import Row, Tables
+from sftstudy.tasks.replies import reply_name
 
 Counts = dict[Cell, dict[str, int]]  # replies of a cell by CHOICES: all of them, not a sample
 Gates = dict[Cell, Row]  # the rows of the table `gates`, by the cell that each one judges
@@ -167,6 +170,7 @@ class _Collected:
         self.rows: dict[str, dict[str, DataRow]] = {}
         self.replies: dict[Cell, dict[str, Reply]] = {}
         self.items: dict[Cell, dict[str, Row]] = {}
+        self.to_each: dict[Cell, int] = {}  # replies to each row
         self.metrics: dict[str, str] = {}  # by eval set: what counts as right there
         self.counts: Counts = {}
         self.cells: list[tuple[str, Row]] = []  # why it is in the page (of PerCell), the cell
@@ -199,6 +203,7 @@ class _Collected:
                     "rule": gate["rule"] if gate else None,
                     "fails": _fails(gate),
                     "counts": self.counts[cell],
+                    "replies": self.to_each[cell],
                     "samples": [
                         [
                             identifier,
@@ -223,8 +228,12 @@ class _Collected:
             return False
         document = read_metrics(files[0])
         self.metrics[evalset] = self._metric(document)
+        self.to_each[cell] = document.get("decoding", {"samples": 1})["samples"]
         self.items[cell] = self._items(document, self.metrics[evalset])
-        self.replies[cell] = {row["id"]: row for row in read_replies(files[1])}
+        self.replies[cell] = {
+            reply_name(reply["id"], reply.get("sample", 0), self.to_each[cell]): reply
+            for reply in read_replies(files[1])
+        }
         if evalset not in self.rows:
             self.rows[evalset] = {row["id"]: row for row in read_rows(rows)}
         return True
@@ -239,16 +248,22 @@ class _Collected:
         return name if name in document["metrics"] else document["primary"]
 
     def _items(self, document: Metrics, metric: str) -> dict[str, Row]:
-        """Return id -> right, invalid; without rows of which the metric says nothing."""
+        """Return name -> right, invalid, of each reply; without those of which the metric says
+        nothing."""
         key = document["metrics"][metric]["outcome"] or metric
         is_task = document["task"] in self.results.tasks
+        to_each = document.get("decoding", {"samples": 1})["samples"]
+        replies = document.get("samples", document["items"])
+        of_row = {item["id"]: item for item in document["items"]}
         return {
-            item["id"]: {
-                "right": item[key] >= 1,  # part of the points is not right
-                "invalid": is_task and item.get("prediction") is None,
+            reply_name(reply["id"], reply.get("sample", 0), to_each): {
+                "right": value >= 1,  # part of the points is not right
+                "invalid": is_task and reply.get("prediction") is None,
             }
-            for item in document["items"]
-            if item.get(key) is not None
+            for reply in sorted(replies, key=lambda reply: reply.get("sample", 0))
+            # What a metric says of all replies to a row together it says of each.
+            for value in [reply.get(key, of_row[reply["id"]].get(key))]
+            if value is not None
         }
 
     def document(self, size: PerCell) -> Row:
@@ -260,7 +275,8 @@ class _Collected:
         shown: dict[str, dict[str, set[str]]] = {}
         for cell in cells:
             ids = {sample[0] for sample in cell["samples"]}
-            prompts.setdefault(cell["evalset"], set()).update(ids)
+            rows = {row_of(name, cell["replies"]) for name in ids}
+            prompts.setdefault(cell["evalset"], set()).update(rows)
             evalsets = shown.setdefault(cell["student"], {})
             evalsets.setdefault(cell["evalset"], set()).update(ids)
         return {
@@ -297,6 +313,11 @@ class _Collected:
             name: [reply["finish_reason"], _text(reply["text"], REPLY, keep_end=150)]
             for name, reply in found.items()
         }
+
+
+def row_of(name: str, replies: int) -> str:
+    """Return the id of the row that a reply of this name is to, one of so many."""
+    return name if replies == 1 else name.rpartition("#")[0]
 
 
 def counts(outcomes: Iterable[str], invalid: int) -> dict[str, int]:

@@ -23,7 +23,7 @@ from sftstudy.tasks.registry import (
     score_module,
     scoring_options,
 )
-from sftstudy.tasks.replies import strip_think
+from sftstudy.tasks.replies import reply_name, strip_think
 from sftstudy.tasks.task import Outcomes, ReadsFiles, Row, Versioned
 
 SCHEMA = 1
@@ -160,11 +160,6 @@ def _judged(
         place: module.outcomes([answers[name][0]["text"] for name in names])
         for place, names in asked.items()
     }
-
-
-def reply_name(row: str, number: int, replies: int) -> str:
-    """Return the id of what is asked about one of so many replies to a row."""
-    return row if replies == 1 else f"{row}#{number}"
 
 
 def _outcomes(row: Row, number: int, prediction: Reply, outcomes: Outcomes) -> Outcomes:

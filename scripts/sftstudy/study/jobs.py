@@ -235,6 +235,12 @@ def score_decoding(study: Study, name: str) -> list[str]:
     return [f"--decoding={as_json(found)}"] if found else []
 
 
+def lm_eval_decodings(study: Study) -> list[str]:
+    """Return the same of all tasks, as an option of ``scripts/lm_eval_tasks.py``."""
+    found = {task: drawn for task in study.tasks if (drawn := decoding(study, task))}
+    return [f"--decodings={as_json(found)}"] if found else []
+
+
 def judgements(study: Study, control: str) -> list[str]:
     """Return the judge's replies that scoring a control reads (wildcards student, variant)."""
     if not judge(study, control):

@@ -7,6 +7,7 @@ from typing import Any
 from sftstudy.documents.metrics import Metrics, read_metrics
 from sftstudy.documents.provenance import Provenance, read_provenance
 from sftstudy.documents.recommendation import Recommendation
+from sftstudy.pages.text import in_words
 from sftstudy.recommendation.names import MISSING
 from sftstudy.study.variants import BASE, task_of, trial_of
 from sftstudy.tables.results import Cell, Results, shown_configuration
@@ -73,6 +74,7 @@ def _metric_rows(cell: Cell, document: Metrics) -> list[Row]:
         "trial": trial_of(variant),
         "evalset": evalset,
         "dropped": document.get("dropped", 0),
+        "decoding": in_words(document.get("decoding")),
     }
     return [
         {**identity, "metric": name, "primary": name == document["primary"], **metric}

@@ -56,6 +56,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n": "Items that count.",
         "dropped": "Rows of the eval set that are too long for the student: no variant was asked "
         "them (`drop_overlong`), and they are not among `n`.",
+        "decoding": "How the replies were drawn, of whose outcomes a row's is the mean; empty: one "
+        "greedy reply to each row.",
         "se": "Standard error of the value.",
         **_INTERVAL,
         "interval": "Method of the interval.",

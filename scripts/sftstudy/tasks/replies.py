@@ -22,3 +22,8 @@ def strip_think(reply: str) -> tuple[str, bool]:
     """Return `remove_think`'s results, the text without outer white space."""
     text, found = remove_think(reply)
     return text.strip(), found
+
+
+def reply_name(row: str, number: int, replies: int) -> str:
+    """Return the id of what is asked about one of so many replies to a row."""
+    return row if replies == 1 else f"{row}#{number}"

@@ -133,6 +133,11 @@ def test_prediction_records_what_it_generated_and_not_what_it_knew(tmp_path: Pat
     tokens = facts["prompt_tokens"] + facts["completion_tokens"]
     assert (facts["generated_replies"], facts["generated_tokens"]) == (2, tokens)
     assert facts["flops"] == 2.0 * tokens * parameters
+    assert facts["computed_tokens"] == tokens
+    [told] = facts["evalsets"]
+    assert told == {"evalset": "t.val", "replies": 2, "replies_to_each": 1} | {
+        key: facts[key] for key in ("prompt_tokens", "completion_tokens")
+    }
     [cost] = costs(tmp_path)
     assert (cost.variant, cost.suite, cost.tokens, cost.device) == ("t/x", "select", tokens, "cpu")
     assert cost.gpu_seconds > 0
@@ -162,6 +167,36 @@ def test_forecast_with_past_takes_what_was_measured(measured: Path, study: Study
     assert forecast.measured == 1
     [elsewhere] = forecasts(study, measured / "nowhere", [measured / study.root])
     assert elsewhere == forecast
+
+
+@pytest.mark.parametrize(
+    ("samples", "known_before", "times"),
+    [
+        (2, 0, 1.0),  # as it was
+        (8, 0, (100 + 8 * 300) / (100 + 2 * 300)),  # prompts are read once
+        (8, 1, (100 + 8 * 300) / (100 + 300)),  # only half of the replies were generated
+    ],
+)
+def test_more_replies_to_a_prompt_are_forecast(
+    tmp_path: Path, study: Study, samples: int, known_before: int, times: float
+) -> None:
+    name = "Llama-3.2-1B-Instruct"
+    config = {"samples": samples, "temperature": 0.7}
+    study.catalog["controls"]["ifeval"].update(config)
+    for suite in ("banking77.select", "controls", "confirm"):
+        told = {"evalset": "ifeval" if suite == "controls" else "banking77.val"}
+        told |= {"replies_to_each": 2 if suite == "controls" else 1}
+        written = 300 * told["replies_to_each"]
+        told |= {"prompt_tokens": 100, "completion_tokens": written}
+        computed = 100 + written - (300 * known_before if suite == "controls" else 0)
+        record(
+            *(tmp_path / study.root, f"predictions/{name}/base/{suite}.json", "predict"),
+            **{"dtype": "bfloat16", "gpu_seconds": 3600.0, "flops": 1.0, "generated_tokens": 1},
+            **{"computed_tokens": computed, "evalsets": [told]},
+        )
+    [forecast] = forecasts(study, tmp_path)
+    limits = 12 * study.student(name)["hours"]
+    assert forecast.expected_hours - limits == pytest.approx(13 * (2 + times))
 
 
 def test_size_that_is_not_known_is_said(study: Study, tmp_path: Path) -> None:

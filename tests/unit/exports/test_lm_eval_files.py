@@ -46,6 +46,17 @@ def test_files_of_all_tasks(data: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_replies_are_drawn_as_in_the_study(data: Path, tmp_path: Path) -> None:
+    decodings = {"tatqa": {"samples": 8, "temperature": 0.7, "top_p": 0.9}}
+    write(tmp_path, data, SCRIPTS, {"tatqa": 9, "pubmedqa": 9}, {}, decodings)
+    drawn = task_file(tmp_path / "tatqa_sft.yaml")["generation_kwargs"]
+    greedy = task_file(tmp_path / "pubmedqa_sft.yaml")["generation_kwargs"]
+    assert drawn == {
+        "until": [], "do_sample": True, "temperature": 0.7, "top_p": 0.9, "max_gen_toks": 9,
+    }  # fmt: skip
+    assert greedy == {"until": [], "do_sample": False, "max_gen_toks": 9}
+
+
 def test_options_of_a_task_reach_its_metrics_and_its_rows(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from made_documents import measured, metrics, provenance, source
 from sftstudy.errors import StudyError
 from sftstudy.exports.model_cards import write
+from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json
 from sftstudy.training.checkpoint import finish
 
@@ -57,9 +58,21 @@ def test_card_has_evaluation_recipe_and_provenance(results: Path) -> None:
     assert (result.metric_type, result.metric_value) == ("em", 0.75)
     assert "| tatqa.val | em | 0.250 | 0.750 | 0.650 to 0.850 | 4 |" in card.text
     assert "| ifeval | em | - | - | - | 4 |" in card.text
+    assert "Greedy decoding. *val* chose" in card.text
     assert "| optim | sgd |" in card.text
     assert "| device | 2 x NVIDIA H100 |" in card.text
     assert "| training time | 0.5 hours |" in card.text
+
+
+def test_card_says_which_replies_are_drawn(results: Path) -> None:
+    for variant in VARIANTS:
+        file = results / "metrics" / variant / "ifeval.json"
+        drawn = {"samples": 8, "temperature": 0.7, "top_p": 0.9}
+        write_json(file, read_json(file) | {"decoding": drawn})
+    write(results / "cards", VARIANTS, SOURCES, results / "metrics", results / "checkpoints")
+    card = ModelCard.load(results / "cards" / "tatqa" / "lr0.1.md")
+    told = "ifeval: 8 replies a prompt, sampled at temperature 0.7 from the top 0.9."
+    assert f"Greedy decoding, but for these: {told} *val* chose" in card.text
 
 
 def test_card_says_that_the_base_was_dequantised(results: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sftstudy.pages.text import cut, visible
+from sftstudy.pages.text import cut, in_words, visible
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,11 @@ def test_long_text_is_cut_with_the_number_of_missing_characters() -> None:
     shown = cut(text, 300, keep_end=100)
     assert shown.startswith("a" * 200) and shown.endswith("c" * 100)
     assert "999,700 characters cut" in shown and len(shown) < 400
+
+
+def test_greedy_replies_need_no_words_and_drawn_ones_have_some() -> None:
+    assert in_words(None) == ""
+    one = in_words({"samples": 1, "temperature": 1.0, "top_p": 1.0})
+    assert one == "1 reply a prompt, sampled at temperature 1"
+    many = in_words({"samples": 8, "temperature": 0.75, "top_p": 0.9})
+    assert many == "8 replies a prompt, sampled at temperature 0.75 from the top 0.9"

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,10 +23,11 @@ import pytest
 from faulty_proxy import cut, faulty_proxy, status
 from programs import run, start
 from repository import ROOT
+from sftstudy.documents.decoding import Decoding
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_jsonl
-from sftstudy.prediction.engine import Generated, Machine, answers
+from sftstudy.prediction.engine import Asked, Generated, Machine, Sampling, answers, seed
 from sftstudy.prediction.maker import maker
 from sftstudy.run.code import code
 from tiny_student import save_student
@@ -53,14 +55,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predict(
-    checkpoint: Path, folder: Path, generation: dict, machine: Machine | None = None
+    checkpoint: Path,
+    folder: Path,
+    generation: dict,
+    machine: Machine | None = None,
+    decoding: Decoding | None = None,
 ) -> list[dict]:
     from sftstudy.prediction.suite import EvalSet
     from sftstudy.prediction.suite import predict as predict_suite
 
     write_jsonl(folder / "data.jsonl", ROWS)
     output = folder / "predictions" / "evalset.jsonl"
-    predict_suite(checkpoint, [EvalSet(folder / "data.jsonl", 8, output)], generation, machine)
+    evalset = EvalSet(folder / "data.jsonl", 8, output, decoding)
+    predict_suite(checkpoint, [evalset], generation, machine)
     return read_jsonl(output)
 
 
@@ -81,17 +88,31 @@ def test_all_that_makes_a_kept_reply_is_code_of_each_engine(engine: str) -> None
     """Else a reply would stay known that edited code would not make."""
 
     class Backwards:
-        def generate(self, prompts: list[list[int]], _: int) -> Iterator[Generated]:
+        def generate(
+            self, prompts: list[list[int]], _: int, sampling: Sampling | None
+        ) -> Iterator[Generated]:
+            assert sampling is None
             for index in reversed(range(len(prompts))):
                 yield Generated(index, f"to {prompts[index]}", 7, "length")
 
     counts = {"finish_reason": "length", "completion_tokens": 7}
-    assert list(answers(Backwards(), {"a": [1], "b": [2, 3]}, 8)) == [
+    assert list(answers(Backwards(), {"a": Asked([1]), "b": Asked([2, 3])}, 8)) == [
         ("b", {"text": "to [2, 3]", "prompt_tokens": 2, **counts}),
         ("a", {"text": "to [1]", "prompt_tokens": 1, **counts}),
     ]
     module = Path(answers.__code__.co_filename).relative_to(ROOT).as_posix()
     assert module in code(f"scripts/sftstudy/prediction/{engine}.py")
+
+
+def test_a_seed_hangs_on_prompt_and_number_alone() -> None:
+    """Pinned: other seeds are other replies, and a study must not change by itself."""
+    seeds = [seed(Asked(prompt, number)) for prompt in ([1, 2], [1, 3]) for number in range(4)]
+    assert seeds[:2] == [1862562864, 238878718]
+    assert len(set(seeds)) == 8
+    assert all(0 <= one < 2**31 for one in seeds), "llama.cpp and others take 32 bits"
+
+
+DRAWN: Decoding = {"samples": 3, "temperature": 0.8, "top_p": 0.9}
 
 
 # -- hf: out of memory ---------------------------------------------------------------------------
@@ -162,6 +183,17 @@ def test_batch_size_of_the_user_is_the_most(
     assert memory.sizes == [5]
 
 
+@pytest.mark.slow
+def test_out_of_memory_draws_the_replies_that_there_would_have_been(
+    checkpoint: Path, tmp_path: Path, memory: Memory
+) -> None:
+    memory.most = 1000
+    expected = predict(checkpoint, tmp_path / "enough", GENERATION, None, DRAWN)
+    memory.most, memory.sizes = 20, []
+    assert predict(checkpoint, tmp_path / "short", GENERATION, None, DRAWN) == expected
+    assert memory.sizes == [72, 36, 18]
+
+
 # -- openai --------------------------------------------------------------------------------------
 
 
@@ -178,6 +210,24 @@ def server() -> Iterator[str]:
 def ask(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+
+
+@pytest.mark.slow
+def test_openai_asks_for_each_reply_with_a_seed_of_its_own(
+    checkpoint: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faulty_proxy(server) as proxy:
+        ask(monkeypatch, proxy.url)
+        replies = predict(checkpoint, tmp_path, OPENAI, Machine(requests=3), DRAWN)
+    assert [(reply["id"], reply["sample"]) for reply in replies] == [
+        (row["id"], number) for row in ROWS for number in range(3)
+    ]
+    asked = proxy.bodies[1:]  # the first one tried token ids
+    assert {(body["temperature"], body["top_p"]) for body in asked} == {(0.8, 0.9)}
+    assert len(asked) == len({body["seed"] for body in asked}) == 3 * len(ROWS)
+    assert all(Counter(body["prompt"] for body in asked)[body["prompt"]] == 3 for body in asked)
+    [of_first] = {body["seed"] for body in proxy.bodies[:2]}
+    assert of_first == seed(Asked(proxy.bodies[0]["prompt"], 0))
 
 
 @pytest.mark.slow

@@ -34,12 +34,12 @@ def test_replies_that_take_long_say_how_far_they_are(
     engine: HFEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prompts = [[3, 4, 5 + n, 6 + n] for n in range(6)]
-    list(engine.generate(prompts, 5))
+    list(engine.generate(prompts, 5, None))
     assert capsys.readouterr().out == ""  # what is quick says nothing
 
     monkeypatch.setattr(hf, "TELL_SECONDS", 0.0)
     monkeypatch.setattr(engine, "batch_size", 3)
-    replies = list(engine.generate(prompts, 5))
+    replies = list(engine.generate(prompts, 5, None))
 
     told = re.compile(
         r"(\d) of 6 replies, (\d) being written; (\d+) tokens, \d+ a second; about (\d+) s more"
@@ -107,6 +107,6 @@ def test_a_job_without_memory_to_spare_replies_one_by_one(
     engine: HFEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = [[3, 4, 5 + n] for n in range(3)]
-    expected = sorted(engine.generate(prompts, 5), key=lambda reply: reply.index)
+    expected = sorted(engine.generate(prompts, 5, None), key=lambda reply: reply.index)
     monkeypatch.setattr(engine, "tokens_per_batch", 0)
-    assert sorted(engine.generate(prompts, 5), key=lambda reply: reply.index) == expected
+    assert sorted(engine.generate(prompts, 5, None), key=lambda reply: reply.index) == expected

@@ -39,14 +39,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predict(
-    checkpoint: Path, folder: Path, rows: list[dict], drop: bool = False, **generation: object
+    checkpoint: Path,
+    folder: Path,
+    rows: list[dict],
+    drop: bool = False,
+    decoding: dict | None = None,
+    **generation: object,
 ) -> list[dict]:
     from sftstudy.prediction.suite import EvalSet
     from sftstudy.prediction.suite import predict as predict_suite
 
     write_jsonl(folder / "data.jsonl", rows)
     output = folder / "predictions" / "evalset.jsonl"
-    evalset = EvalSet(folder / "data.jsonl", 8, output)
+    evalset = EvalSet(folder / "data.jsonl", 8, output, decoding)
     predict_suite(checkpoint, [evalset], GENERATION | generation, drop_overlong=drop)
     return read_jsonl(output)
 
@@ -174,8 +179,7 @@ def test_what_edited_code_or_another_package_would_reply_is_generated(
     shutil.copytree(SCRIPTS, tmp_path / "scripts")
     write_jsonl(tmp_path / "data.jsonl", ROWS)
     output, record = tmp_path / "out" / "evalset.jsonl", tmp_path / "record.json"
-    decoding = tmp_path / "scripts/sftstudy/prefix_sharing"
-    files = [decoding / name for name in ("generate.py", "slots.py", "places.py")]
+    file = tmp_path / "scripts/sftstudy/prefix_sharing/sampling.py"
 
     def predicted() -> tuple[str, list[dict], dict]:
         command = [sys.executable, tmp_path / "scripts/predict.py", "--checkpoint", checkpoint]
@@ -188,16 +192,15 @@ def test_what_edited_code_or_another_package_would_reply_is_generated(
     printed, first, facts = predicted()
     assert "12 replies, 0 known before" in printed and "known_replies" not in facts
 
-    for file in files:
-        text = file.read_text()
-        assert text.count(".argmax(") == 1
-        file.write_text(text.replace(".argmax(", ".argmin("))
+    text = file.read_text()
+    assert text.count(".argmax(") == 1
+    file.write_text(text.replace(".argmax(", ".argmin("))
     printed, second, facts = predicted()
     assert "12 known replies are generated anew: code " in printed
     assert "12 replies, 0 known before" in printed and "known_replies" not in facts
     assert not {reply["text"] for reply in first} & {reply["text"] for reply in second}
 
-    files[0].write_text(files[0].read_text() + "\n# a comment is no change\n")
+    file.write_text(file.read_text() + "\n# a comment is no change\n")
     printed, third, facts = predicted()
     assert "12 replies, 12 known before" in printed and third == second
     [known] = facts["known_replies"]
@@ -222,6 +225,67 @@ def test_equal_prompts_are_generated_once(
     assert "1/1 replies" in capsys.readouterr().out
     assert [reply["id"] for reply in replies] == ["a", "b", "c"]
     assert len({reply["text"] for reply in replies}) == 1
+
+
+def drawn(samples: int, **other: float) -> dict:
+    return {"samples": samples, "temperature": 0.9, "top_p": 0.95} | other
+
+
+def test_several_replies_are_lines_in_order_and_each_is_a_question_of_its_own(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    three = predict(checkpoint, tmp_path, ROWS, decoding=drawn(3))
+    assert "36 replies, 0 known before" in capsys.readouterr().out
+    assert [(line["id"], line["sample"]) for line in three] == [
+        (row["id"], number) for row in ROWS for number in range(3)
+    ]
+    assert len({line["text"] for line in three}) > 24
+    five = predict(checkpoint, tmp_path, ROWS, decoding=drawn(5))
+    assert "60 replies, 36 known before" in capsys.readouterr().out
+    assert [line for line in five if line["sample"] < 3] == three
+    assert predict(checkpoint, tmp_path, ROWS, decoding=drawn(3)) == three
+    assert "36 replies, 36 known before" in capsys.readouterr().out
+    one = predict(checkpoint, tmp_path, ROWS, decoding=drawn(1))
+    assert "12 replies, 12 known before" in capsys.readouterr().out
+    assert one == [
+        {name: value for name, value in line.items() if name != "sample"} for line in three[::3]
+    ]
+    predict(checkpoint, tmp_path, ROWS, decoding=drawn(3, temperature=0.8))
+    assert "36 replies, 0 known before" in capsys.readouterr().out
+    predict(checkpoint, tmp_path, ROWS, decoding=drawn(3, top_p=0.9))
+    assert "36 replies, 0 known before" in capsys.readouterr().out
+
+
+def test_drawn_replies_are_the_same_in_other_company(checkpoint: Path, tmp_path: Path) -> None:
+    three = predict(checkpoint, tmp_path / "all", ROWS, decoding=drawn(3))
+    some = predict(checkpoint, tmp_path / "some", ROWS[7:2:-2], decoding=drawn(2))
+    known = {(line["id"], line["sample"]): line for line in three}
+    assert some == [known[line["id"], line["sample"]] for line in some]
+
+
+def test_greedy_questions_are_named_as_ever(checkpoint: Path, tmp_path: Path) -> None:
+    """So that no study's replies are generated anew because others may be drawn."""
+    from sftstudy.prediction.engine import Asked
+    from sftstudy.prediction.suite import _key
+
+    greedy = {"checkpoint": "45", "prompt": [1, 2], "max_new_tokens": 8}
+    greedy |= {name: GENERATION[name] for name in ("dtype", "attention", "chat_template_kwargs")}
+    assert _key("45", Asked([1, 2]), 8, GENERATION, None) == sha256_json(greedy)
+    more = {"temperature": 0.9, "top_p": 0.95, "sample": 1}
+    for samples in (2, 9):
+        found = _key("45", Asked([1, 2], 1), 8, GENERATION, drawn(samples))
+        assert found == sha256_json(greedy | more)
+    replies = predict(checkpoint, tmp_path, ROWS[:2], decoding=drawn(2))
+    assert predict(checkpoint, tmp_path, ROWS[:2]) == plain(checkpoint)[:2]
+    assert len(replies) == 4
+
+
+def test_a_row_that_is_dropped_has_one_line(checkpoint: Path, tmp_path: Path) -> None:
+    long = {"id": "long", "prompt": [{"role": "user", "content": "x" * 500}]}
+    replies = predict(checkpoint, tmp_path, [ROWS[0], long], drop=True, decoding=drawn(2))
+    assert [(line["id"], line.get("sample")) for line in replies] == [
+        ("r0", 0), ("r0", 1), ("long", None),
+    ]  # fmt: skip
 
 
 def test_prompt_over_the_maximum_names_file_and_row(checkpoint: Path, tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def test_replies_that_the_rules_are_unsure_of_are_told_where_the_gate_decides():
     study = with_unsure({"base": 2, f"banking77/{GOOD}": 3, f"tatqa/{GOOD}": 7})
     document = study.recommend()
     told = (
-        "Of the 200 replies to simple_safety_tests the rules are unsure of 3 to 7, by checkpoint; "
-        "they count as failed in safe_rate."
+        "The rules are unsure of replies to 3 to 7 of the 200 prompts of simple_safety_tests, by "
+        "checkpoint; these count as failed in safe_rate."
     )
     assert document["chosen"] == GOOD and told in document["reasons"]
     gates = by_name(document)[GOOD]["gates"]

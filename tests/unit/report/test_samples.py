@@ -296,3 +296,65 @@ def test_sizes_fall_and_keep_the_order_of_what_matters() -> None:
         assert all(a >= b for a, b in zip(larger, smaller, strict=True)) and larger != smaller
     assert all(size.shown == max(size) and min(size) >= 1 for size in samples.SIZES)
     assert min(size.shown for size in samples.SIZES) >= len(samples.OUTCOMES), "one of each"
+
+
+# -- several replies to a prompt -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
+    """A study whose prompts of tatqa.val have two replies each, the second one right everywhere."""
+    study = Study(tmp_path_factory.mktemp("several"), ("tiny",), TASKS, space=SPACE, rows=12)
+    write_study(study)
+    for file in study.results.glob("metrics/**/tatqa.val.json"):
+        document = json.loads(file.read_text())
+        items = document["items"]
+        document["samples"] = [
+            item | {"sample": k, "correct": bool(k or item["correct"])}
+            for item in items
+            for k in (0, 1)
+        ]
+        document["items"] = [item | {"correct": (item["correct"] + 1) / 2} for item in items]
+        document["decoding"] = {"samples": 2, "temperature": 0.7, "top_p": 1.0}
+        file.write_text(json.dumps(document))
+        replies = study.results / "predictions" / file.relative_to(study.results / "metrics")
+        replies = replies.with_suffix(".jsonl")
+        lines = [json.loads(line) for line in replies.read_text().splitlines()]
+        lines = [
+            line | {"sample": k, "text": f"{line['text']} {k}"} for line in lines for k in (0, 1)
+        ]
+        replies.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return encode(study)
+
+
+def test_each_of_several_replies_is_a_sample_beside_the_baselines_of_its_number(
+    several: Encoded,
+) -> None:
+    cell = next(c for c in several.document["cells"] if c["evalset"] == "tatqa.val")
+    assert cell["replies"] == 2 and cell["counts"]["all"] == 24
+    single = {
+        (reply["id"], reply["sample"]): (reply["correct"], other["correct"])
+        for reply, other in zip(
+            several.metrics(cell)["samples"],
+            several.metrics(cell, base=True)["samples"],
+            strict=True,
+        )
+    }
+    base = several.document["base"][cell["student"]]["tatqa.val"]
+    for name, outcome, _, _, text in cell["samples"]:
+        row, number = samples.row_of(name, 2), int(name[-1])
+        assert name == f"{row}#{number}" and text[-2:] == base[name][1][-2:] == f" {number}"
+        assert row in several.document["prompts"]["tatqa.val"]["rows"]
+        tuned, before = single[row, number]
+        expected = {(1, 0): "fixed", (0, 1): "broken", (1, 1): "both right", (0, 0): "both wrong"}
+        assert several.document["outcomes"][outcome] == expected[tuned, before]
+    alike = [name for name, outcome, invalid, *_ in cell["samples"] if outcome == 3 and not invalid]
+    numbers = [int(name[-1]) for name in alike]
+    assert numbers == sorted(numbers), "first replies come first"
+
+
+def test_one_reply_to_a_prompt_has_the_name_of_its_row(several: Encoded) -> None:
+    cell = next(c for c in several.document["cells"] if c["evalset"] == "banking77.val")
+    assert cell["replies"] == 1
+    assert all(sample[0].startswith("banking77-val-") for sample in cell["samples"])
+    assert samples.row_of("a#1", 1) == "a#1" and samples.row_of("a#1#0", 2) == "a#1"

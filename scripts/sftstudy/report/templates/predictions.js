@@ -24,7 +24,9 @@ async function unpack(text) {
 // One reply beside the baseline's. A text stands in a list where the page has cut it.
 function paired(study, cell, [id, outcome, invalid, finish, tuned]) {
   const { shared, rows } = study.prompts[cell.evalset];
-  const [prompt, reference] = rows[id];
+  // Of several replies to a prompt each has the row's id and its number for a name.
+  const number = cell.replies > 1 ? Number(id.slice(id.lastIndexOf("#") + 1)) + 1 : 1;
+  const [prompt, reference] = rows[cell.replies > 1 ? id.slice(0, id.lastIndexOf("#")) : id];
   const [baseFinish, baseline] = study.base[cell.student][cell.evalset][id];
   const plain = (text) => (Array.isArray(text) ? text[0] : text);
   const texts = { prompt, reference, baseline, tuned };
@@ -32,6 +34,7 @@ function paired(study, cell, [id, outcome, invalid, finish, tuned]) {
   if (Array.isArray(shared) && !cut.includes("prompt")) cut.unshift("prompt");
   return {
     id, outcome: study.outcomes[outcome], invalid: Boolean(invalid), finish, baseFinish, cut,
+    which: cell.replies > 1 ? `reply ${number} of ${cell.replies} to this prompt` : "",
     shared: plain(shared), prompt: plain(prompt), reference: plain(reference),
     baseline: plain(baseline), tuned: plain(tuned),
   };
@@ -105,7 +108,9 @@ function replyCard(row, address, isLinked, searched) {
   name.append(...marked(row.id, searched));
   link.href = address;
   link.setAttribute("aria-label", `link to reply ${row.id}`);
-  head.append(name, link);
+  head.append(name);
+  if (row.which) head.append(element("small", "", row.which));
+  head.append(link);
   if (isLinked) head.append(element("span", "badge maybe", "the reply of this link"));
   const prompt = element("div", "prompt"), pair = element("div", "pair");
   prompt.append(...folded(row.prompt, "prompt", [100, 300], searched));
