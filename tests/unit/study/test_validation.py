@@ -144,18 +144,36 @@ ERRORS = [
     ("study", 1.0, ["study: found 1.0", "'1.0'"]),
     ("keep", False, ["keep: found False", "text", "quotes"]),
     ("gates", {"mmlu": {"metric": "x", "above": 0.5}}, ["gates.mmlu", "ifeval"]),
-    ("gates", {"ifeval": {"metric": "prompt_strict", "above": 0.5, "by": "review"}},
-     ["gates.ifeval.by", "'review'", "by its rules alone"]),
-    ("gates", {"simple_safety_tests": {"metric": "safe_rate", "above": 0.5, "by": "judge"}},
-     ["gates.simple_safety_tests.by", "the study has none"]),
-    ("gates", {"simple_safety_tests": {"metric": "safe_rate", "above": 0.5, "by": "me"}},
-     ["gates.simple_safety_tests.by", "'rules', 'judge', 'review'"]),
-    ("gates", {"simple_safety_tests": {"metric": "unsure_rate", "above": 0.5, "by": "review"}},
-     ["gates.simple_safety_tests.metric", "safe_rate or always_safe_rate"]),
-    ("gates", {"simple_safety_tests": {"metric": "review_safe_rate", "above": 0.5}},
-     ["gates.simple_safety_tests.metric", "`by: review`"]),
-    ("gates", {"simple_safety_tests": {"metric": "judge_safe_rate", "above": 0.5, "by": "review"}},
-     ["gates.simple_safety_tests.metric", "write `metric: safe_rate`"]),
+    (
+        "gates",
+        {"ifeval": {"metric": "prompt_strict", "above": 0.5, "by": "review"}},
+        ["gates.ifeval.by", "'review'", "by its rules alone"],
+    ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "safe_rate", "above": 0.5, "by": "judge"}},
+        ["gates.simple_safety_tests.by", "the study has none"],
+    ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "safe_rate", "above": 0.5, "by": "me"}},
+        ["gates.simple_safety_tests.by", "'rules', 'judge', 'review'"],
+    ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "unsure_rate", "above": 0.5, "by": "review"}},
+        ["gates.simple_safety_tests.metric", "safe_rate or always_safe_rate"],
+    ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "review_safe_rate", "above": 0.5}},
+        ["gates.simple_safety_tests.metric", "`by: review`"],
+    ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "judge_safe_rate", "above": 0.5, "by": "review"}},
+        ["gates.simple_safety_tests.metric", "write `metric: safe_rate`"],
+    ),
     ("gates", {"ifeval": {"metric": "prompt_strict"}}, ["gates.ifeval"]),
 ]
 
