@@ -29,6 +29,12 @@ CHOICE = RESULTS / "choices/smoke.json"
 CONFIGURATIONS = {"lr0.001", "lr0.002"}
 
 
+def told(checkout: Path, *options: str) -> str:
+    """Run the study and return all that is printed."""
+    done = snakemake(checkout, *STUDY, *options)
+    return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def undecided(mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout whose study lacks a second configuration, a choice, and one replicate of it."""
@@ -43,7 +49,7 @@ def undecided(mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first_run(undecided: Path) -> tuple[str, str]:
     """What a dry run says before the choice, and what the run said."""
-    return snakemake(undecided, "--dry-run", *STUDY).stdout, snakemake(undecided, *STUDY).stdout
+    return told(undecided, "--dry-run"), told(undecided)
 
 
 @pytest.fixture
@@ -91,7 +97,7 @@ def test_the_verdict_is_over_all_runs(
 
 def test_the_same_command_again_does_nothing(edited: Editor) -> None:
     assert plan(edited.checkout, *STUDY).rules == {}
-    assert "Nothing to be done" in snakemake(edited.checkout, *STUDY, "--quiet", "host").stderr
+    assert "Nothing to be done" in told(edited.checkout)
 
 
 def test_one_replicate_more_trains_it_and_redoes_the_summaries(edited: Editor, chosen: str) -> None:
@@ -162,12 +168,11 @@ def test_a_replicate_that_is_not_spanned_is_one_message(
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_job_of_a_cluster_knows_the_replicates(edited: Editor, chosen: str) -> None:
+def test_a_job_of_a_cluster_knows_the_replicates(edited: Editor) -> None:
     """As Snakemake starts it on a node: the one job, and no rule else."""
     job = ("--target-jobs", "recommend:student=smoke", "--allowed-rules", "recommend")
     remote = ("--mode", "remote", "--force", "--nolock", "--no-hooks")
-    done = snakemake(edited.checkout, *STUDY, *remote, *job)
-    assert f"{chosen}_rep1" in done.stderr + done.stdout or not done.returncode
+    snakemake(edited.checkout, *STUDY, *remote, *job)
     document = read_recommendation(edited.checkout / RESULTS / "recommendations/smoke.json")
     assert len(document["runs"]) == 2
 
