@@ -284,7 +284,7 @@ def test_equal_students_prove_a_ratio_of_means_by_numbers_alone():
 
 @pytest.mark.parametrize("size", [100, 541])
 def test_ratio_gate_of_means_errs_rarely_at_the_margin(size):
-    """One prompt in twenty is lost, the rest hardly move: a t test errs in 7 to 30%."""
+    """One prompt in twenty is lost, the rest hardly move."""
     generator = np.random.default_rng(size)
     proven = held = 0
     for _ in range(400):

@@ -140,7 +140,7 @@ def test_interval_and_p_of_a_gain_of_means_say_the_same(rows):
 
 @pytest.mark.parametrize(("size", "within"), [(20, 0.02), (100, 0.02), (541, 0.02), (100, 0.2)])
 def test_coverage_of_gains_that_few_prompts_make(size, within):
-    """One prompt in fifty is lost, others (nearly) always right or wrong: the t interval held 40%.
+    """One prompt in fifty is lost, the others are (nearly) always right or always wrong.
 
     `within` is the share of prompts whose four replies differ among themselves.
     """
