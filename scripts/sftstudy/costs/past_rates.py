@@ -21,8 +21,8 @@ from sftstudy.study.variants import BASE
 
 MEASURED, ASSUMED = "measured", "assumed"
 # What is assumed where nothing was measured. The share between prompts is that of
-# SmolLM2-135M-Instruct on IFEval, all else a guess; docs/statistics.md, "Before a study", says what
-# hangs on it.
+# SmolLM2-135M-Instruct on IFEval, all else a guess; docs/statistics.md, "Before a study", says
+# what hangs on it.
 RELATIVE_MEAN, TASK_MEAN = 0.7, 0.45
 ABOVE_LIMIT = 0.7  # of the way from a gate's limit to 1: 0.97 for a rate above 0.9
 BETWEEN = 0.3
