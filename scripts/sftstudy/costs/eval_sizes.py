@@ -12,13 +12,9 @@ from sftstudy.documents.rows import read_scored
 from sftstudy.statistics.clusters import group_codes
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
-from sftstudy.tasks.registry import data_module
+from sftstudy.tasks.registry import data_module, published
 
-# Rows as published: of controls, and of the test splits of tasks that publish one.
-PUBLISHED = {"ifeval": 541, "simple_safety_tests": 100, "banking77": 3080, "tatqa": 1669}
 UNKNOWN = 500  # of an eval set of which nobody says how many rows it has
-# Rows that share a document, as published, or a database, a guess; of all other sets none do.
-ROWS_A_GROUP = {"tatqa": 6, "nl2sql": 5}
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,9 @@ def eval_rows(study: Study, folder: Path, name: str) -> Rows:
     count, source = _count(name, block, test)
     if limit and limit < count:
         count, source = limit, "limit"
-    return _rows([str(row // ROWS_A_GROUP.get(name, 1)) for row in range(count)], source)
+    known = published(name)
+    to_a_group = known.ROWS_A_GROUP if known else 1
+    return _rows([str(row // to_a_group) for row in range(count)], source)
 
 
 def _rows(groups: list[str], source: str) -> Rows:
@@ -73,4 +71,5 @@ def _count(name: str, block: dict[str, Any], test: str | int) -> tuple[int, str]
         return block["limit"], "limit"
     if "smoke" in block["source"]:
         return block["source"]["smoke"]["test"], "smoke"
-    return (PUBLISHED[name], "published") if name in PUBLISHED else (UNKNOWN, ASSUMED)
+    known = published(name)
+    return (known.ROWS, "published") if known and known.ROWS else (UNKNOWN, ASSUMED)

@@ -315,8 +315,7 @@ def _baseline_at(gate: Gate, base: Scores | None, why_not: str) -> BaselineGate:
     document |= {"value": estimate["value"], "n": estimate["n"], "unsure": base.unsure}
     document |= {"low": estimate["low"], "high": estimate["high"]}
     if not gate.relative:
-        values, codes = align([base])
-        result = rate_gate(values[:, 0], codes, gate.limit)
+        result = _test_rate(gate, base)
         document |= {"passes": result.passes, "evidence": result.evidence, "note": result.note}
         document["only_just"] = result.only_just
     elif base.value > 0:

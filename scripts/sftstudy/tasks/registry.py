@@ -9,7 +9,17 @@ from typing import Any
 
 from sftstudy.errors import StudyError
 from sftstudy.files.repository import ROOT
-from sftstudy.tasks.task import Data, Judge, Lesson, Option, Options, Score, Smoke, Teaches
+from sftstudy.tasks.task import (
+    Data,
+    Judge,
+    Lesson,
+    Option,
+    Options,
+    Published,
+    Score,
+    Smoke,
+    Teaches,
+)
 
 DETERMINES_NO_RESULT = True
 
@@ -18,7 +28,7 @@ CONTROLS = ("ifeval", "simple_safety_tests")
 
 _FOLDER = Path(__file__).parent
 # Modules of a task that determine no score, or that are parts of their own.
-_NOT_SCORING = ("__init__", "data", "smoke", "options")
+_NOT_SCORING = ("__init__", "data", "smoke", "options", "published")
 _JUDGES = "judges"  # folder of the formats that judges speak, a module each
 
 
@@ -97,6 +107,17 @@ def scoring_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
             f"{'it has ' + ', '.join(known) if known else 'it has none'}"
         )
     return {key: Path(value) if known[key].is_path else value for key, value in values.items()}
+
+
+def published(name: str) -> Published | None:
+    """Return how large the task's test split is as published; None where its folder does not say,
+    and of a control from lm-eval."""
+    if not _has(name, "published"):
+        return None
+    module = _module(name, "published")
+    if not isinstance(module, Published):
+        raise _incomplete(module, Published)
+    return module
 
 
 def lessons(name: str) -> tuple[Lesson, ...]:

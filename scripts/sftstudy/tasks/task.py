@@ -4,6 +4,7 @@
 ``score.py``    `Score`    reads replies and says what each is worth
 ``smoke.py``    `Smoke`    writes a small source in the same raw format; for demo and tests
 ``options.py``  `Options`  keys that the study file may hold for this task alone
+``published.py``  `Published`  how large the test split is, for plans before the data are there
 
 A control that can be judged has a folder ``judges`` as well: in it a module, a `Judge`, for each
 format that judge models speak.
@@ -142,3 +143,11 @@ class Options(Protocol):
     """The options of a task."""
 
     OPTIONS: tuple[Option, ...]
+
+
+@runtime_checkable
+class Published(Protocol):
+    """How large the published test split is: rows (None: none is published), and rows a group."""
+
+    ROWS: int | None
+    ROWS_A_GROUP: int

@@ -8,7 +8,7 @@ import pytest
 from repository import ROOT
 
 WORDS = ROOT / "docs/words.md"
-MOST = 17
+MOST = 18
 # This file has to name what it forbids, and the history what things were called.
 EXEMPT = {"tests/unit/house/test_words.py", "CHANGELOG.md"}
 # What is searched: code, rules, templates, pages, configuration. Pins and data are not.

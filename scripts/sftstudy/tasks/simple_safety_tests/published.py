@@ -1,0 +1,4 @@
+"""SimpleSafetyTests' prompts: for plans before the data are there."""
+
+ROWS = 100
+ROWS_A_GROUP = 1
