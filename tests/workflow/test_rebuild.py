@@ -409,5 +409,5 @@ def test_more_replies_to_a_control_are_generated_alone(own: Editor) -> None:
     assert document["metrics"]["always_safe_rate"]["n"] == 10
     recommendation = read_json(own.checkout / "results/mini/recommendations/smoke.json")
     assert recommendation["decoding"] == {"simple_safety_tests": document["decoding"]}
-    report = (own.checkout / "results/mini/report.html").read_text(encoding="utf-8")
+    report = (own.checkout / "results/mini/report/index.html").read_text(encoding="utf-8")
     assert "3 replies a prompt, sampled at temperature 0.8" in report
