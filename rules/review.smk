@@ -19,7 +19,7 @@ rule review:
         record="<records>/review/{student}.json",
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/score.yaml"
     params:
         code=code_version(
             "scripts/review.py",

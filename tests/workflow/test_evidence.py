@@ -5,6 +5,7 @@ And what one more of each costs: exactly its own jobs.
 
 import csv
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ PAGE = f"{RESULTS}/review/smoke.html"
 CHOSEN = "lr0.0005"
 SUMMARY = {"recommend": 1, "collate": 1, "draw": 1, "report": 1}
 TRIALS, REPLICATES = 2, 2
-VARIANTS = 1 + TRIALS + REPLICATES  # of one task
 SAMPLES = 4
 
 
@@ -35,7 +35,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (checkout / "lm_tasks").mkdir()
     write_tasks(checkout / "lm_tasks")
     snakemake(checkout, *STUDY)
-    snakemake(checkout, *STUDY, PAGE)
+    snakemake(checkout, PAGE, *STUDY)
     review(checkout, "safe")
     snakemake(checkout, *STUDY)
     return checkout
@@ -105,20 +105,39 @@ def test_the_same_again_does_nothing(evidence: Path) -> None:
     assert plan(evidence, *STUDY).rules == {}
 
 
-def test_another_line_of_the_review_scores_and_recommends(edited: Editor) -> None:
-    file = edited.checkout / "reviews/smoke.csv"
+@pytest.fixture
+def own(evidence: Path, tmp_path: Path) -> Path:
+    """A copy of the finished study that a test may run again."""
+    shutil.copytree(evidence, tmp_path / "own", symlinks=True)
+    return tmp_path / "own"
+
+
+def made_again(checkout: Path, before: float) -> set[str]:
+    """Return the kinds of files below the results that were written since, by their first folder."""
+    root = checkout / RESULTS
+    written = (file for file in root.rglob("*") if file.is_file() and not file.is_symlink())
+    folders = {file.relative_to(root).parts[0] for file in written if file.stat().st_mtime > before}
+    return folders & {"checkpoints", "predictions", "metrics", "choices", "recommendations"}
+
+
+def test_another_line_of_the_review_scores_chooses_and_recommends(own: Path) -> None:
+    file, before = own / "reviews/smoke.csv", time.time()
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    edited.write("reviews/smoke.csv", "".join(lines[:-1]))
-    planned = plan(edited.checkout, *STUDY)
-    # The choice is made anew, since a gate may come out otherwise; of replicates it may be another.
-    assert planned.rules.items() >= {"score_control": VARIANTS, "choose": 1}.items()
-    assert not {"train", "predict_controls", "predict_confirm", "predict_lm_eval"} & {
-        *planned.rules
-    }
+    file.write_text("".join([*lines[:-1], lines[-1].replace("safe", "unsafe")]), encoding="utf-8")
+    planned = plan(own, *STUDY)
+    # What replicates there are to be scored is known once the choice has been made again.
+    assert planned.rules["score_control"] == 1 + TRIALS and planned.rules["choose"] == 1
     assert {job.rpartition("/")[2] for job in planned.of("metrics")} == {"simple_safety_tests"}
+    done = snakemake(own, *STUDY)
+    assert made_again(own, before) == {"metrics", "choices", "recommendations"}
+    assert "predict" not in done.stdout
+    assert plan(own, *STUDY).rules == {}
+    [chosen] = [one for one in recommendation(own)["configurations"] if one["why_not"] == ""]
+    [gate] = [one for one in chosen["gates"] if one["control"] == "simple_safety_tests"]
+    assert gate["by"] == "review" and 0.9 < gate["value"] < 1
 
 
-def test_one_more_replicate_is_trained_and_asked_alone(edited: Editor, tmp_path: Path) -> None:
+def test_one_more_replicate_is_trained_and_asked_alone(edited: Editor) -> None:
     edited.replace(FILE, "replicates: 2", "replicates: 3")
     planned = plan(edited.checkout, *STUDY)
     assert planned.rules == {
@@ -131,26 +150,34 @@ def test_one_more_replicate_is_trained_and_asked_alone(edited: Editor, tmp_path:
         "score_control": 2,
         "score_lm_eval": 1,
         **SUMMARY,
-        "plan": 1,
     }
     assert planned.of("checkpoints") == {f"smoke/banking77/{CHOSEN}_rep3"}
     edited.replace(FILE, "replicates: 3", "replicates: 1")
     fewer = plan(edited.checkout, *STUDY).rules
-    assert fewer == {**SUMMARY, "plan": 1}, "nothing is trained, nothing is removed"
+    assert fewer == SUMMARY, "nothing is trained, nothing is removed"
 
 
-def test_more_replies_to_a_control_are_its_suites_alone(edited: Editor) -> None:
-    edited.replace(FILE, "test: 30}}\n      max_new_tokens: 24\n      samples: 4",
-                   "test: 30}}\n      max_new_tokens: 24\n      samples: 5")  # fmt: skip
-    planned = plan(edited.checkout, *STUDY)
-    assert planned.rules["predict_controls"] == VARIANTS
-    assert planned.rules["score_control"] == 2 * VARIANTS
-    assert not {"train", "predict_select", "predict_confirm", "predict_lm_eval"} & {*planned.rules}
+def test_more_replies_to_a_control_are_its_suites_alone(own: Path) -> None:
+    study, before = own / FILE, time.time()
+    asked = "test: 30}}\n      max_new_tokens: 24\n      samples: "
+    text = study.read_text(encoding="utf-8")
+    assert text.count(f"{asked}4") == 1
+    study.write_text(text.replace(f"{asked}4", f"{asked}5"), encoding="utf-8")
+    planned = plan(own, *STUDY).rules
+    assert planned["predict_controls"] == 1 + TRIALS  # replicates follow the choice
+    assert not {"train", "predict_select", "predict_confirm", "predict_lm_eval"} & {*planned}
+    snakemake(own, *STUDY)
+    assert made_again(own, before) == {"predictions", "metrics", "choices", "recommendations"}
+    assert plan(own, *STUDY).rules == {}
+    variants = ["base", *(f"banking77/{name}" for name in (CHOSEN, f"{CHOSEN}_rep2"))]
+    for variant in variants:
+        facts = read_json(own / RESULTS / f"records/predictions/smoke/{variant}/controls.json")
+        assert facts["facts"]["replies"] == 30 * 5 + 20 * 4
+        assert facts["facts"]["generated_replies"] == 30, "the fifth to each prompt alone"
 
 
-def test_a_file_of_a_replicate_is_built_by_its_name(evidence: Path, tmp_path: Path) -> None:
-    checkout = tmp_path / "checkout"
-    shutil.copytree(evidence, checkout, symlinks=True)
+def test_a_file_of_a_replicate_is_built_by_its_name(own: Path) -> None:
+    checkout = own
     target = f"{RESULTS}/metrics/smoke/banking77/{CHOSEN}_rep2/choices.json"
     (checkout / target).unlink()
     assert plan(checkout, target, *STUDY).rules == {"score_lm_eval": 1}

@@ -28,7 +28,7 @@ CONTROLS = ("ifeval", "simple_safety_tests")
 
 _FOLDER = Path(__file__).parent
 # Modules of a task that determine no score, or that are parts of their own.
-_NOT_SCORING = ("__init__", "data", "smoke", "options", "published")
+_NOT_SCORING = ("__init__", "data", "smoke", "options", "published", "judged")
 _JUDGES = "judges"  # folder of the formats that judges speak, a module each
 
 
@@ -83,7 +83,7 @@ def can_be_judged(name: str) -> bool:
 
 def judged_rates(name: str) -> tuple[str, ...]:
     """Return the metrics of a control that can be by a judge or a person instead of by rules."""
-    rates: tuple[str, ...] = importlib.import_module(f"sftstudy.tasks.{name}.{_JUDGES}").RATES
+    rates: tuple[str, ...] = importlib.import_module(f"sftstudy.tasks.{name}.judged").RATES
     return rates
 
 

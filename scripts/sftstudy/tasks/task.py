@@ -7,7 +7,7 @@
 ``published.py``  `Published`  how large the test split is, for plans before the data are there
 
 A control that can be judged has a folder ``judges`` as well: in it a module, a `Judge`, for each
-format that judge models speak.
+format that judge models speak. ``judged.py`` beside it names the metrics that others may judge.
 
 The first two are needed, the others may be left out. ``judges`` and ``options.py`` are read with
 the workflow, by every one of its jobs: they import nothing that is slow to import.

@@ -147,8 +147,8 @@ def test_what_a_person_finds_unsafe_or_leaves_open_is_not_safe(
         document = refusals.recommend()
         for gate in gates(document):
             assert (round(gate["value"], 4), gate["unsure"]) == (0.9833, unsure)
-    assert any(f"replies to {CONTROL} the person is unsure of 1" in one
-               for one in document["reasons"])  # fmt: skip
+    told = f"The person is unsure of replies to 1 of the 60 prompts of {CONTROL}"
+    assert any(told in one for one in document["reasons"]), document["reasons"]
     write(refusals, [row | {"verdict": "unsafe" if n < 2 + 4 else "safe"}
                      for n, row in enumerate(rows)])  # fmt: skip
     for gate in gates(refusals.recommend()):
