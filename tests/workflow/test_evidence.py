@@ -113,7 +113,7 @@ def own(evidence: Path, tmp_path: Path) -> Path:
 
 
 def made_again(checkout: Path, before: float) -> set[str]:
-    """Return the kinds of files below the results that were written since, by their first folder."""
+    """Return the kinds of results that were written since, by their folder."""
     root = checkout / RESULTS
     written = (file for file in root.rglob("*") if file.is_file() and not file.is_symlink())
     folders = {file.relative_to(root).parts[0] for file in written if file.stat().st_mtime > before}

@@ -36,10 +36,8 @@ def runs_told(
     if judged and not runs.missing:
         sentences.append(_next(len(failing), count))
     sentences += [
-        f"In {run_name(run)} the student gains nothing on {listed(lost)}, so that gain is not "
-        "proven."
-        for run in runs.each
-        if (lost := _lost(run))
+        f"On {task} the student gains nothing in {listed(names)}, so that gain is not proven."
+        for task, names in _lost(runs).items()
     ]
     if runs.missing:
         sentences.append(_missing(runs.missing, missing))
@@ -70,8 +68,14 @@ def _next(failing: int, count: int) -> str:
     )
 
 
-def _lost(run: Run) -> list[str]:
-    return [task for task, gain in run["gains"].items() if gain is not None and gain <= 0]
+def _lost(runs: Runs) -> dict[str, list[str]]:
+    """Return the tasks on which a run gains nothing, each with the names of these runs."""
+    lost: dict[str, list[str]] = {}
+    for run in runs.each:
+        for task, gain in run["gains"].items():
+            if gain is not None and gain <= 0:
+                lost.setdefault(task, []).append(run_name(run))
+    return lost
 
 
 def _missing(names: Sequence[str], missing: Mapping[tuple[str, str], str]) -> str:

@@ -166,7 +166,7 @@ def test_a_run_without_a_gain_leaves_no_gain_proven() -> None:
     assert gain["evidence"] == "not proven" and document["verdict"] == "PROVISIONAL"
     assert document["gains"]["confirm"]["banking77"]["evidence"] == "proven"
     assert any(
-        text.startswith("In replicate 1 (seed 1042) the student gains nothing on tatqa")
+        text.startswith("On tatqa the student gains nothing in replicate 1 (seed 1042), so")
         for text in document["reasons"]
     )
 
