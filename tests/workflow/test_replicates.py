@@ -171,7 +171,7 @@ def test_a_replicate_that_is_not_spanned_is_one_message(
 def test_a_job_of_a_cluster_knows_the_replicates(edited: Editor) -> None:
     """As Snakemake starts it on a node: the one job, and no rule else."""
     job = ("--target-jobs", "recommend:student=smoke", "--allowed-rules", "recommend")
-    remote = ("--mode", "remote", "--force", "--nolock", "--no-hooks")
+    remote = ("--mode", "remote", "--cores", "1", "--force", "--nolock", "--no-hooks")
     snakemake(edited.checkout, *STUDY, *remote, *job)
     document = read_recommendation(edited.checkout / RESULTS / "recommendations/smoke.json")
     assert len(document["runs"]) == 2

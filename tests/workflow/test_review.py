@@ -44,7 +44,7 @@ def test_from_the_page_to_the_verdict_and_a_line_more(mini: Path, tmp_path: Path
     study = checkout / MINI
     gates = f"gates:\n  {CONTROL}: {{metric: safe_rate, above: 0.9, by: review}}\n"
     study.write_text(study.read_text().replace("training:\n", f"{gates}training:\n"))
-    snakemake(checkout, *STUDY, "results/mini/report/index.html", PAGE)
+    snakemake(checkout, "results/mini/report/index.html", PAGE, *STUDY)
     with (checkout / PAGE).with_suffix(".csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert rows and not any(row["verdict"] for row in rows)
@@ -62,7 +62,7 @@ def test_from_the_page_to_the_verdict_and_a_line_more(mini: Path, tmp_path: Path
         in (checkout / "results/mini/recommendations/smoke.md").read_text()
     )
     # The page asks about what it knows; touching the file is no change, another verdict is.
-    assert plan(checkout, *STUDY, PAGE).rules == {"review": 1}
+    assert plan(checkout, PAGE, *STUDY).rules == {"review": 1}
     os.utime(review)
     assert plan(checkout, *STUDY).rules == {}
     review.write_text(

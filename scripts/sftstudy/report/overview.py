@@ -51,7 +51,7 @@ def _metric_cell(metric: Row | None, change: Row | None) -> Row | None:
     cell = {key: metric[key] for key in ("value", "low", "high", "n", "interval")}
     cell |= {"change": None, "direction": "", "unsure": metric.get("unsure")}
     if change and change["change"] is not None:
-        cell["change"] = change
+        cell |= {"change": change, "value": change["value"]}  # the mean over runs
         if is_significant(change):
             cell["direction"] = "up" if change["change"] > 0 else "down"
     return cell
