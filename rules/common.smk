@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sftstudy.cli import prefer_own_environment
 from sftstudy.cluster.site import read_site
-from sftstudy.documents.choice import read_choice
 from sftstudy.figures.names import figures
 from sftstudy.records import kept
 from sftstudy.run.code import code_version, template_files

@@ -4,7 +4,7 @@
 #        results/choices/{student}.json.
 #
 # Which replicates there are is known once a configuration is chosen. So the choice is a checkpoint,
-# and Snakemake asks `chosen_replicates` again when it is made. All else of the grid is known before,
+# and Snakemake asks `jobs.chosen_replicates` again when it is made. All else of the grid is known before,
 # and a study without replicates has no checkpoint, with which Snakemake plans twice.
 
 
@@ -38,21 +38,12 @@ if study.replicates:
             " --record {log.record} > {log.text} 2>&1"
 
 
-def chosen_replicates(wildcards):
-    """Return the checkpoints and metrics of the replicates of a student's choice."""
-    if not study.replicates:
-        return []
-    file = checkpoints.choose.get(student=wildcards.student).output[0]
-    chosen = read_choice(Path(file), enter=False)["chosen"]
-    return jobs.replicate_files(study, wildcards.student, chosen)
-
-
 rule recommend:
     input:
         metrics=lambda w: jobs.metrics_files(study, w.student),
         checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
         choice=["<results>/choices/{student}.json"] if study.replicates else [],
-        replicates=chosen_replicates,
+        replicates=lambda w: jobs.chosen_replicates(study, w.student, checkpoints),
         duplicates=expand("<results>/data/{task}/duplicates.json", task=study.tasks),
     output:
         json="<results>/recommendations/{student}.json",

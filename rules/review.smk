@@ -8,7 +8,7 @@ rule review:
     input:
         unpack(lambda w: jobs.judged_files(study, w.student)),
         recommendation="<results>/recommendations/{student}.json",
-        replicates=chosen_replicates,
+        replicates=lambda w: jobs.chosen_replicates(study, w.student, checkpoints),
         earlier=lambda w: jobs.reviews(study, w.student),
         templates=template_files("sftstudy.review"),
     output:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sftstudy.documents.choice import read_choice
 from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.recipe import ModelRecipe, Recipe
 from sftstudy.documents.reviews import file_of
@@ -420,6 +421,18 @@ def replicates_to_come(study: Study, students: list[str]) -> str:
         f"{' each' if len(students) > 1 else ''} (replicates: {study.replicates}), with what "
         "predicts and scores them. They are planned once a configuration is chosen."
     )
+
+
+def chosen_replicates(study: Study, student: str, checkpoints: Any) -> list[str]:
+    """Return the checkpoints and metrics of the replicates of a student's choice.
+
+    `checkpoints` are Snakemake's: until the choice is made they stop whoever asks, and Snakemake
+    asks again.
+    """
+    if not study.replicates:
+        return []
+    file = checkpoints.choose.get(student=student).output[0]
+    return replicate_files(study, student, read_choice(Path(file), enter=False)["chosen"])
 
 
 def replicate_files(study: Study, student: str, configuration: str | None) -> list[str]:
