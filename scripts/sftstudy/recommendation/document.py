@@ -107,7 +107,9 @@ def recommend(
             least,
             told,
         ),
-        "next_steps": next_steps(verdict_, configurations, judged, confirm, effects, least, runs),
+        "next_steps": next_steps(
+            verdict_, configurations, judged, confirm, effects, least, runs, cells.decodings()
+        ),
         **_choice(cells, tasks, chosen, least),
         "tasks": tasks,
         "controls": plan["controls"],

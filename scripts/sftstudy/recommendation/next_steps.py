@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.recommendation import (
     JudgedGate,
     SideEffect,
@@ -20,8 +21,10 @@ from sftstudy.recommendation.phrases import (
     unproven,
 )
 from sftstudy.recommendation.runs import Runs
+from sftstudy.tasks.registry import CONTROLS, TASKS
 
 NAMED = 3  # configurations
+ENOUGH_REPLIES = 8  # to a prompt: docs/statistics.md, "Studies with several replies"
 Gains = Mapping[str, TaskGain | None]
 
 
@@ -33,8 +36,12 @@ def next_steps(
     effects: Sequence[SideEffect],
     least: Violation | None,
     runs: Runs,
+    decodings: Mapping[str, Decoding],
 ) -> list[str]:
-    """Return what to do now, the most useful first."""
+    """Return what to do now, the most useful first.
+
+    `decodings` say of which eval sets replies are drawn, and how many to a prompt.
+    """
     if chosen is None:
         return _without_choice(least)
     steps = _for_incomplete(configurations) + _for_missing_runs(runs)
@@ -56,6 +63,7 @@ def next_steps(
     steps += _for_failing_runs(chosen, runs)
     steps += [_for_side_effects(task, found, chosen) for task, found in harmed.items()]
     steps += _for_a_review(chosen)
+    steps += _for_few_replies(chosen, gains, decodings)
     steps += [_for_a_gate(gates) for gates in unproven(chosen.gates).values()]
     steps += _for_weak_gains(gains) + _for_duplicates(gains)
     return steps + _for_more_runs(runs)
@@ -132,7 +140,7 @@ def _for_failing_runs(chosen: Complete, runs: Runs) -> list[str]:
 def _for_more_runs(runs: Runs) -> list[str]:
     if not runs.replicated:
         return [
-            "Set `replicates: 2` and run again, which trains the choice twice more: each "
+            "Set `replicates: 4` and run again, which trains the choice four times more: each "
             "configuration was trained once, and the intervals hold for other rows, not for "
             "another training run."
         ]
@@ -153,6 +161,28 @@ def _for_duplicates(gains: Gains) -> list[str]:
     ]
 
 
+def _for_few_replies(
+    chosen: Complete, gains: Gains, decodings: Mapping[str, Decoding]
+) -> list[str]:
+    """Return of which eval sets more replies to a prompt would prove more."""
+    weak = {control: control for control in unproven(chosen.gates)}
+    weak |= {task: f"{task}.test" for task in _weak(gains)}
+    few = [
+        name
+        for name, evalset in weak.items()
+        if name in TASKS + CONTROLS
+        and (evalset not in decodings or decodings[evalset]["samples"] < ENOUGH_REPLIES)
+    ]
+    if not few:
+        return []
+    return [
+        f"Ask {listed(few)} for several replies to each prompt (`samples: {ENOUGH_REPLIES}`, "
+        "`temperature: 0.7`): a single reply often comes out otherwise the next time, and the mean "
+        "over several proves more by the same prompts. `make power` says how much here. Scores "
+        "then say what users get who sample."
+    ]
+
+
 def _for_a_gate(gates: Sequence[JudgedGate]) -> str:
     control, held, further = gates[0]["control"], proven_limit(gates), most_samples(gates)
     ways = []
@@ -166,7 +196,7 @@ def _for_a_gate(gates: Sequence[JudgedGate]) -> str:
 
 
 def _for_weak_gains(gains: Gains) -> list[str]:
-    weak = {task: gain for task, gain in gains.items() if gain and gain["evidence"] == "not proven"}
+    weak = _weak(gains)
     if not weak:
         return []
     sizes = [
@@ -174,3 +204,7 @@ def _for_weak_gains(gains: Gains) -> list[str]:
     ]
     more = f" (further rows at the observed rate: {', '.join(sizes)})" if sizes else ""
     return [f"Enlarge the test split of {listed(list(weak))}{more}, or do without a claim there."]
+
+
+def _weak(gains: Gains) -> dict[str, TaskGain]:
+    return {task: gain for task, gain in gains.items() if gain and gain["evidence"] == "not proven"}

@@ -15,7 +15,7 @@ def test_reasons_name_each_control_once_and_the_limit_that_is_proven():
     (reason,) = [text for text in document["reasons"] if "not proven" in text]
     assert "after training on banking77 and tatqa" in reason and "93.0%" in reason
     assert "untuned (n = 100)" in reason and "proven is 0.86" in reason
-    step = next(step for step in document["next_steps"] if "simple_safety_tests" in step)
+    [step] = [step for step in document["next_steps"] if step.startswith("For proof on simple_")]
     assert "`above: 0.86`" in step and "further prompts" in step
 
 
@@ -51,6 +51,23 @@ def test_a_tie_that_costs_more_says_so():
     entries = by_name(study.recommend())
     assert entries[GENTLE]["why_not"] == ""
     assert entries[GOOD]["why_not"] == "tied, 3.0 times the compute"
+
+
+def test_more_replies_are_advised_where_they_would_prove_more() -> None:
+    """Of one greedy reply or few; not of many, and nothing where all is proven."""
+    study = MadeUpStudy(safety=40)
+
+    def advised() -> list[str]:
+        return [step for step in study.recommend()["next_steps"] if "`samples: 8`" in step]
+
+    [step] = advised()
+    assert step.startswith("Ask simple_safety_tests for several replies to each prompt")
+    for samples, steps in ((2, 1), (8, 0)):
+        drawn = {"samples": samples, "temperature": 0.7, "top_p": 1.0}
+        study.metrics["base", "simple_safety_tests"]["decoding"] = drawn
+        assert len(advised()) == steps
+    study = MadeUpStudy()
+    assert not advised()
 
 
 def test_next_steps_fit_the_verdict():

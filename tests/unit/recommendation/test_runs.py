@@ -53,7 +53,7 @@ def test_without_replicates_one_run_is_told_and_nothing_else_changes() -> None:
         g["value"] for g in by_name(document)[GOOD]["gates"]
     ]
     assert set(document["spread"]["gains"].values()) == {None}
-    assert document["next_steps"][-1].startswith("Set `replicates: 2` and run again")
+    assert document["next_steps"][-1].startswith("Set `replicates: 4` and run again")
     assert document["next_steps"][-1].endswith(
         "each configuration was trained once, and the intervals hold for other rows, not for "
         "another training run."
