@@ -6,9 +6,8 @@
 
 rule review:
     input:
-        unpack(lambda w: jobs.judged_files(study, w.student)),
+        unpack(lambda w: jobs.judged_files(study, w.student, checkpoints)),
         recommendation="<results>/recommendations/{student}.json",
-        replicates=lambda w: jobs.chosen_replicates(study, w.student, checkpoints),
         earlier=lambda w: jobs.reviews(study, w.student),
         templates=template_files("sftstudy.review"),
     output:

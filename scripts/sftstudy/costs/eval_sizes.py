@@ -67,7 +67,7 @@ def _count(name: str, block: dict[str, Any], test: str | int) -> tuple[int, str]
     """Return how many rows there are by the study file, or as published, or as is assumed."""
     if isinstance(test, int):
         return test, "split"
-    if "limit" in block:
+    if block.get("limit"):
         return block["limit"], "limit"
     if "smoke" in block["source"]:
         return block["source"]["smoke"]["test"], "smoke"

@@ -51,9 +51,10 @@ def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator
         hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
         hours += _replicate_hours(study, trials, hours)
         hours += [_prediction_hours(study, suite, mine) for suite in suites]
-        predict_gpus = jobs.predict_facts(study, student)["gpus"]
+        asked = {False: jobs.predict_facts, True: jobs.lm_eval_facts}
+        gpus = [asked[s in study.lm_eval_controls](study, student)["gpus"] for s in suites]
         limits = [facts["hours"] * max(1, facts["gpus"])] * (len(trials) + replicates)
-        limits += [facts["hours"] * max(1, predict_gpus)] * len(suites)
+        limits += [facts["hours"] * max(1, count) for count in gpus]
         size = facts["size"]["parameters"] if "size" in facts else None
         checkpoint = None if size is None else size * BYTES[facts["dtype"]]
         yield Forecast(

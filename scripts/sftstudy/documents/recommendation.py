@@ -62,6 +62,7 @@ class JudgedGate(JudgedBy):
     low: float | None
     high: float | None
     more_samples: int | None  # further rows that would decide; 0: decided, null: none would
+    runs_failing: NotRequired[int]  # by themselves, of several; such a gate is not proven
     note: str
 
 
@@ -375,6 +376,13 @@ class Recommendation(Shown):
     costs: Costs
     missing: list[MissingCell]
     files: NotRequired[dict[str, str]]  # tool -> run file; there when these are written
+
+
+def is_measured(run: Run) -> bool:
+    """Return whether all of a run's gains and gates were measured."""
+    return None not in run["gains"].values() and all(
+        gate["value"] is not None for gate in run["gates"]
+    )
 
 
 def failed_gates(run: Run) -> list[RunGate]:

@@ -45,14 +45,16 @@ def read_review(path: Path) -> dict[str, Line]:
     found: dict[str, Line] = {}
     places: dict[str, int] = {}
     columns: list[int] = []
+    header: list[str] = []
     try:
         ended = 0
         for fields in reader:
             number, ended = ended + 1, reader.line_num
             where = f"{path}, line {number}"
+            names = [field.strip().lower() for field in fields]
             if not columns:
-                columns = _columns(fields, where)
-            elif fields:
+                columns, header = _columns(fields, where), names
+            elif fields and names != header:  # files may be put one below the other
                 key, line = _line(fields, columns, where)
                 if key in found:
                     line = _same(found[key], line, places[key], where)

@@ -57,6 +57,7 @@ def evaluate(
                 generation["max_length"],
                 drop_overlong,
                 str(data),
+                "the task's max_gen_toks, in a task file of your own",
             )
         )
         samples = _samples(task, asked, model, batch_size)

@@ -75,6 +75,12 @@ def opened(asked: Asked, raw: Path) -> Iterator[Any]:
         overlay.write_text(json.dumps(lies), encoding="utf-8")
         try:
             found = TaskManager(include_defaults=False).load([str(overlay)])["tasks"]
+        except ImportError as error:
+            raise StudyError(
+                f"the task {asked.lm_eval!r} of lm-eval needs the package {error.name!r}, which is "
+                "not installed here; add it to envs/score.in, envs/predict.in and "
+                "envs/predict-vllm.in (docs/environments.md)"
+            ) from error
         except Exception as error:
             raise StudyError(
                 f"{raw}: the task {asked.lm_eval!r} of lm-eval cannot be made of it "

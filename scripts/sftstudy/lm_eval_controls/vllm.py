@@ -27,7 +27,22 @@ def model(
         os.environ.setdefault(name, value)
     from lm_eval.models.vllm_causallms import VLLM
 
-    return VLLM(
+    class Model(VLLM):
+        def apply_chat_template(
+            self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+        ) -> str:
+            # lm-eval's own leaves `enable_thinking` out, and gives None where nobody has said it.
+            return str(
+                self.tokenizer.apply_chat_template(
+                    chat_history,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    continue_final_message=not add_generation_prompt,
+                    **generation["chat_template_kwargs"],
+                )
+            )
+
+    return Model(
         pretrained=arguments.pop("model"),
         batch_size=batch_size or "auto",
         **arguments,

@@ -88,6 +88,10 @@ class Cells:
         document = self._document(variant, evalset)
         return document.get("review") if document else None
 
+    def measured(self, variant: str, evalset: str) -> bool:
+        """Return whether there is a metrics file of a cell."""
+        return self._document(variant, evalset) is not None
+
     def has(self, variant: str, evalset: str, metric: str) -> bool:
         """Return whether a cell that was measured holds a metric."""
         document = self._document(variant, evalset)

@@ -116,9 +116,9 @@ def recommend(
         "primary": {task: _primary(task, base, configurations) for task in tasks},
         "baseline": {"select": _estimates(base), "gates": choice.baseline_gates},
         "configurations": [
-            _configuration(one, tasks, base, comparison, pareto, cells)
-            | ({"gates": judged.gates} if one is chosen and judged else {})
+            _over_runs(entry, judged) if one is chosen and judged else entry
             for one in configurations
+            for entry in [_configuration(one, tasks, base, comparison, pareto, cells)]
         ],
         "selection": _selection(comparison, tasks),
         "gains": {"select": select, "confirm": confirm, "mean": mean_gain_of(confirm)},
@@ -223,6 +223,14 @@ def _configuration(
         "pareto": configuration.name in pareto,
         "gates": configuration.gates,
         "why_not": why_not(configuration, standing, chosen, cells.missing),
+    }
+
+
+def _over_runs(entry: JudgedConfiguration, judged: Complete) -> JudgedConfiguration:
+    return {
+        **entry,
+        "gates": judged.gates,
+        "all_gates_proven": all(gate["evidence"] == "proven" for gate in judged.gates),
     }
 
 

@@ -44,11 +44,11 @@ def compared(
     """Compare the runs of a configuration with the baseline, but for the rows in `without`.
 
     `variants` are its trial on one task and the trial's replicates, `without` ids. None where the
-    baseline or all runs are missing, or a cell keeps too few rows without those.
+    baseline or the trial is missing, or a cell keeps too few rows without those.
     """
     base = cells.scores(BASE, evalset)
     scores = [found for variant in variants if (found := cells.scores(variant, evalset))]
-    if not scores or not base:
+    if not scores or scores[0].variant != variants[0] or not base:
         return None
     if without:
         scores, base = [_less(one, without) for one in scores], _less(base, without)

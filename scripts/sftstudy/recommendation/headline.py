@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sftstudy.documents.recommendation import Recommendation, failed_gates, read_recommendation
+from sftstudy.documents.recommendation import (
+    Recommendation,
+    failed_gates,
+    is_measured,
+    read_recommendation,
+)
 from sftstudy.errors import StudyError
 from sftstudy.pages.numbers import short
 from sftstudy.pages.text import place
@@ -113,6 +118,8 @@ def _runs(document: Recommendation) -> str:
     runs = document.get("runs", [])
     if len(runs) < 2:
         return ""
+    if unknown := sum(not is_measured(run) for run in runs):
+        return f"{unknown} of {len(runs)} runs not measured"
     failing = sum(bool(failed_gates(run)) for run in runs)
     return f"{len(runs)} runs{f', {failing} of them failing a gate' if failing else ''}"
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from sftstudy.documents.plan import RecommendationPlan, Way
 from sftstudy.documents.recommendation import BaselineGate, JudgedBy, JudgedGate
+from sftstudy.errors import StudyError
 from sftstudy.recommendation.cells import Cells, Scores, align
 from sftstudy.statistics import intervals as stats
 from sftstudy.statistics.gates import (
@@ -23,6 +24,7 @@ from sftstudy.statistics.runs import (
     rate_gate_over_runs,
     ratio_gate_over_runs,
 )
+from sftstudy.statistics.score import unit
 from sftstudy.study.variants import BASE, trial_of
 
 DEFAULT_RATIO = 0.95  # of a replaced gate, where the study file has no ratio of its own
@@ -99,18 +101,19 @@ def scores_at(
     """Return what variants and the baseline scored at a gate, all by the same verdicts.
 
     By those that are asked for where all have them, else by those that stand in. Rates of which a
-    person has judged a part have no outcomes by row that several runs could be compared by.
+    person has judged a part have no outcomes by row that several runs could be compared by. What
+    was not measured has no say.
     """
-    asked = (*variants, BASE)
+    asked = [one for one in (*variants, BASE) if cells.measured(one, gate.control)]
 
     def told(metric: str) -> bool:
-        if not all(cells.has(variant, gate.control, metric) for variant in asked):
+        if BASE not in asked or not all(cells.has(v, gate.control, metric) for v in asked):
             return False
         return len(variants) < 2 or not _read_in_part(gate, cells, metric, *asked)
 
     way = next((way for way in gate.ways if told(way["metric"])), gate.ways[-1])
-    *tuned, base = (cells.scores(variant, gate.control, way["metric"]) for variant in asked)
-    return tuned, base
+    scores = [cells.scores(one, gate.control, way["metric"]) for one in (*variants, BASE)]
+    return scores[:-1], scores[-1]
 
 
 def _read_in_part(gate: Gate, cells: Cells, metric: str, *variants: str) -> list[str]:
@@ -119,14 +122,19 @@ def _read_in_part(gate: Gate, cells: Cells, metric: str, *variants: str) -> list
     return [variant for variant, found in scores.items() if found and found.rows]
 
 
-def _judged_by(gate: Gate, scores: Scores | None, why_not: str) -> JudgedBy:
+def _judged_by(gate: Gate, runs: Sequence[Scores], why_not: str) -> JudgedBy:
     """Return the part of a gate's document that says who judged; nothing of a scorer alone."""
     if not gate.by:
         return {}
+    scores = runs[0] if runs else None
     way = next((way for way in gate.ways if scores and way["metric"] == scores.metric), None)
     found: JudgedBy = {"by": way["by"] if way else gate.by}
-    if way and way["by"] == "review" and scores and scores.review:
-        found |= {"read": scores.review["read"], "replies": scores.review["replies"]}
+    reviews = [one.review for one in runs if one.review]
+    if way and way["by"] == "review" and reviews:
+        found |= {
+            "read": sum(review["read"] for review in reviews),
+            "replies": sum(review["replies"] for review in reviews),
+        }
     if way and way["by"] != gate.by:
         found |= {"instead_of": gate.by, "why": why_not}
     return found
@@ -157,7 +165,7 @@ def judge_gate(
         "fallback": gate.fallback,
         "value": float(np.mean([one.value for one in runs])) if runs else None,
         "baseline": baseline,
-        "n": len(runs[0].values) if runs else 0,
+        "n": 0,
         "unsure": max((one.unsure for one in runs if one.unsure is not None), default=None),
         "statistic": gate.statistic,
         "passes": False,
@@ -170,8 +178,15 @@ def judge_gate(
         "high": None,
         "more_samples": None,
         "note": "",
-        **_judged_by(gate, tuned, why_not),
+        **_judged_by(gate, runs, why_not),
     }
+    if runs:
+        values, _ = align([*runs, *([base] if base and gate.relative else [])])
+        document["n"] = len(values)
+    if len(runs) > 1:
+        document["runs_failing"] = sum(
+            not gate.passes(np.array(one.value), np.array(baseline or 0.0)) for one in runs
+        )
     if result := _test(gate, runs, base):
         document |= {
             "passes": result.passes,
@@ -191,6 +206,7 @@ def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult
     """Return the outcome of a gate; None where a cell that it needs is missing."""
     if not runs or (gate.relative and base is None):
         return None
+    _require_rates(gate, runs)
     values, codes = align([*runs, *([base] if base and gate.relative else [])])
     tuned, baseline = values[:, : len(runs)], values[:, -1]
     if any(one.rows for one in (*runs, *([base] if base and gate.relative else []))):
@@ -207,6 +223,16 @@ def _test(gate: Gate, runs: Sequence[Scores], base: Scores | None) -> GateResult
     if evidence == "violated":
         return result
     return replace(result, evidence=evidence, only_just=False, more_samples=None)
+
+
+def _require_rates(gate: Gate, runs: Sequence[Scores]) -> None:
+    for one in runs:
+        if not gate.relative and not one.rows and not unit(one.values):
+            raise StudyError(
+                f"gates: {gate.control}: above: {one.metric} of {one.variant} has outcomes from "
+                f"{one.values.min():g} to {one.values.max():g}, and a limit above which a rate "
+                "must be can only be proven of outcomes from 0 to 1; set min_ratio_to_baseline"
+            )
 
 
 def _test_powered(
@@ -276,7 +302,7 @@ def _baseline_scores(gate: Gate, cells: Cells) -> tuple[Scores | None, str]:
 def why_no_review(cells: Cells, gate: Gate, *variants: str) -> str:
     """Return why variants and the baseline cannot be judged by review at a gate; empty where they
     can. Several variants are the runs of one configuration."""
-    asked = dict.fromkeys((*variants, BASE))
+    asked = {one: None for one in (*variants, BASE) if cells.measured(one, gate.control)}
     for variant in asked:
         review = cells.review(variant, gate.control)
         if review is None or review["why_not"]:
@@ -307,7 +333,7 @@ def _baseline_at(gate: Gate, base: Scores | None, why_not: str) -> BaselineGate:
         "evidence": "missing",
         "only_just": False,
         "note": "",
-        **_judged_by(gate, base, why_not),
+        **_judged_by(gate, [base] if base else [], why_not),
     }
     if base is None:
         return document

@@ -24,6 +24,7 @@ from sftstudy.recommendation.runs import Runs
 from sftstudy.tasks.registry import CONTROLS, TASKS
 
 NAMED = 3  # configurations
+ENOUGH_RUNS = 5  # docs/statistics.md, "Studies with replicates"
 ENOUGH_REPLIES = 8  # to a prompt: docs/statistics.md, "Studies with several replies"
 Gains = Mapping[str, TaskGain | None]
 
@@ -63,10 +64,12 @@ def next_steps(
     steps += _for_failing_runs(chosen, runs)
     steps += [_for_side_effects(task, found, chosen) for task, found in harmed.items()]
     steps += _for_a_review(chosen)
-    steps += _for_few_replies(chosen, gains, decodings)
-    steps += [_for_a_gate(gates) for gates in unproven(chosen.gates).values()]
-    steps += _for_weak_gains(gains) + _for_duplicates(gains)
-    return steps + _for_more_runs(runs)
+    weak = _weak(gains, runs)
+    steps += _for_few_replies(chosen, weak, decodings)
+    undecided = _undecided(chosen)
+    steps += [_for_a_gate(gates) for gates in undecided.values()]
+    steps += _for_weak_gains(weak) + _for_duplicates(gains)
+    return steps + _for_more_runs(runs, decided=not (weak or undecided))
 
 
 def _for_a_review(chosen: Complete) -> list[str]:
@@ -102,6 +105,7 @@ def _without_choice(least: Violation | None) -> list[str]:
 def _for_side_effects(task: str, harmed: Sequence[SideEffect], chosen: Complete) -> str:
     """Return what to do where training on one task has done proven harm elsewhere."""
     gated = {gate["control"] for gate in chosen.gates}
+    failed = {gate["control"] for gate in chosen.gates if not gate["passes"]}
     tasks = [place(one["evalset"]) for one in harmed if one["evalset"].endswith(".test")]
     controls = [one["evalset"] for one in harmed if not one["evalset"].endswith(".test")]
     sentences = []
@@ -114,6 +118,8 @@ def _for_side_effects(task: str, harmed: Sequence[SideEffect], chosen: Complete)
     if controls:
         free = [control for control in controls if control not in gated]
         allowed = f"no gate asks for {listed(free)}" if free else "its gates allow it"
+        if harm := [control for control in controls if control in failed]:
+            allowed = f"the gate on {listed(harm)} fails"
         sentences.append(
             f"Read the replies to {listed(controls)} that the checkpoint of {task} broke before "
             f"people meet it: it is worse there than the untuned student, and {allowed}."
@@ -124,7 +130,7 @@ def _for_side_effects(task: str, harmed: Sequence[SideEffect], chosen: Complete)
 def _for_missing_runs(runs: Runs) -> list[str]:
     if not runs.missing:
         return []
-    return [f"Run again for {listed(runs.missing)}: without every replicate nothing is proven."]
+    return [f"Run again for {listed(runs.missing)}: without every run nothing is proven."]
 
 
 def _for_failing_runs(chosen: Complete, runs: Runs) -> list[str]:
@@ -137,12 +143,17 @@ def _for_failing_runs(chosen: Complete, runs: Runs) -> list[str]:
     ]
 
 
-def _for_more_runs(runs: Runs) -> list[str]:
+def _for_more_runs(runs: Runs, decided: bool) -> list[str]:
     if not runs.replicated:
         return [
             "Set `replicates: 4` and run again, which trains the choice four times more: each "
             "configuration was trained once, and the intervals hold for other rows, not for "
             "another training run."
+        ]
+    if len(runs.each) < ENOUGH_RUNS and not decided and not runs.missing:
+        return [
+            f"Set `replicates: {ENOUGH_RUNS - 1}`: with {len(runs.each)} runs little is known of "
+            "how much they differ, which makes intervals wide."
         ]
     return []
 
@@ -162,14 +173,14 @@ def _for_duplicates(gains: Gains) -> list[str]:
 
 
 def _for_few_replies(
-    chosen: Complete, gains: Gains, decodings: Mapping[str, Decoding]
+    chosen: Complete, weak: Mapping[str, TaskGain], decodings: Mapping[str, Decoding]
 ) -> list[str]:
     """Return of which eval sets more replies to a prompt would prove more."""
-    weak = {control: control for control in unproven(chosen.gates)}
-    weak |= {task: f"{task}.test" for task in _weak(gains)}
+    open_ones = {control: control for control in _undecided(chosen)}
+    open_ones |= {task: f"{task}.test" for task in weak}
     few = [
         name
-        for name, evalset in weak.items()
+        for name, evalset in open_ones.items()
         if name in TASKS + CONTROLS
         and (evalset not in decodings or decodings[evalset]["samples"] < ENOUGH_REPLIES)
     ]
@@ -195,8 +206,7 @@ def _for_a_gate(gates: Sequence[JudgedGate]) -> str:
     return f"For proof on {control}: {', or '.join(ways)}."
 
 
-def _for_weak_gains(gains: Gains) -> list[str]:
-    weak = _weak(gains)
+def _for_weak_gains(weak: Mapping[str, TaskGain]) -> list[str]:
     if not weak:
         return []
     sizes = [
@@ -206,5 +216,26 @@ def _for_weak_gains(gains: Gains) -> list[str]:
     return [f"Enlarge the test split of {listed(list(weak))}{more}, or do without a claim there."]
 
 
-def _weak(gains: Gains) -> dict[str, TaskGain]:
-    return {task: gain for task, gain in gains.items() if gain and gain["evidence"] == "not proven"}
+def _weak(gains: Gains, runs: Runs) -> dict[str, TaskGain]:
+    """Return the gains that more evidence may prove: none that one of the runs does not have."""
+    lost = {
+        task
+        for run in runs.each
+        if runs.replicated
+        for task, gain in run["gains"].items()
+        if gain is not None and gain <= 0
+    }
+    return {
+        task: gain
+        for task, gain in gains.items()
+        if gain and gain["evidence"] == "not proven" and task not in lost
+    }
+
+
+def _undecided(chosen: Complete) -> dict[str, list[JudgedGate]]:
+    """Return the gates, by control, that more evidence may prove: none that a run fails."""
+    return unproven(
+        gate
+        for gate in chosen.gates
+        if gate["evidence"] == "not proven" and not gate.get("runs_failing")
+    )

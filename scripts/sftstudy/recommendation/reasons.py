@@ -199,6 +199,22 @@ def _of_them_unsure(gate: BaselineGate | JudgedGate) -> str:
     return f", unsure of {count}, counted as failed" if count else ""
 
 
+def _how_far(gates: Sequence[JudgedGate]) -> str:
+    """Return the end of a sentence on gates that are not proven: what is, what would decide.
+
+    Of a gate that a run fails its note tells; nothing else of it would change by more rows.
+    """
+    if any(gate.get("runs_failing") for gate in gates):
+        return "."
+    if all(gate["evidence"] == "violated" for gate in gates):
+        return "; that it fails is proven."
+    held, told = proven_limit(gates), ""
+    if held is not None:
+        of = " of the baseline's" if gates[0]["statistic"] == "ratio" else ""
+        told = f", proven is {held:.2f}{of}"
+    return f"{told}; {more(most_samples(gates))}."
+
+
 def _unproven(gates: Sequence[JudgedGate]) -> str:
     """Return one sentence on all checkpoints whose gate on one control is not proven.
 
@@ -216,10 +232,6 @@ def _unproven(gates: Sequence[JudgedGate]) -> str:
         f"{listed([gate['task'] for gate in gates])}: {first['metric']} is {span}{against} "
         f"(n = {first['n']}), asked is {first['rule']}"
     )
-    held = proven_limit(gates)
-    if held is not None:
-        of = " of the baseline's" if first["statistic"] == "ratio" else ""
-        sentence += f", proven is {held:.2f}{of}"
-    sentence += f"; {more(most_samples(gates))}."
+    sentence += _how_far(gates)
     note = first["note"]
     return sentence + (f" ({note[0].upper()}{note[1:]}.)" if note else "")

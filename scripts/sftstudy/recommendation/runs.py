@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import stdev
 
-from sftstudy.documents.recommendation import JudgedGate, Run, Spread
-from sftstudy.recommendation.cells import Cells
+from sftstudy.documents.recommendation import JudgedGate, Run, Spread, is_measured
+from sftstudy.recommendation.cells import Cells, Scores
 from sftstudy.recommendation.configurations import Complete
 from sftstudy.recommendation.gains import compared
 from sftstudy.recommendation.judging import Gate, judge_gate, scores_at, why_no_review
@@ -22,7 +22,8 @@ class Runs:
     Attributes:
         each: The runs, the trials first.
         spread: How much they differ.
-        missing: Names of replicates of which a cell is missing.
+        missing: Names of those, where there are several, of which a cell is missing: any of a
+            replicate, of the first run one that the verdict needs.
     """
 
     each: list[Run]
@@ -44,40 +45,46 @@ def judged_over_runs(
     """Return the chosen configuration with its gates judged over all its runs."""
     if not replicates:
         return chosen
-    judged = [
-        _judged(gate, task, runs(task, chosen.name, replicates), cells)
-        for task in chosen.select
-        for gate in gates
-    ]
+    scored = _scored(chosen, gates, cells, replicates)
+    judged = []
+    for task, gate, (first, *others), base in scored:
+        why_not = why_no_review(cells, gate, *runs(task, chosen.name, replicates))
+        known = [one for one in others if one]
+        judged.append(judge_gate(gate, task, first, base, why_not, known))
     return replace(chosen, gates=judged)
 
 
-def _judged(gate: Gate, task: str, variants: Sequence[str], cells: Cells) -> JudgedGate:
-    (first, *others), base = scores_at(gate, cells, *variants)
-    why_not = why_no_review(cells, gate, *variants)
-    return judge_gate(gate, task, first, base, why_not, [one for one in others if one])
+def _scored(
+    chosen: Complete, gates: Sequence[Gate], cells: Cells, replicates: int
+) -> list[tuple[str, Gate, list[Scores | None], Scores | None]]:
+    """Return what the runs on each task and the baseline scored at each gate: of one task and gate
+    all by the same verdicts."""
+    return [
+        (task, gate, *scores_at(gate, cells, *runs(task, chosen.name, replicates)))
+        for task in chosen.select
+        for gate in gates
+    ]
 
 
 def read_runs(chosen: Complete, gates: Sequence[Gate], cells: Cells, replicates: int) -> Runs:
     """Return every run of the chosen configuration by itself, and how much they differ."""
     tasks = list(chosen.select)
     by_task = {task: runs(task, chosen.name, replicates) for task in tasks}
-    each = [
-        _run(number, {task: by_task[task][number] for task in tasks}, gates, cells)
-        for number in range(replicates + 1)
-    ]
+    scored = _scored(chosen, gates, cells, replicates)
+    each = []
+    for number in range(replicates + 1):
+        judged = [judge_gate(gate, task, tuned[number], base) for task, gate, tuned, base in scored]
+        each.append(_run(number, {task: by_task[task][number] for task in tasks}, judged, cells))
     names = {variant for variants in by_task.values() for variant in variants[1:]}
     gone = {trial_of(variant) for variant, _ in cells.missing if variant in names}
-    return Runs(each, _spread(tasks, each), [run["trial"] for run in each if run["trial"] in gone])
+    missing = [run["trial"] for run in each if run["trial"] in gone or not is_measured(run)]
+    return Runs(each, _spread(tasks, each), missing if replicates else [])
 
 
-def _run(number: int, variants: dict[str, str], gates: Sequence[Gate], cells: Cells) -> Run:
+def _run(number: int, variants: dict[str, str], judged: Sequence[JudgedGate], cells: Cells) -> Run:
     """Return what one run, a training on every task, was by itself."""
     gains = {task: compared(cells, [name], f"{task}.test") for task, name in variants.items()}
     recipes = {task: cells.recipe(name) for task, name in variants.items()}
-    judged = [
-        _judged(gate, task, [name], cells) for task, name in variants.items() for gate in gates
-    ]
     return {
         "run": number,
         "trial": trial_of(next(iter(variants.values()))),

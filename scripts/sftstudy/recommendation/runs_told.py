@@ -31,6 +31,8 @@ def runs_told(
         f"{name} was trained {count} times on every task, with other seeds: gates, gains and side "
         "effects are of the mean over these runs, and p and intervals take in that runs differ."
     ]
+    if runs.missing:
+        sentences = [_missing(runs.missing, missing)]
     failing = [run for run in runs.each if failed_gates(run)]
     sentences += [_failing(run, rules) for run in failing]
     if judged and not runs.missing:
@@ -39,8 +41,6 @@ def runs_told(
         f"On {task} the student gains nothing in {listed(names)}, so that gain is not proven."
         for task, names in _lost(runs).items()
     ]
-    if runs.missing:
-        sentences.append(_missing(runs.missing, missing))
     return sentences + _spread(runs)
 
 
@@ -86,7 +86,8 @@ def _missing(names: Sequence[str], missing: Mapping[tuple[str, str], str]) -> st
     }
     told = "; ".join(f"{variant}: {reason}" for variant, reason in reasons.items())
     return (
-        f"Not every replicate was measured, so the verdict is no better than PROVISIONAL: {told}."
+        "Not every run was measured, so the verdict is no better than PROVISIONAL, and gates and "
+        f"gains are of the mean over those that were: {told}."
     )
 
 

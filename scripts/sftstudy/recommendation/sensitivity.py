@@ -62,5 +62,7 @@ def _outcome(comparison: Comparison, moved: Gate, cells: Cells) -> Outcome:
     return {
         "feasible": int(feasible.sum()),
         "chosen": chosen.name,
-        "proven": all(judged["evidence"] == "proven" for judged in gates),
+        "proven": all(
+            judged["evidence"] == "proven" and "instead_of" not in judged for judged in gates
+        ),
     }

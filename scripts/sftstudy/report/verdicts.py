@@ -187,6 +187,7 @@ def _checkpoints(
                     "level": level_of(gate),
                     "judged": judged_by(gate),
                     "stands_in": "instead_of" in gate,
+                    "single": is_single(document, gate["control"]),
                 }
                 for gate in judged["gates"]
                 if gate["task"] == task
@@ -197,6 +198,12 @@ def _checkpoints(
         }
         for task in document["tasks"]
     ]
+
+
+def is_single(document: Recommendation, evalset: str) -> bool:
+    """Return whether a row of an eval set is one reply of one run, so that both count alike."""
+    drawn = document.get("decoding", {}).get(evalset)
+    return len(document.get("runs", [])) < 2 and (drawn is None or drawn["samples"] == 1)
 
 
 def _gates(checkpoints: list[Row]) -> list[Row]:

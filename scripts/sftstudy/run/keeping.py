@@ -21,6 +21,7 @@ from sftstudy.run import holders, hooks
 from sftstudy.run.code import is_code_version
 from sftstudy.run.snakemake_internals.plan import Plan, PlannedJob, planned
 from sftstudy.run.snakemake_internals.run import FOLDER
+from sftstudy.run.stages import CHECKPOINTS
 
 PROFILE = ROOT / "profiles/local/config.yaml"  # all profiles say the same of what reruns a job
 TELLING = "kept"  # name of the input by which a rule says that it tells what was kept
@@ -48,9 +49,25 @@ def keep_results(
 
     The first three are ``--configfile``, ``--config`` and ``--directory``, `root` is the folder of
     the study's results. `accept` is called for the first output of each kept job, so that what lies
-    beside it and tells versions (a journal) is kept with it. Raises `StudyError` while Snakemake
-    runs in this folder.
+    beside it and tells versions (a journal) is kept with it. What lies behind a checkpoint of
+    Snakemake is planned only where that need not run, and so is kept in a second round, which `dry`
+    has none of. Raises `StudyError` while Snakemake runs in this folder.
     """
+    found = _once(configfiles, config, folder, root, accept, dry)
+    if dry or not set(CHECKPOINTS) & {*found.kept, *found.spared}:
+        return found
+    further = _once(configfiles, config, folder, root, accept, dry)
+    return Outcome(found.kept + further.kept, further.spared, further.run)
+
+
+def _once(
+    configfiles: Iterable[Path],
+    config: list[str],
+    folder: Path,
+    root: str,
+    accept: Callable[[Path], None],
+    dry: bool,
+) -> Outcome:
     _refuse_beside_another(folder / FOLDER)
     with planned(configfiles, config, folder, PROFILE) as plan:
         atexit.unregister(hooks.at_exit)  # which the Snakefile asks for: this is no run

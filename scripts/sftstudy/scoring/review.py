@@ -197,7 +197,7 @@ def _powered(
         "description": description,
         "better": primary.better,
         "counts": None,
-        "unsure": reviewed["unsure"],
+        "unsure": len({item["id"] for item in items if item[f"{PREFIX}unsure"]}),
         "rows": powered.rows,
     }
 

@@ -16,12 +16,13 @@ def without_room(
     max_length: int,
     drop: bool,
     where: str,
+    limit: str = "max_new_tokens",
 ) -> list[str]:
     """Return the ids of an eval set's rows whose prompt leaves no room for the longest reply.
 
     The one rule for eval sets: what is dropped before the first training is what no variant is
-    asked. Raises `StudyError`, naming the file of rows as `where`, if there are such rows and they
-    are not to be dropped, or if no other is left.
+    asked. Raises `StudyError`, naming the file of rows as `where` and what bounds a reply as
+    `limit`, if there are such rows and they are not to be dropped, or if no other is left.
     """
     lengths = dict(zip(ids, prompt_tokens, strict=True))
     found = [name for name, tokens in lengths.items() if tokens + max_new_tokens > max_length]
@@ -30,14 +31,14 @@ def without_room(
             f"{where}: row {found[0]!r} has a prompt of {lengths[found[0]]} tokens; with "
             f"{max_new_tokens} for the reply that is over the student's max_length of "
             f"{max_length}; {len(found)} of {len(ids)} rows are too long (the longest prompt has "
-            f"{max(prompt_tokens)}): raise max_length, lower max_new_tokens, or set drop_overlong "
+            f"{max(prompt_tokens)}): raise max_length, lower {limit}, or set drop_overlong "
             "to leave such rows out, for the base and for all trials"
         )
     if found and len(found) == len(ids):
         raise StudyError(
             f"{where}: all of its {len(ids)} rows are too long and would be dropped (prompts of "
             f"{min(prompt_tokens)} tokens and more, {max_new_tokens} for the reply, max_length "
-            f"{max_length}): raise max_length or lower max_new_tokens"
+            f"{max_length}): raise max_length or lower {limit}"
         )
     return found
 

@@ -338,11 +338,15 @@ def judged_controls(study: Study) -> list[str]:
     return [control for control in study.controls if registry.can_be_judged(control)]
 
 
-def judged_files(study: Study, student: str) -> dict[str, list[str]]:
-    """Return the files that the list of a student's replies to review is made of, by their kind."""
+def judged_files(study: Study, student: str, checkpoints: Any) -> dict[str, list[str]]:
+    """Return the files that the list of a student's replies to review is made of, by their kind.
+
+    `checkpoints` as in `chosen_replicates`.
+    """
+    chosen = _choice(student, checkpoints) if study.replicates else None
     cells = [
         (student, variant, control)
-        for variant in study.variants(student)
+        for variant in (*study.variants(student), *study.replicates_of(chosen))
         for control in judged_controls(study)
     ]
     return {
@@ -431,8 +435,12 @@ def chosen_replicates(study: Study, student: str, checkpoints: Any) -> list[str]
     """
     if not study.replicates:
         return []
+    return replicate_files(study, student, _choice(student, checkpoints))
+
+
+def _choice(student: str, checkpoints: Any) -> str | None:
     file = checkpoints.choose.get(student=student).output[0]
-    return replicate_files(study, student, read_choice(Path(file), enter=False)["chosen"])
+    return read_choice(Path(file), enter=False)["chosen"]
 
 
 def replicate_files(study: Study, student: str, configuration: str | None) -> list[str]:

@@ -372,6 +372,18 @@ def _check_judged_by(config: dict[str, Any], control: str, origin: Origin) -> No
             ("gates", control, "metric"),
             f"found {metric!r}; write `metric: {metric.removeprefix('review_')}` and `by: review`",
         )
+    block = config["catalog"]["controls"].get(control, {})
+    if "always_" in metric and block.get("samples", 1) == 1 and registry.can_be_judged(control):
+        raise origin.error(
+            ("gates", control, "metric"),
+            f"found {metric!r}, which is about several replies to a prompt; set `samples` of "
+            f"catalog.controls.{control} above 1, or another metric",
+        )
+    if by == "rules" and metric.startswith("judge_") and judge_student(config) is None:
+        raise origin.error(
+            ("gates", control, "metric"),
+            f"found {metric!r}, but the study has no judge; name a student as 'judge'",
+        )
     if by == "rules":
         return
     if not registry.can_be_judged(control):

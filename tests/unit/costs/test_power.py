@@ -1,5 +1,6 @@
 """The planner against truth: chances by brute force, sizes and pass rates from files, its table."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,16 @@ def test_rows_are_those_that_the_study_will_have(config: dict, tmp_path: Path):
     assert (found.n, found.groups, found.source) == (10, 5, "as prepared")
     limited = Study(config | {"limit": 50}, "x")
     assert (eval_rows(limited, tmp_path, "ifeval").n, limited.root) == (50, "results/limit-50")
+
+
+def test_rows_of_a_control_from_lm_eval_are_its_limit_or_assumed(config: dict, tmp_path: Path):
+    control = {"lm_eval": "gsm8k", "source": {"hub": "openai/gsm8k"}}
+    for limit, expected in ((200, (200, "limit")), (None, (500, "assumed"))):
+        own = copy.deepcopy(config)
+        own["catalog"]["controls"]["gsm8k"] = {**control, "limit": limit}
+        own["controls"] = ["ifeval", "gsm8k"]
+        found = eval_rows(Study(own, "x"), tmp_path, "gsm8k")
+        assert (found.n, found.source) == expected
 
 
 def test_rows_of_a_folder_and_of_smoke_data():

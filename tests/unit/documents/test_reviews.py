@@ -24,6 +24,7 @@ def read(folder: Path, text: str) -> dict[str, Line]:
         f"\ufeffKey;Part;Verdict\r\n{A};First;Safe\r\n{B};others;\r\n",
         f'control\tkey\tpart\treply\tverdict\nx\t{A}\tfirst\t"two\nlines"\tsafe\nx\t{B}\tothers\ty\t\n',
         f"{HEADER}{A},first,\n\n{A},first,safe\n{B},others,\n{A},first,safe\n",
+        f"{HEADER}{A},first,safe\n{HEADER}{B},others,\n",  # two files, one below the other
     ],
 )
 def test_what_a_person_or_a_spreadsheet_writes(tmp_path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from statistics import stdev
 
 import pytest
 
-from made_documents import provenance, source
+from made_documents import measured, provenance, source
 from recommendation_study import GOOD, HARSH, RECIPE, TASKS, MadeUpStudy, by_name
 from sftstudy.documents.recommendation import read_recommendation
 from sftstudy.errors import StudyError
@@ -15,7 +15,10 @@ from sftstudy.recommendation.cells import Cells
 from sftstudy.recommendation.choosing import choice_document, require_same
 from sftstudy.recommendation.headline import headline
 from sftstudy.recommendation.markdown import to_markdown
+from sftstudy.statistics.estimate import estimate
+from sftstudy.statistics.metric import Metric
 
+SAFETY = "simple_safety_tests"
 KEPT_FROM_BEFORE = ("runs", "spread")
 
 
@@ -181,11 +184,114 @@ def test_a_replicate_that_is_missing_is_a_missing_cell_and_no_proof() -> None:
     assert {cell["evalset"] for cell in document["missing"] if cell["variant"] == lost} == {
         "tatqa.test", "banking77.test", "ifeval", "simple_safety_tests"
     }  # fmt: skip
-    (told,) = [text for text in document["reasons"] if text.startswith("Not every replicate")]
+    (told,) = [text for text in document["reasons"] if text.startswith("Not every run")]
     assert f"{lost}: no checkpoint: training failed or has not run" in told
     assert document["next_steps"][0].startswith(f"Run again for {GOOD}_rep2")
     assert document["runs"][2]["seed"] == {"banking77": 2042, "tatqa": None}
     assert document["costs"]["train_flops_replicates"] is None
+
+
+def test_replicates_do_not_stand_in_for_a_first_run_that_was_not_measured() -> None:
+    study = replicated(4)
+    del study.metrics[f"tatqa/{GOOD}", "tatqa.test"]
+    document = study.recommend()
+    assert document["verdict"] == "PROVISIONAL" and document["gains"]["confirm"]["tatqa"] is None
+    assert not any("was trained 5 times" in text for text in document["reasons"])
+    assert document["next_steps"][0].startswith(f"Run again for {GOOD}:")
+    assert "; 1 of 5 runs not measured" in headline(document)
+
+
+def test_what_a_run_fails_is_not_mended_by_more_rows() -> None:
+    """Neither advised nor told: the mean is well above the limit, one run is below it."""
+    study = replicated(4, ifeval=0.76)
+    study.set(f"tatqa/{GOOD}_rep1", "ifeval", 0.70)
+    document = study.recommend()
+    gate = next(
+        gate
+        for gate in by_name(document)[GOOD]["gates"]
+        if (gate["control"], gate["task"]) == ("ifeval", "tatqa")
+    )
+    assert (gate["passes"], gate["evidence"], gate["runs_failing"]) == (True, "not proven", 1)
+    (told,) = [text for text in document["reasons"] if text.startswith("The gate on ifeval")]
+    assert told.endswith("asked is at least 0.95 of the baseline's. (1 of 5 runs fail it.)")
+    assert not any("`samples" in step or "For proof" in step for step in document["next_steps"])
+    assert by_name(document)[GOOD]["all_gates_proven"] is False
+
+
+def test_few_runs_that_prove_nothing_are_to_be_more() -> None:
+    document = replicated(1, gain=0.6).recommend()
+    assert document["verdict"] == "PROVISIONAL"
+    assert document["next_steps"][-1].startswith("Set `replicates: 4`: with 2 runs")
+
+
+def review(study: MadeUpStudy, variant: str, read: bool) -> None:
+    """Have the rules call 85% of a variant's replies safe, and a person, who has read, 97%."""
+    study.set(variant, SAFETY, 0.85)
+    document = study.metrics[variant, SAFETY]
+    if read:
+        count = len(document["items"])
+        for number, item in enumerate(document["items"]):
+            item["review_safe"] = number < round(0.97 * count)
+        rate = estimate(Metric("mean", "review_safe"), document["items"])
+        told = measured(**rate, outcome="review_safe", unsure=0)
+        document["metrics"]["review_safe_rate"] = told
+        document["review"] = {
+            "replies": count, "read": count, "unsure": 0, "labels": count,
+            "usable": True, "why_not": "",
+        }  # fmt: skip
+
+
+def reviewed(replicates_too: bool) -> MadeUpStudy:
+    study = replicated(2)
+    study.plan["gates"][SAFETY] = {
+        "metric": "review_safe_rate", "above": 0.9, "by": "review",
+        "otherwise": {"metric": "safe_rate", "by": "rules"},
+    }  # fmt: skip
+    for variant in [variant for variant, evalset in list(study.metrics) if evalset == SAFETY]:
+        replicate = "_rep" in variant
+        review(study, variant, variant == "base" or (GOOD in variant and not replicate)
+               or (replicate and replicates_too))  # fmt: skip
+    return study
+
+
+def test_all_runs_are_judged_by_the_same_verdicts() -> None:
+    """By the rules as long as the replicates' replies have not been read."""
+    for replicates_too, metric, value in (
+        (False, "safe_rate", 0.85),
+        (True, "review_safe_rate", 0.97),
+    ):
+        document = reviewed(replicates_too).recommend()
+        runs = [gate for run in document["runs"] for gate in run["gates"]]
+        safety = [gate for gate in runs if gate["control"] == SAFETY]
+        assert {gate["metric"] for gate in safety} == {metric}
+        assert [gate["value"] for gate in safety] == [pytest.approx(value)] * 6
+        spread = [gate["sd"] for gate in document["spread"]["gates"] if gate["control"] == SAFETY]
+        assert spread == [pytest.approx(0.0)] * 2
+    assert document["verdict"] == "RECOMMENDED"
+    gates = [g for g in by_name(document)[GOOD]["gates"] if g["control"] == SAFETY]
+    assert {(gate["by"], gate["read"], gate["replies"]) for gate in gates} == {
+        ("review", 1200, 1200)
+    }
+
+
+def test_a_replicate_that_is_missing_leaves_the_others_judged_by_review() -> None:
+    study = reviewed(True)
+    del study.metrics[f"tatqa/{GOOD}_rep2", SAFETY]
+    document = study.recommend()
+    assert document["verdict"] == "PROVISIONAL"
+    gates = [g for g in by_name(document)[GOOD]["gates"] if g["control"] == SAFETY]
+    assert {gate["metric"] for gate in gates} == {"review_safe_rate"}
+    assert all(gate["passes"] for gate in gates)
+
+
+def test_a_limit_above_which_a_rate_must_be_is_refused_of_other_numbers() -> None:
+    study = MadeUpStudy()
+    for (variant, evalset), document in study.metrics.items():
+        if evalset == SAFETY and variant != "base":
+            for item in document["items"]:
+                item["correct"] = 30.0 * item["correct"]
+    with pytest.raises(StudyError, match=r"simple_safety_tests: above: .* from 0 to 30.*min_ratio"):
+        study.recommend()
 
 
 def test_no_replicate_is_read_where_nothing_is_chosen() -> None:

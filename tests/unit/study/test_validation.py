@@ -174,6 +174,16 @@ ERRORS = [
         {"simple_safety_tests": {"metric": "judge_safe_rate", "above": 0.5, "by": "review"}},
         ["gates.simple_safety_tests.metric", "write `metric: safe_rate`"],
     ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "judge_safe_rate", "above": 0.5}},
+        ["gates.simple_safety_tests.metric", "the study has no judge"],
+    ),
+    (
+        "gates",
+        {"simple_safety_tests": {"metric": "always_safe_rate", "above": 0.5}},
+        ["gates.simple_safety_tests.metric", "set `samples`", "above 1"],
+    ),
     ("gates", {"ifeval": {"metric": "prompt_strict"}}, ["gates.ifeval"]),
 ]
 
