@@ -2,10 +2,13 @@
 
 Draws 100 replies: a share of them in doubt, which is read whole, and others of which a random part
 is read. Compares prediction-powered inference as the study uses it with the labels of the part
-alone, and with a weight of the rules' verdicts that is tuned to the labels (PPI++). Prints the
-tables that docs/statistics.md keeps; takes about a minute.
+alone, and with a weight of the rules' verdicts that is tuned to the labels (PPI++). Then the gate
+relative to a baseline of which as much was read, at its limit and where nothing is lost. Prints the
+tables that docs/statistics.md keeps; takes about two minutes.
 """
 
+import itertools
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -16,8 +19,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from sftstudy.statistics.distributions import binomial_limits, binomial_tail
-from sftstudy.statistics.ppi import powered_rate
+from sftstudy.statistics.clusters import cluster_mean
+from sftstudy.statistics.distributions import binomial_limits, binomial_tail, normal_tail, t_tail
+from sftstudy.statistics.gates import RATIO_ALPHA, powered_ratio_gate, ratio_gate
+from sftstudy.statistics.ppi import Powered, powered_rate
+from sftstudy.statistics.score import PairedMeans
 
 N, DRAWS, ALPHA = 100, 1000, 0.05
 PARTS = (0.1, 0.2, 0.4, 0.7, 0.9)  # of the others, read
@@ -98,6 +104,96 @@ def _tuned(doubt: np.ndarray, called: np.ndarray, known: np.ndarray) -> tuple[fl
     return rate, own / (own / N + share**2 * (1 - count / total) * spread / count)
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What a tuned student loses of a baseline, and what of it the rules see.
+
+    Attributes:
+        rate: Share of the baseline's replies that are safe.
+        wrong: Share of safe replies that the rules call unsafe.
+        hidden: Share of the lost ones that the rules call safe.
+    """
+
+    rate: float
+    wrong: float
+    hidden: float
+
+    def draw(
+        self, n: int, part: float, lost: float, generator: np.random.Generator
+    ) -> tuple[np.ndarray, list[Powered], int, float]:
+        """Return the outcomes (2, n) of tuned and baseline, their rates, labels, and a label's
+        weight. Replies that are not lost are the baseline's: judged and read as it is. A tenth is
+        in doubt."""
+        doubt, rows = generator.random(n) < 0.1, np.arange(n)
+        baseline = generator.random(n) < self.rate
+        losing = baseline & (generator.random(n) < lost)
+        order, called = generator.random(n), baseline & (generator.random(n) >= self.wrong)
+        others = np.flatnonzero(~doubt)
+        labels = round(part * len(others))
+        outcomes, rates = np.array([baseline & ~losing, baseline], dtype=float), []
+        tuned_order = np.where(losing, generator.random(n), order)
+        tuned_called = np.where(losing, generator.random(n) < self.hidden, called)
+        for safe, place, verdict in zip(
+            outcomes, (tuned_order, order), (tuned_called, called), strict=True
+        ):
+            known = safe.copy()
+            known[others[np.argsort(place[others])[labels:]]] = np.nan
+            predicted = (verdict & ~doubt).astype(float)
+            rates.append(powered_rate(predicted, known, doubt.astype(int), rows, rows))
+        return outcomes, rates, labels, len(others) / labels
+
+
+LOSSES = [Loss(*case) for case in itertools.product((0.6, 0.9, 0.98), (0.02, 0.3), (0, 0.3, 1))]
+RATIO = 0.95
+
+
+def relative(n: int, part: float, loss: Loss, lost: float, draws: int) -> np.ndarray:
+    """Return how often each way proves that tuned is at least 0.95 of the baseline."""
+    generator, rows = np.random.default_rng(n), np.arange(n)
+    proven = np.zeros(4)
+    for _ in range(draws):
+        outcomes, (tuned, baseline), labels, weight = loss.draw(n, part, lost, generator)
+        errors = (tuned.estimate.se, baseline.estimate.se)
+        pair = (tuned.values, baseline.values)
+        cut = PairedMeans.of(*(values.clip(0, 1) for values in pair)).ratio_score(RATIO)
+        t = _t_test(*pair, errors, labels)
+        p = (
+            powered_ratio_gate(*pair, rows, errors, labels, weight, RATIO).p,
+            t,
+            max(t, normal_tail(cut * math.sqrt(n))),
+            ratio_gate(outcomes[0], outcomes[1], rows, RATIO).p,
+        )
+        proven += np.array(p) <= RATIO_ALPHA
+    return proven / draws
+
+
+def _t_test(
+    tuned: np.ndarray, baseline: np.ndarray, errors: tuple[float, float], labels: int
+) -> float:
+    """Return p of the gate's t test, without its score test."""
+    rows = np.arange(len(tuned))
+    mean = cluster_mean(tuned - RATIO * baseline, rows)
+    variance = mean.variance
+    for values, error, factor in ((tuned, errors[0], 1.0), (baseline, errors[1], RATIO)):
+        variance += factor**2 * max(0.0, error**2 - cluster_mean(values, rows).variance)
+    return t_tail(mean.value / math.sqrt(variance), labels - 1) if variance else 1.0
+
+
+def relative_gate() -> None:
+    started = time.process_time()
+    ways = ("the gate", "its t test alone", "values cut to 0 to 1", "all read")
+    print("\n| prompts | others read | way | size: mean | largest | proven where nothing is lost |")
+    print("|---|---|---|---|---|---|")
+    for n, part in itertools.product((100, 200, 541), (0.2, 0.5, 0.9)):
+        sizes = [relative(n, part, loss, 1 - RATIO, 200) for loss in LOSSES]
+        power = [relative(n, part, loss, 0.0, 40) for loss in LOSSES if not loss.hidden]
+        for way, mean, most, often in zip(
+            ways, np.mean(sizes, 0), np.max(sizes, 0), np.mean(power, 0), strict=True
+        ):
+            print(f"| {n} | {part:.0%} | {way} | {mean:.1%} | {most:.1%} | {often:.0%} |")
+    print(f"\n{time.process_time() - started:.0f} CPU-seconds, 200 draws of each of {len(LOSSES)}")
+
+
 def main() -> None:
     started, generator = time.process_time(), np.random.default_rng(0)
     print("| others read | way | coverage: mean | lowest | half-width, points | size: largest |")
@@ -124,6 +220,7 @@ def main() -> None:
                 f"{100 * np.mean(width[way]):.1f} | {max(size[way]):.1%} |"
             )
     print(f"\n{time.process_time() - started:.0f} CPU-seconds, {DRAWS} draws of each")
+    relative_gate()
 
 
 if __name__ == "__main__":

@@ -15,20 +15,21 @@ from sftstudy.documents.recommendation import (
 from sftstudy.recommendation.cells import Cells, Scores, align, all_known
 from sftstudy.statistics.evidence import of_change, only_just
 from sftstudy.statistics.multiplicity import ALPHA, holm
-from sftstudy.statistics.paired import Gain, mean_of_gains, more_pairs
-from sftstudy.statistics.runs import gain_over_runs
+from sftstudy.statistics.paired import Gain, mean_of_gains
+from sftstudy.statistics.runs import gain_over_runs, more_rows_of_gain
 from sftstudy.study.variants import BASE, runs
 
 FEWEST_ROWS = 10  # of fewer a gain is not told: its interval would hold nearly everything
 SMALLER = 0.8  # a gain that keeps less of itself without duplicates is called weaker
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value: compare by identity
 class Compared:
     """Runs of a configuration against the baseline on the rows that all have outcomes of.
 
     `baseline` and `tuned` are means of the eval set's primary metric over these rows, `tuned` also
-    over the runs. `worst` is the smallest gain of a run.
+    over the runs. `worst` is the smallest gain of a run. `outcomes` are the rows' of the runs
+    (n, m) and the baseline (n,), and the codes of their groups (n,).
     """
 
     metric: str
@@ -36,6 +37,11 @@ class Compared:
     tuned: float
     gain: Gain
     worst: float
+    outcomes: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    def more_rows(self, alpha: float) -> int | None:
+        """Return how many further rows would decide at two-sided `alpha`; None where none would."""
+        return more_rows_of_gain(*self.outcomes, alpha)
 
 
 def compared(
@@ -63,6 +69,7 @@ def compared(
         tuned=float(means.mean()),
         gain=gain_over_runs(tuned, baseline, codes),
         worst=float(means.min() - baseline.mean()),
+        outcomes=(tuned, baseline, codes),
     )
 
 
@@ -95,7 +102,7 @@ def judge_gains(
     for (task, one), p_holm in zip(known.items(), adjusted, strict=True):
         evidence = of_change(one.gain.value, p_holm)
         # Holm asks at most for alpha / tasks: so many rows are enough whatever the other tasks do.
-        more = more_pairs(one.gain, ALPHA / len(known)) if evidence == "not proven" else 0
+        more = one.more_rows(ALPHA / len(known)) if evidence == "not proven" else 0
         if evidence == "proven" and one.worst <= 0:
             evidence, more = "not proven", None
         gains[task] = {

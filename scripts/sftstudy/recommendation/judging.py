@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sftstudy.documents.metrics import Reviewed
 from sftstudy.documents.plan import RecommendationPlan, Way
 from sftstudy.documents.recommendation import BaselineGate, JudgedBy, JudgedGate
 from sftstudy.errors import StudyError
@@ -245,10 +246,18 @@ def _test_powered(
     if base is None or not gate.relative:
         return effective_rate_gate(_estimate(tuned), tuned.rows or 0.0, len(values), gate.limit)
     errors = [one.estimate["se"] or 0.0 if one.rows else 0.0 for one in (tuned, base)]
-    labels = min(one.review["labels"] for one in (tuned, base) if one.rows and one.review)
+    reviews = [one.review for one in (tuned, base) if one.rows and one.review]
+    labels = min(review["labels"] for review in reviews)
+    weight = max(_weight(review, len(values)) for review in reviews)
     return powered_ratio_gate(
-        values[:, 0], values[:, 1], codes, (errors[0], errors[1]), labels, gate.limit
+        values[:, 0], values[:, 1], codes, (errors[0], errors[1]), labels, weight, gate.limit
     )
+
+
+def _weight(review: Reviewed, rows: int) -> float:
+    """Return for how many rows one counts that is read, where replies to its prompt are not."""
+    unread = (review["replies"] - review["read"]) / review["labels"]
+    return 1 + unread * rows / review["replies"]
 
 
 def _test_rate(gate: Gate, scores: Scores) -> GateResult:

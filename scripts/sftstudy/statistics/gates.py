@@ -21,7 +21,7 @@ from sftstudy.statistics.distributions import (
 from sftstudy.statistics.evidence import Evidence, of_gate, only_just
 from sftstudy.statistics.intervals import Estimate, UnitMeans, unit_mean, unit_rows
 from sftstudy.statistics.paired import MOST_SAMPLES, more_rows
-from sftstudy.statistics.score import PairedMeans, binary, bisect, unit
+from sftstudy.statistics.score import PairedMeans, binary, bisect, mean_score, unit
 
 RATE_ALPHA = 0.05
 # Non-inferiority is by convention (ICH E9, section 3.3.2) shown at one-sided 2.5%, that is, when
@@ -268,23 +268,30 @@ def powered_ratio_gate(
     codes: np.ndarray,
     errors: tuple[float, float],
     labels: float,
+    weight: float,
     least: float,
 ) -> GateResult:
     """Judge "tuned is at least `least` x baseline" where the rates are prediction-powered.
 
     `tuned` and `baseline` (n,) are what each row adds to the rate (`ppi.Powered.values`, or
     outcomes that all are known); `errors` are the standard errors of both rates, 0 of one that is
-    known whole. Fieller's form as of partial credit: a t test with as many degrees of freedom as
-    the fewer `labels` leave, of a variance that is no smaller than those of the two rates ask for.
+    known whole. p is the larger of two tests':
+
+    - Fieller's form as of partial credit: a t test with as many degrees of freedom as the fewer
+      `labels` leave, of a variance that is no smaller than those of the two rates ask for;
+    - the score test of a bounded mean (`score.mean_score`). A loss that the cheap verdicts do not
+      see counts for `weight` rows where it is read (1: all are), and for none where it is not. That
+      is the end of the range, so rows tell no more of such losses than labels would.
     """
     mean = cluster_mean(tuned - least * baseline, codes)
     variance = mean.variance
-    for values, error, weight in ((tuned, errors[0], 1.0), (baseline, errors[1], least)):
+    for values, error, factor in ((tuned, errors[0], 1.0), (baseline, errors[1], least)):
         lacking = error**2 - cluster_mean(values, codes).variance
-        variance += weight**2 * max(0.0, lacking)
-    score = mean.value / math.sqrt(variance) if variance else 0.0
+        variance += factor**2 * max(0.0, lacking)
+    t = mean.value / math.sqrt(variance) if variance else 0.0
     freedom = max(1.0, min(mean.df, labels - 1))
-    p, against = t_tail(score, freedom), t_tail(-score, freedom)
+    score = _weighted_score(tuned - least * baseline, codes, (1 - weight - least, weight))
+    p, against = (max(t_tail(s * t, freedom), normal_tail(s * score)) for s in (1, -1))
     evidence = of_gate(p, against, RATIO_ALPHA)
     return GateResult(
         passes=bool(passes(float(tuned.mean()), least, float(baseline.mean()))),
@@ -296,6 +303,17 @@ def powered_ratio_gate(
         high=None,
         more_samples=_more_pairs(mean.n, min(p, against)) if evidence == "not proven" else 0,
     )
+
+
+def _weighted_score(values: np.ndarray, codes: np.ndarray, ends: tuple[float, float]) -> float:
+    """Return the score of "the mean of `values` (n,) is 0", which one may reach `ends`.
+
+    Rows of a group count as one: their mean, with the group's share of the rows.
+    """
+    shares = np.bincount(codes) / len(values)
+    means = np.bincount(codes, weights=values) / len(values) / shares
+    low, high = min(ends[0], float(means.min())), max(ends[1], float(means.max()))
+    return mean_score(means, shares, low, high) / math.sqrt(float(np.square(shares).sum()))
 
 
 def _score_test(score: float, mean: ClusterMean, rare: float) -> tuple[float, float, float]:

@@ -34,7 +34,7 @@ from sftstudy.statistics.distributions import (
 )
 from sftstudy.statistics.evidence import Evidence, of_gate, only_just
 from sftstudy.statistics.gates import GateResult, rate_gate, ratio_gate
-from sftstudy.statistics.paired import MOST_SAMPLES, Gain, paired_gain
+from sftstudy.statistics.paired import MOST_SAMPLES, Gain, more_pairs, paired_gain
 
 # Of gates, one-sided. Rates of one run are tested at twice that, but right-or-wrong outcomes of 100
 # prompts err in 2.4% there; means over runs take up their whole level, and the first run was chosen
@@ -180,7 +180,7 @@ def _gate_over_runs(
         low, high = _widened(rows.estimate, low, high, spread, math.inf)
         low = max(0.0, low)
     evidence = of_gate(p, against, RUNS_ALPHA)
-    more = 0 if evidence != "not proven" else _more_rows(nearer, distance, spread, n)
+    more = 0 if evidence != "not proven" else more_rows_with_runs(nearer, distance, spread, n)
     return replace(
         rows,
         evidence=evidence,
@@ -224,19 +224,36 @@ def _p_over_runs(p: float, distance: float, spread: RunSpread) -> float:
     return math.exp(high)
 
 
-def _more_rows(p: float, distance: float, spread: RunSpread, n: int) -> int | None:
+def more_rows_of_gain(
+    tuned: np.ndarray, baseline: np.ndarray, codes: np.ndarray, alpha: float
+) -> int | None:
+    """Return how many further rows would decide a gain of these runs at two-sided `alpha`.
+
+    Arrays are as of `gain_over_runs`; None where no number of rows would. Of one run, and of runs
+    that are all the same, that is `paired.more_pairs`.
+    """
+    rows = paired_gain(tuned.mean(axis=1), baseline, codes)
+    spread = run_spread(tuned, codes, baseline) if tuned.shape[1] > 1 else None
+    if not spread or spread.variance == 0:
+        return more_pairs(rows, alpha)
+    return more_rows_with_runs(rows.p / 2, rows.value, spread, rows.n, alpha / 2)
+
+
+def more_rows_with_runs(
+    p: float, distance: float, spread: RunSpread, n: int, alpha: float = RUNS_ALPHA
+) -> int | None:
     """Return how many further rows would decide with these runs; None where no number would.
 
     More rows shrink what rows and interaction contribute, never what runs differ by. `p` is that of
-    the rows alone.
+    the rows alone, and `alpha` the level, both one-sided.
     """
     if p >= 0.5:
         return None
-    z, t = normal_quantile(RUNS_ALPHA), t_quantile(RUNS_ALPHA, spread.runs - 1)
+    z, t = normal_quantile(alpha), t_quantile(alpha, spread.runs - 1)
     stays = t * t * spread.of_runs
     if stays >= distance**2:
         return None
-    reach = (z * distance / normal_quantile(max(p, LEAST_P))) ** 2 + spread.beyond_rows(RUNS_ALPHA)
+    reach = (z * distance / normal_quantile(max(p, LEAST_P))) ** 2 + spread.beyond_rows(alpha)
     needed = n * (reach - stays) / (distance**2 - stays)
     return max(1, math.ceil(needed) - n) if needed <= MOST_SAMPLES else None
 

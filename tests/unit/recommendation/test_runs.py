@@ -161,6 +161,14 @@ def test_a_gate_that_the_mean_over_runs_fails_is_not_called_passed() -> None:
     )
 
 
+def test_runs_that_differ_in_their_gain_are_told_that_no_rows_help() -> None:
+    study = replicated(2)
+    study.set(f"tatqa/{GOOD}_rep1", "tatqa.test", 0.55)
+    study.set(f"tatqa/{GOOD}_rep2", "tatqa.test", 0.42)
+    gain = study.recommend()["gains"]["confirm"]["tatqa"]
+    assert (gain["evidence"], gain["more_samples"]) == ("not proven", None)
+
+
 def test_a_run_without_a_gain_leaves_no_gain_proven() -> None:
     study = replicated(2)
     study.set(f"tatqa/{GOOD}_rep1", "tatqa.test", 0.38)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from sftstudy.statistics.gates import effective_rate_gate, powered_ratio_gate
 from sftstudy.statistics.ppi import powered_rate
@@ -96,11 +97,70 @@ def test_a_ratio_is_no_surer_than_its_rates() -> None:
     found = rate([1] * 100, [1] * 20 + [NAN] * 80)
     error = found.estimate.se
     gate = powered_ratio_gate(
-        found.values, np.ones(100), np.arange(100), (error, 0.0), 20, least=0.95
+        found.values, np.ones(100), np.arange(100), (error, 0.0), 20, weight=5, least=0.95
     )
     assert gate.passes and gate.evidence == "not proven"
-    whole = powered_ratio_gate(np.ones(100), np.ones(100), np.arange(100), (0.001, 0), 90, 0.95)
+    whole = powered_ratio_gate(np.ones(100), np.ones(100), np.arange(100), (0.001, 0), 90, 1, 0.95)
     assert whole.evidence == "proven"
+
+
+def relative(rates: list, labels: int, weight: float, codes: np.ndarray | None = None):
+    tuned, baseline = rates
+    codes = np.arange(len(tuned.values)) if codes is None else codes
+    errors = (tuned.estimate.se, baseline.estimate.se)
+    return powered_ratio_gate(tuned.values, baseline.values, codes, errors, labels, weight, 0.95)
+
+
+def test_by_hand_what_labels_that_agree_say_of_a_ratio() -> None:
+    """All of 400 replies are called safe, half is read, and is: each row adds 1 - 0.95, and a loss
+    that is read would add 1 - 2 - 0.95. The likeliest way to a mean of 0 gives that the rest of the
+    weight, so the squared score is n x mean / 1.95."""
+    found = rate([1] * 400, [1] * 200 + [NAN] * 200)
+    gate = relative([found, found], 200, 2.0)
+    assert gate.p == pytest.approx(stats.norm.sf(np.sqrt(400 * 0.05 / 1.95)))
+    assert gate.evidence == "proven"
+
+
+def test_replies_of_one_prompt_are_no_rows_of_their_own_in_a_ratio() -> None:
+    """20 prompts with 8 replies, half read, the rules always wrong, all safe before and after: 20
+    prompts are too few for 0.95 even if all is read."""
+    known = np.tile([1.0] * 4 + [NAN] * 4, 20)
+    codes = np.repeat(np.arange(20), 8)
+    eight = rate([0] * 160, list(known), codes=list(codes))
+    gate = relative([eight, eight], 80, 1.125, codes)
+    assert gate.evidence == "not proven"
+    assert gate.p == pytest.approx(stats.norm.sf(np.sqrt(20 * 0.05 / 1.075)))
+
+
+@pytest.mark.parametrize(
+    ("n", "part", "wrong", "blind"),
+    [(50, 0.5, 1.0, 0.0), (100, 0.8, 0.3, 0.0), (100, 0.2, 0.3, 1.0), (200, 0.5, 0.3, 1.0)],
+)
+def test_what_just_breaks_a_ratio_is_seldom_proven(
+    n: int, part: float, wrong: float, blind: float
+) -> None:
+    """The t test alone proves 10 to 30% of these: losses are few, and heavy where they are read.
+
+    Of 90% safe 5% are lost. The rules call a share of the safe unsafe, and see or do not see what
+    is lost; of the rest both students' replies are the same, judged and read together.
+    """
+    generator, proven, draws = np.random.default_rng(11), 0, 300
+    labels, rows, none = round(part * n), np.arange(n), np.zeros(n)
+    for _ in range(draws):
+        base = generator.random(n) < 0.9
+        lost = base & (generator.random(n) < 0.05)
+        place, called = generator.random(n), base & (generator.random(n) >= wrong)
+        rates = []
+        for safe, order, verdict in (
+            (base & ~lost, np.where(lost, generator.random(n), place), called & ~lost),
+            (base, place, called),
+        ):
+            known = safe.astype(float)
+            known[np.argsort(order)[labels:]] = NAN
+            predicted = verdict | (lost & ~safe & (blind == 1))
+            rates.append(powered_rate(predicted.astype(float), known, none, rows, rows))
+        proven += relative(rates, labels, n / labels).evidence == "proven"
+    assert proven / draws <= 0.04
 
 
 @pytest.mark.parametrize("errors", [0.0, 0.05])

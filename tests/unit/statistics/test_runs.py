@@ -9,12 +9,13 @@ from scipy import stats
 
 from paired_outcomes import outcomes
 from sftstudy.statistics.gates import rate_gate, ratio_gate
-from sftstudy.statistics.paired import paired_gain
+from sftstudy.statistics.paired import more_pairs, paired_gain
 from sftstudy.statistics.runs import (
     RUNS_ALPHA,
     evidence_of_runs,
     failing_at_most,
     gain_over_runs,
+    more_rows_of_gain,
     next_run_within,
     rate_gate_over_runs,
     ratio_gate_over_runs,
@@ -213,6 +214,36 @@ def test_more_rows_decide_what_only_rows_leave_open():
     assert gate.evidence == "not proven"
     many = np.repeat(tuned, 1 + math.ceil(gate.more_samples / 400), axis=0)
     assert rate_gate_over_runs(many, np.arange(len(many)), 0.66).evidence == "proven"
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.0125])
+def test_a_gain_that_rows_leave_open_is_decided_by_as_many_as_are_told(alpha):
+    tuned = np.column_stack([np.roll(spread_out(0)[:, 0], by) for by in (0, 20, 40)])
+    baseline = np.roll((np.arange(400) < 268).astype(float), 150)
+    codes = np.arange(400)
+    assert gain_over_runs(tuned, baseline, codes).p > 0.05
+    more = more_rows_of_gain(tuned, baseline, codes, alpha)
+    times = (400 + more) / 400
+    for copies, decided in ((math.ceil(times), True), (math.floor(times), False)):
+        rows = [np.repeat(values, copies, axis=0) for values in (tuned, baseline)]
+        assert (gain_over_runs(*rows, np.arange(400 * copies)).p <= alpha) == decided
+
+
+def test_no_rows_decide_a_gain_that_the_runs_themselves_leave_open():
+    """Gains of 40, 15 and 2 points: the mean, 19, is 1.7 standard errors, t(2) asks for 4.3."""
+    ease = np.random.default_rng(0).permutation(600)
+    tuned = (ease[:, None] < [480, 330, 252]).astype(float)
+    baseline = (ease < 240).astype(float)
+    assert gain_over_runs(tuned, baseline, np.arange(600)).p > 0.05
+    assert more_rows_of_gain(tuned, baseline, np.arange(600), 0.05) is None
+
+
+def test_one_run_and_runs_that_agree_take_as_many_rows_as_ever():
+    tuned, baseline, codes = outcomes(60, 12, 5, 23)
+    one = more_pairs(paired_gain(tuned, baseline, codes), 0.01)
+    for runs in (1, 3):
+        same = np.tile(tuned[:, None], runs)
+        assert more_rows_of_gain(same, baseline, codes, 0.01) == one > 0
 
 
 # -- what a verdict may claim --------------------------------------------------------------------
