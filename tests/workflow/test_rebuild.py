@@ -192,7 +192,7 @@ def test_changed_resources_rerun_nothing(edited: Editor, old: str, new: str) -> 
 @pytest.mark.parametrize("rules", ["train", "predict", "recommend"])
 def test_changed_messages_and_rule_resources_rerun_nothing(edited: Editor, rules: str) -> None:
     edited.replace(f"rules/{rules}.smk", '    message:\n        "', '    message:\n        "Now ')
-    resources = "    resources:\n"
+    resources = "\n    resources:\n"  # of the first rule that is no checkpoint
     edited.replace(f"rules/{rules}.smk", resources, f"{resources}        disk_mb=10,\n")
     assert plan(edited.checkout, *STUDY).rules == {}
 

@@ -322,9 +322,10 @@ def reviews(study: Study, student: str, *controls: str) -> list[str]:
 
     By default on those to all controls of the study.
     """
+    if not any(map(registry.can_be_judged, controls or study.controls)):
+        return []
     file = file_of(student)
-    judged = set(controls or study.controls) & set(judged_controls(study))
-    return [str(file)] if judged and file.is_file() else []
+    return [str(file)] if file.is_file() else []
 
 
 def review_options(study: Study, files: list[str]) -> list[str]:

@@ -76,6 +76,7 @@ def judge_formats(name: str) -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in files if file.stem != "__init__"))
 
 
+@functools.cache
 def can_be_judged(name: str) -> bool:
     """Return whether a judge model can be asked about replies to a control."""
     return bool(judge_formats(name))
