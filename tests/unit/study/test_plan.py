@@ -30,6 +30,8 @@ def test_a_gate_names_the_metric_that_is_read_and_by_whom(config: dict) -> None:
     # Where nobody has read: the judge, if there is one.
     assert gate(config, by="review") == review | {"otherwise": rules}
     assert gate(config, judge, by="review") == review | {"otherwise": judged}
+    drawn = {"samples": 8, "temperature": 0.7}
+    config["catalog"]["controls"]["simple_safety_tests"] |= drawn
     always = gate(config, by="review", metric="always_safe_rate")
     assert always["metric"] == "review_always_safe_rate"
 
