@@ -20,6 +20,13 @@ include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/judge.smk"
 include: "rules/score.smk"
+
+
+if study.lm_eval_controls:
+
+    include: "rules/lm_eval.smk"
+
+
 include: "rules/recommend.smk"
 include: "rules/retain.smk"
 include: "rules/report.smk"

@@ -49,32 +49,6 @@ rule prepare_control:
         " --record {log.record} > {log.text} 2>&1"
 
 
-rule prepare_lm_eval:
-    input:
-        raw="<results>/raw/{control}",
-        files=lambda w: jobs.lm_eval_files(study, w.control),
-    output:
-        test="<results>/data/{control}/test.jsonl",
-        task="<results>/data/{control}/task.json",
-    log:
-        text="<logs>/data/{control}/prepare.log",
-        record="<records>/data/{control}/prepare.json",
-    wildcard_constraints:
-        control=one_of(study.lm_eval_controls),
-    conda:
-        "../envs/score.yaml"
-    params:
-        code=code_version("scripts/prepare_lm_eval.py"),
-        asked=lambda w: as_json(jobs.lm_eval_asked(study, w.control)),
-        version=lambda w: installed_version(),
-    message:
-        "Making the prompts of {wildcards.control} with lm-eval"
-    shell:
-        "python scripts/prepare_lm_eval.py --control {wildcards.control} --raw {input.raw}"
-        " --asked {params.asked:q} --output {output.test} --task {output.task}"
-        " --record {log.record} > {log.text} 2>&1"
-
-
 # One file per student: a student that is added must not make the others train again.
 rule lengths:
     input:

@@ -50,43 +50,14 @@ rule score_control:
             module_files(w.control, "score") + jobs.judge_files(study, w.control),
         ),
         options=lambda w: as_json(jobs.score_options(study, w.control)),
-        decoding=lambda w: jobs.score_decoding(study, w.control),
-        judgements=lambda w, input: [
-            *(f"--judgements={file}" for file in input.judgements),
-            *(f"--judge={as_json(jobs.judge(study, w.control))}" for _ in input.judgements),
-        ],
-        review=lambda w, input: jobs.review_options(study, input.review),
+        replies=lambda w, input: jobs.score_replies(
+            study, w.control, input.judgements, input.review
+        ),
     message:
         "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"
     shell:
         "python scripts/score.py --predictions {input.predictions} --data {input.data}"
         " --student {wildcards.student} --variant {wildcards.variant}"
-        " --task {wildcards.control} --options {params.options:q} {params.judgements:q}"
-        " {params.review:q} {params.decoding:q} --output {output}"
-        " --record {log.record} > {log.text} 2>&1"
-
-
-rule score_lm_eval:
-    input:
-        predictions="<results>/predictions/{student}/{variant}/{control}.jsonl",
-        data="<results>/data/{control}/test.jsonl",
-        task="<results>/data/{control}/task.json",
-    output:
-        "<results>/metrics/{student}/{variant}/{control}.json",
-    log:
-        text="<logs>/metrics/{student}/{variant}/{control}.log",
-        record="<records>/metrics/{student}/{variant}/{control}.json",
-    wildcard_constraints:
-        control=one_of(study.lm_eval_controls),
-    localrule: True
-    conda:
-        "../envs/score.yaml"
-    params:
-        code=code_version("scripts/score_lm_eval.py"),
-    message:
-        "Scoring {wildcards.student} {wildcards.variant} on {wildcards.control}"
-    shell:
-        "python scripts/score_lm_eval.py --predictions {input.predictions} --data {input.data}"
-        " --task {input.task} --student {wildcards.student} --variant {wildcards.variant}"
+        " --task {wildcards.control} --options {params.options:q} {params.replies:q}"
         " --output {output}"
         " --record {log.record} > {log.text} 2>&1"

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftstudy.errors import StudyError
-from sftstudy.records.record import use
-from sftstudy.students.chat import Messages, load_tokenizer, render_prompt
+from sftstudy.students.chat import Messages, load_tokenizer, read_tokenizer, render_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,17 +22,7 @@ def open_tokenizer(checkpoint: Path, generation: dict[str, Any]) -> "PreTrainedT
     template = generation.get("chat_template")
     if template is None:
         return load_tokenizer(checkpoint, generation["chat_template_kwargs"])
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            checkpoint, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise StudyError(
-            f"{checkpoint}: no usable tokenizer ({error}); fetch the student again"
-        ) from error
-    use(checkpoint)
+    tokenizer = read_tokenizer(checkpoint)
     tokenizer.chat_template = template
     return tokenizer
 

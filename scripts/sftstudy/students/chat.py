@@ -24,6 +24,13 @@ def load_tokenizer(
     Raises `StudyError` when the folder holds none, when it has no chat template, or when the
     template would write today's date into every prompt.
     """
+    tokenizer = read_tokenizer(student_dir)
+    check_template(tokenizer, chat_template_kwargs, str(student_dir))
+    return tokenizer
+
+
+def read_tokenizer(student_dir: Path) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer of a folder, whatever its chat template is; a `StudyError` without."""
     from transformers import AutoTokenizer
 
     try:
@@ -35,7 +42,6 @@ def load_tokenizer(
             f"{student_dir}: no usable tokenizer ({error}); fetch the student again"
         ) from error
     use(student_dir)
-    check_template(tokenizer, chat_template_kwargs, str(student_dir))
     return tokenizer
 
 

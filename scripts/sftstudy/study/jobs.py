@@ -328,10 +328,18 @@ def reviews(study: Study, student: str, *controls: str) -> list[str]:
     return [str(file)] if file.is_file() else []
 
 
-def review_options(study: Study, files: list[str]) -> list[str]:
-    """Return how scoring is told of a review; without one nothing, so that nothing runs again."""
-    seed = study.config["seed"]
-    return [option for file in files for option in (f"--review={file}", f"--seed={seed}")]
+def score_replies(
+    study: Study, control: str, judgements: list[str], reviews: list[str]
+) -> list[str]:
+    """Return how scoring a control is told of its replies, as options of ``scripts/score.py``: how
+    they are drawn, and the files in which a judge and a person speak of them. Of what there is not
+    it says nothing, so that nothing runs again."""
+    options = score_decoding(study, control)
+    for file in judgements:
+        options += [f"--judgements={file}", f"--judge={as_json(judge(study, control))}"]
+    for file in reviews:
+        options += [f"--review={file}", f"--seed={study.config['seed']}"]
+    return options
 
 
 def judged_controls(study: Study) -> list[str]:
