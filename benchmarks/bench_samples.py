@@ -62,12 +62,17 @@ normal_cdf = np.vectorize(NormalDist().cdf)
 # -- truths: rates of base and tuned student whose means differ by a known amount -----------------
 
 
+def drawn_rates(rates: PassRates, shape: tuple, generator: np.random.Generator) -> np.ndarray:
+    """Return rates of an untuned student's prompts, as `base_rates` of uniform places: faster."""
+    return np.clip(generator.beta(*rates.shapes, shape), 1e-12, 1 - 1e-12)
+
+
 def shifted(between: float, noise: float) -> Callable[..., Rates]:
     """All prompts are moved alike on the logit scale, and each by noise of its own."""
 
     def draw(mean: float, change: float, shape: tuple, generator: np.random.Generator) -> Rates:
         rates = PassRates(mean, between, noise)
-        base = base_rates(rates, generator.random(shape))
+        base = drawn_rates(rates, shape, generator)
         return base, tuned_rates(rates, base, generator, change)
 
     return draw
@@ -83,7 +88,7 @@ def lost_or_learnt(between: float | None, left: float = 0.0) -> Callable[..., Ra
         if between is None:
             base = (generator.random(shape) < mean) * 1.0
         else:
-            base = base_rates(PassRates(mean, between, 0.0), generator.random(shape))
+            base = drawn_rates(PassRates(mean, between, 0.0), shape, generator)
         part = -change / mean / (1 - left) if change < 0 else change / (1 - mean)
         changed = left * base if change < 0 else np.ones(shape)
         return base, np.where(generator.random(shape) < part, changed, base)
@@ -246,7 +251,7 @@ def print_rate_coverage(draws: int, seed: int) -> bool:
         cells = []
         for index, between in enumerate((0.1, 0.5, 0.9)):
             generator = np.random.default_rng([seed, n, round(100 * mean), index])
-            rates = base_rates(PassRates(mean, between, 0.0), generator.random((draws, n)))
+            rates = drawn_rates(PassRates(mean, between, 0.0), (draws, n), generator)
             replies = generator.choice((2, 4, 8, 16), (draws, 1))
             means = map(UnitMeans.of, generator.binomial(replies, rates) / replies)
             missed = [any(_rate_rejected(one, mean, 0.025)) for one in means]

@@ -479,7 +479,7 @@ class SimulatedStudy:
 
     def read_provenance(self, variant: str) -> dict[str, Any]:
         values = GRID[NAMES.index(variant.split("/")[1])]
-        recipe = {"model": {}, "training": dict(zip(AXES, values, strict=False))}
+        recipe = {"model": {}, "training": {"seed": 0, **dict(zip(AXES, values, strict=False))}}
         flops = float(recipe["training"]["num_train_epochs"])
         return {"recipe": recipe, "base": {"revision": None}, "train_flops": flops}
 
