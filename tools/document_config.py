@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from sftstudy.files.writing import write_text  # noqa: E402
-from sftstudy.study.validation import option_schemas, schema  # noqa: E402  (the path first)
+from sftstudy.study.schema import option_schemas, schema  # noqa: E402  (the path first)
 from sftstudy.tasks.registry import CONTROLS, TASKS  # noqa: E402
 
 README = ROOT / "config" / "README.md"

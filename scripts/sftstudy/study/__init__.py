@@ -1,6 +1,8 @@
 """The study that a study file describes.
 
-``validation``  the study file: defaults, and errors that say what to change
+``validation``  the study file: defaults filled in, and what its keys say held together
+``schema``      which keys a study file may have, and their defaults
+``faults``      faults of a study file, each in one sentence that says what to change
 ``layers``      study files laid over each other, and ``--config`` over them
 ``grid``        which students, tasks, trials, variants and eval sets there are
 ``axes``        hyperparameters that a search space may vary

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sftstudy.errors import StudyError
+from sftstudy.study.faults import Origin, Places
 from sftstudy.study.names import trial_and_number, trial_id
-from sftstudy.study.validation import Origin, Places, judge_student, validate
+from sftstudy.study.validation import judge_student, validate
 from sftstudy.study.variants import BASE, runs
 
 Cell = tuple[str, str, str]  # student, variant, eval set

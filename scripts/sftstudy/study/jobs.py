@@ -17,10 +17,10 @@ from sftstudy.documents.decoding import Decoding
 from sftstudy.documents.recipe import ModelRecipe, Recipe
 from sftstudy.documents.reviews import file_of
 from sftstudy.errors import StudyError
+from sftstudy.study.faults import did_you_mean
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 from sftstudy.study.names import trial_and_number
-from sftstudy.study.validation import did_you_mean
 from sftstudy.tasks import lm_eval_yaml, registry
 
 _RESULTS = Layout(Path("<results>"))

@@ -13,7 +13,8 @@ from sftstudy.errors import StudyError
 from sftstudy.files.ledger import shown
 from sftstudy.files.reading import read_text
 from sftstudy.files.strict_yaml import Key, parse_yaml
-from sftstudy.study.validation import Places, alternatives
+from sftstudy.study.faults import Places
+from sftstudy.study.schema import alternatives
 
 # What a study is laid over that has no `study` in any of its layers.
 SMOKE = Path("config/smoke.yaml")

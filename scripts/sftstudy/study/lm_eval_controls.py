@@ -7,8 +7,8 @@ all installed tasks takes a third of a second.
 from typing import Any
 
 from sftstudy.errors import StudyError
+from sftstudy.study.faults import did_you_mean
 from sftstudy.study.grid import Study
-from sftstudy.study.validation import did_you_mean
 from sftstudy.tasks import lm_eval_yaml
 
 # Their documents or outcomes come from code of the task, which cannot be pinned or must not run.

@@ -1,118 +1,34 @@
-"""Reading the study file: defaults filled in, and errors that say what to change.
-
-The schema is ``config/schema.yaml`` (JSON Schema 2020-12), its prose ``config/README.md``.
-"""
+"""Reading the study file: defaults filled in, and what its keys say held together."""
 
 import copy
-import difflib
-import functools
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sftstudy.errors import StudyError
-from sftstudy.files.repository import ROOT
-from sftstudy.files.strict_yaml import Key, dotted, read_yaml
+from sftstudy.files.strict_yaml import Key, dotted
+from sftstudy.study.faults import (
+    EXPONENT,
+    Origin,
+    Places,
+    did_you_mean,
+    expectation,
+    explained,
+)
+from sftstudy.study.schema import fill_defaults, schema, strict_validator
 from sftstudy.tasks import registry
 
-SCHEMA_FILE = Path("config/schema.yaml")
 SPACES = ("space", "lora_space")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _WITHOUT = {
     "controls": "take it out of 'controls' (`controls: []` for a study without controls)",
     "judge": "leave 'judge' out",
 }
-_TYPES = {
-    "array": "a list, such as [a, b]",
-    "boolean": "true or false",
-    "integer": "an integer",
-    "null": "null",
-    "number": "a number",
-    "object": "a mapping of keys to values",
-    "string": "text",
-}
 _SUITES = ("select", "controls", "confirm")  # which records and logs of predictions are named by
 _FREE_TEXT = ("chat_template_kwargs", "serve")
-_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 _LARGEST = 2**63 - 1
 LEAST_TEMPERATURE = 0.01  # vLLM takes lower ones for this one
-
-Places = dict[Key, str | None]  # of a key: file and line; None where no file gives it
-
-
-@functools.cache
-def schema() -> dict[str, Any]:
-    """Return the schema, with ``overrides`` completed from the fields of ``training``.
-
-    A task or control may have the options that it declares beside the keys that all have.
-    """
-    path = ROOT / SCHEMA_FILE
-    document = read_yaml(path, enter=False)
-    fields = copy.deepcopy(document["$defs"]["training"]["properties"])
-    for field in fields.values():
-        del field["default"]
-    document["$defs"]["overrides"] |= {"properties": fields, "additionalProperties": False}
-    _add_options(document, "task", registry.TASKS)
-    _add_options(document, "control", registry.CONTROLS)
-    return document
-
-
-def _add_options(document: dict[str, Any], kind: str, names: Iterable[str]) -> None:
-    common = document["$defs"][kind]
-    blocks = document["properties"]["catalog"]["properties"][f"{kind}s"].setdefault(
-        "properties", {}
-    )
-    for name in names:
-        if own := option_schemas(name):
-            document["$defs"][name] = common | {"properties": own | common["properties"]}
-            blocks[name] = {"$ref": f"#/$defs/{name}"}
-
-
-def option_schemas(name: str) -> dict[str, dict[str, Any]]:
-    """Return the schema of each option of a task, with its meaning."""
-    return {
-        option.name: {**option.schema, "description": option.meaning}
-        for option in registry.options(name)
-    }
-
-
-class Origin:
-    """Where the keys of a study come from: what errors begin with."""
-
-    def __init__(self, study: str, places: Places | None = None) -> None:
-        self._study = study
-        self._places = places or {}
-
-    def error(self, key: Key, what: str, named: bool = True) -> StudyError:
-        """Return the error that says of a key, by file and line, `what` is wrong with it.
-
-        A key that is missing is looked for where what should hold it stands. `named` is false
-        where the text names the key itself.
-        """
-        text = f"{dotted(key)}: {what}" if named else what
-        while key and key not in self._places:
-            key = key[:-1]
-        return StudyError(f"{self._places.get(key) or self._study}: {text}")
-
-
-def alternatives(key: Key) -> list[frozenset[str]]:
-    """Return the groups of keys of which only one may stand in the mapping at `key`.
-
-    That of a source are `hub` with its revision and files, `path`, `gguf` and `smoke`. Where all
-    keys may stand together there are none.
-    """
-    node: Any = schema()
-    for name in key:
-        node = _either(_behind_reference(node))
-        node = node.get("properties", {}).get(name) or node.get("additionalProperties")
-        if not isinstance(node, dict):
-            return []
-    options = _behind_reference(node).get("oneOf", [])
-    groups = [frozenset([*o.get("properties", {}), *o.get("required", [])]) for o in options]
-    return [group for group in groups if group]
 
 
 def validate(config: dict[str, Any], file: str, places: Places | None = None) -> dict[str, Any]:
@@ -129,25 +45,14 @@ def validate(config: dict[str, Any], file: str, places: Places | None = None) ->
     for block in _hyperparameter_blocks(config):
         _read_yaml_surprises(block)
     _refuse_odd_values(config, (), origin)
-    error = best_match(_strict(schema()).iter_errors(config))
+    error = best_match(strict_validator(schema()).iter_errors(config))
     if error is not None:
-        raise _explained(error, origin)
-    _fill_defaults(schema(), config)
+        raise explained(error, origin)
+    fill_defaults(schema(), config)
     _check_names(config, origin)
     _check_decoding(config, origin)
     _check_space_values(config, origin)
     return config
-
-
-def _strict(node: dict[str, Any]) -> Any:
-    """Return a validator to which 4096.0 is no integer: programs would not take it for one."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    types = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: type(value) is int
-    )
-    return extend(Draft202012Validator, type_checker=types)(node)
 
 
 def _refuse_odd_values(value: Any, key: Key, origin: Origin) -> None:
@@ -198,132 +103,7 @@ def _read_yaml_surprises(block: dict[str, Any]) -> None:
 
 
 def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
-
-
-def _explained(error: Any, origin: Origin) -> StudyError:
-    """Say in one sentence which key is wrong, what was found and what is allowed."""
-    key = tuple(error.absolute_path)
-    if error.validator == "additionalProperties":
-        allowed = sorted(error.schema.get("properties", {}))
-        unknown = min(set(error.instance) - set(allowed))
-        hint = did_you_mean(unknown, allowed)
-        found = f"unknown key '{unknown}' in {dotted(key)}; allowed are {', '.join(allowed)}.{hint}"
-        return origin.error((*key, unknown), found, named=False)
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return origin.error(key, f"the key '{missing[0]}' is missing")
-    if error.validator == "oneOf":
-        return origin.error(key, f"found {error.instance!r}; {_one_of(error)}")
-    if error.validator == "enum":
-        values = ", ".join(repr(value) for value in error.validator_value)
-        hint = _hint(error.instance, ["string"])
-        return origin.error(key, f"found {error.instance!r}; allowed are {values}{hint}")
-    return origin.error(key, f"found {error.instance!r}; {_expectation(error)}")
-
-
-def _one_of(error: Any) -> str:
-    """Say which keys exclude each other, or which values of several kinds there may be."""
-    options = error.validator_value
-    keys = [" and ".join(option["required"]) for option in options if "required" in option]
-    if keys:
-        return f"give exactly one of {', '.join(keys)}"
-    values = [repr(o["const"]) if "const" in o else _TYPES[o["type"]] for o in options]
-    hint = _hint(error.instance, [o["type"] for o in options if "type" in o])
-    return f"expected {' or '.join(values)}{hint}"
-
-
-def did_you_mean(found: object, allowed: Iterable[str]) -> str:
-    """Return a question, after a blank, that names what `found` may have been meant to be."""
-    close = difflib.get_close_matches(str(found), list(allowed), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
-
-
-def _expectation(error: Any) -> str:
-    words = {
-        "type": "expected {}",
-        "minimum": "expected at least {}",
-        "maximum": "expected at most {}",
-        "exclusiveMinimum": "expected more than {}",
-        "exclusiveMaximum": "expected less than {}",
-        "minItems": "expected at least {} item(s)",
-        "minProperties": "expected at least {} key(s)",
-        "uniqueItems": "every value may occur only once",
-        "pattern": "expected text that matches {}",
-    }
-    value, hint = error.validator_value, ""
-    if error.validator == "type":
-        types = [value] if isinstance(value, str) else value
-        value, hint = " or ".join(_TYPES[name] for name in types), _hint(error.instance, types)
-    return words.get(error.validator, error.message).format(value) + hint
-
-
-def _hint(found: Any, types: list[str]) -> str:
-    """Return what to write where YAML has read something else than was meant."""
-    if "string" in types and isinstance(found, bool):
-        return " (YAML reads on, yes, off and no as true and false: put the word in quotes)"
-    if "string" in types and isinstance(found, int | float):
-        return f": put it in quotes, '{found}'"
-    if "integer" in types and isinstance(found, float) and found.is_integer():
-        return f": write {found:.0f}"
-    if {"number", "integer"} & set(types) and isinstance(found, str) and _EXPONENT.fullmatch(found):
-        return f" (YAML reads {found} as text, for want of a dot or sign{_instead(found, types)})"
-    return ""
-
-
-def _instead(found: str, types: list[str]) -> str:
-    """Return how to write an exponent without a dot so that YAML reads the number."""
-    value = float(found)
-    if not math.isfinite(value):
-        return ""
-    if "number" not in types:
-        return f": write {value:.0f}" if value.is_integer() else ""
-    digits, e, power = repr(value).partition("e")
-    return f": write {digits if '.' in digits else f'{digits}.0'}{e}{power}"
-
-
-def _fill_defaults(node: dict[str, Any], value: Any) -> None:
-    """Write the schema's defaults into `value`, at every depth, in place."""
-    node = _resolve(node, value)
-    if not isinstance(value, dict):
-        return
-    for key, child in node.get("properties", {}).items():
-        # A sibling of $ref (here: a description) does not replace the default behind it.
-        default = child.get("default", _resolve(child, value.get(key)).get("default", ...))
-        if key not in value and default is not ...:
-            value[key] = copy.deepcopy(default)
-        if key in value:
-            _fill_defaults(child, value[key])
-    extra = node.get("additionalProperties")
-    if isinstance(extra, dict):
-        for key in set(value) - set(node.get("properties", {})):
-            _fill_defaults(extra, value[key])
-
-
-def _behind_reference(node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = schema()["$defs"][node["$ref"].rsplit("/", 1)[1]]
-    return node
-
-
-def _either(node: dict[str, Any]) -> dict[str, Any]:
-    """Return a node with the keys of both branches, where its keys decide between two."""
-    if "if" not in node:
-        return node
-    branches = [_behind_reference(node[name])["properties"] for name in ("then", "else")]
-    return {"properties": branches[0] | branches[1]}
-
-
-def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:
-    node = _behind_reference(node)
-    if "if" in node and isinstance(value, dict):
-        taken = set(node["if"]["required"]) <= set(value)
-        node = _behind_reference(node["then" if taken else "else"])
-    if "oneOf" in node and isinstance(value, dict):
-        for option in node["oneOf"]:
-            if "properties" in option and set(option.get("required", [])) <= set(value):
-                return option
-    return node
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
 def judge_student(config: dict[str, Any]) -> str | None:
@@ -518,6 +298,6 @@ def _check_space_values(config: dict[str, Any], origin: Origin) -> None:
     for key, space in spaces.items():
         for axis, values in space.items():
             for number, value in enumerate(values):
-                for error in _strict(fields[axis]).iter_errors(value):
-                    said = f"{dotted((*key, axis))}: found {value!r}; {_expectation(error)}"
+                for error in strict_validator(fields[axis]).iter_errors(value):
+                    said = f"{dotted((*key, axis))}: found {value!r}; {expectation(error)}"
                     raise origin.error((*key, axis, number), said, named=False)

@@ -8,7 +8,7 @@ import pytest
 
 from repository import ROOT
 from sftstudy.errors import StudyError
-from sftstudy.study.validation import schema
+from sftstudy.study.schema import schema
 from sftstudy.tasks import registry
 from sftstudy.tasks.registry import CONTROLS, TASKS
 

@@ -10,7 +10,7 @@ from sftstudy.files.reading import read_jsonl
 from sftstudy.files.writing import write_jsonl
 from sftstudy.scoring.document import metrics_document
 from sftstudy.statistics.estimate import estimate
-from sftstudy.study.validation import schema
+from sftstudy.study.schema import schema
 from sftstudy.tasks.judging import REPLY_CHARS, verdict
 from sftstudy.tasks.registry import judge_formats, judge_module
 from sftstudy.tasks.simple_safety_tests.judges.words import questions

@@ -9,7 +9,7 @@ import yaml
 
 from programs import SCRIPTS, run
 from sftstudy.files.reading import read_json
-from sftstudy.study.validation import schema
+from sftstudy.study.schema import schema
 from sftstudy.training.tracking import TRACKERS
 from training_job import Job
 
