@@ -48,7 +48,7 @@ def _block(study: Study, same: Sequence[Power], folder: Path, past: Sequence[Pat
             "",
             *_by_replies(power, study.replicates, of_tokens, of_hours, unit),
             "",
-            *_by_replicates(power, of_tokens, of_hours, unit),
+            *_by_replicates(power, len(same) * power.tasks, of_tokens, of_hours, unit),
         ]
     )
 
@@ -134,8 +134,13 @@ def _cost_lines(label: str, values: Cells, replicates: int) -> list[Row]:
 # -- by replicates ---------------------------------------------------------------------------------
 
 
-def _by_replicates(power: Power, of_tokens: Cells, of_hours: Cells | None, unit: str) -> list[str]:
-    """Return the lines of chances and costs with the prompts and replies of the study file."""
+def _by_replicates(
+    power: Power, trained: int, of_tokens: Cells, of_hours: Cells | None, unit: str
+) -> list[str]:
+    """Return the lines of chances and costs with the prompts and replies of the study file.
+
+    `trained` are the trainings of one replicate of all tasks and students that are told of.
+    """
     numbers = list(power.replicated)
     asked = sorted({one.replies(OWN) for one in power.requirements})
     told = f"{asked[0]} to {asked[-1]} replies" if len(asked) > 1 else f"{asked[0]} replies"
@@ -150,7 +155,7 @@ def _by_replicates(power: Power, of_tokens: Cells, of_hours: Cells | None, unit:
     none, cells = of_tokens[Cell()], [Cell(replicates=number) for number in numbers]
     factors = (f"{of_tokens[cell] / none:,.2f}" for cell in cells)
     rows.append(("tokens of replies, times those without", *factors))
-    rows.append(("trainings, beside those of the grid", *(f"{n * power.tasks}" for n in numbers)))
+    rows.append(("trainings, beside those of the grid", *(f"{n * trained}" for n in numbers)))
     if of_hours:
         rows.append((f"{unit} h of the study", *(f"{of_hours[cell]:,.1f}" for cell in cells)))
     return aligned(rows)
@@ -177,11 +182,11 @@ def _notes(study: Study, powers: Sequence[Power]) -> str:
     lines = [
         f"Of {draws} studies drawn, in which no control truly changes and every task gains what is",
         f"written there; a chance is off by {error:.1f} points at most (standard error).",
-        "between  share of a single reply's variance that lies between prompts: more replies do not",
-        "         take it away; a greedy reply counts as one drawn",
+        "between  share of a single reply's variance that lies between prompts: it stays with more",
+        "         replies; a greedy reply counts as one drawn",
         "noise    what training does to a single prompt, on the logit scale",
-        "runs     standard deviation between the true means of runs, in points: with replicates their",
-        "         mean is fine; without, the one training is, and nothing is said of the next",
+        "runs     standard deviation between the true means of runs, in points; with replicates",
+        "         their mean is fine, without them the one run is, and the next one is not known",
         "Gates, gains (by Holm over the tasks) and the verdict are judged as a recommendation is.",
     ]
     sources = {
@@ -192,8 +197,8 @@ def _notes(study: Study, powers: Sequence[Power]) -> str:
     if ASSUMED in sources:
         rest = "the others are measured" if MEASURED in sources else "nothing is measured"
         lines.append(
-            f'* assumed ({rest}): docs/statistics.md, "Before a study"; --past takes results of other\n'
-            "studies."
+            f'* assumed ({rest}): docs/statistics.md, "Before a study"; --past takes the results\n'
+            "of other studies."
         )
     grouped = [one for one in powers[0].requirements if one.rows.groups < one.rows.n]
     if grouped:
