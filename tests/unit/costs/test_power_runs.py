@@ -1,10 +1,12 @@
 """The planner with replicates: chances by brute force, how past runs differed, what is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from scipy.stats import norm
 
 from programs import run
 from recommendation_study import GOOD, TASKS, MadeUpStudy
@@ -132,6 +134,22 @@ def test_chance_of_gains_is_that_of_runs_drawn_one_by_one():
     assert 0.1 < found.one["a"] < 0.95
     assert close(found.one["a"], proven[:, 0].mean(), draws)
     assert close(found.one["b"], proven[:, 1].mean(), draws)
+
+
+@pytest.mark.parametrize("gate", [RATIO, RATE, None])
+def test_one_run_in_many_that_fails_is_enough(gate):
+    """Of 16 runs whose mean is proven each holds by itself in 93%, all of them in 33%."""
+    spread, rates = 0.02, PassRates(0.7, 0.3, 0.0)
+    if gate is None:
+        asked = one("a", 3000, rates, spread=spread, gain=0.03)
+    elif gate.relative:
+        asked = one("ifeval", 3000, rates, Gate("ifeval", "x", 1 - 0.03 / 0.7, True), spread)
+    else:
+        asked = one("safety", 3000, rates, Gate("safety", "x", 0.67, False), spread)
+    found = draw_studies([asked], 1, 16, 1, 60, 15)
+    assert close(found.one[asked.name], float(norm.cdf(1.5)) ** 16, 60)
+    alike = replace(asked, basis=replace(asked.basis, spread=0.005))
+    assert draw_studies([alike], 1, 16, 1, 20, 15).recommended > 0.9
 
 
 def test_replies_of_the_study_file_are_each_eval_set_s_own():
