@@ -1,8 +1,9 @@
 """Print how likely a study proves its gates and gains when the truth is fine, and at what cost.
 
 Give it the study file as you give it to Snakemake. For 1, 2, 4, 8 and 16 replies to a prompt and
-for one, two and four times as many prompts it draws studies, and judges them as a recommendation
-does. Pass rates are those of past metrics files where there are any, else assumed; it says which.
+for one, two and four times as many prompts it draws studies, with the replicates of the study file,
+and judges them as a recommendation does; then for 0, 2 and 4 replicates. Pass rates, and how runs
+differ, are those of past metrics files where there are any, else assumed; it says which.
 """
 
 import argparse

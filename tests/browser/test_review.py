@@ -148,6 +148,23 @@ def test_an_export_is_taken_in_elsewhere(
     context.close()
 
 
+def test_where_nothing_is_in_doubt_the_progress_speaks_of_no_others(
+    study: ReviewedStudy, open_review: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = open_review(study.page())
+    two_parts = page.locator("#progress").text_content()
+    assert two_parts.endswith("those on which rules and judge differ or are unsure 0 of 24.")
+    for _ in range(25):
+        page.keyboard.press("s")
+    assert page.locator("#progress").text_content().endswith(f"of the others 1 of {ROWS}.")
+    refusals = ReviewedStudy(tmp_path / "refusals", study._call, odd=0)
+    refusals.recommend()
+    page = open_review(refusals.page())
+    page.keyboard.press("s")
+    told = f"1 of {ROWS} judged; rules and judge differ or are unsure on none of them."
+    assert page.locator("#progress").text_content() == told
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_everybody(
     study: ReviewedStudy, open_review: Callable[..., Any], scheme: str

@@ -1,10 +1,11 @@
 """What a study will need: counted from its study file, timed by limits and by past runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from sftstudy.costs.judge_jobs import JudgeJob, judge_hours, judge_jobs
 from sftstudy.costs.measured import ON_CPU, Cost, costs, unit_of
 from sftstudy.pages.columns import aligned
 from sftstudy.study import jobs
@@ -22,13 +23,15 @@ class Forecast:
     """One student. Hours are of GPUs, or of processes where the student computes on the CPU.
 
     `expected_hours` takes what past jobs measured where there is any, for the share `measured` of
-    the jobs, and the limit for the others. `disk` and `state` are bytes of all checkpoints and of
-    one running training's saved state, None where the student's size is not known.
+    the jobs, and the limit for the others. Of the `predictions`, so many `judgements` ask the
+    judge. `disk` and `state` are bytes of all checkpoints and of one running training's saved
+    state, None where the student's size is not known.
     """
 
     student: str
     trainings: int
     predictions: int
+    judgements: int
     limit_hours: float
     expected_hours: float
     measured: float
@@ -38,38 +41,70 @@ class Forecast:
 
 def forecasts(study: Study, folder: Path, past: Iterable[Path] = ()) -> Iterator[Forecast]:
     """Yield one forecast per student; `folder` is where Snakemake runs."""
-    known = [cost for root in (folder / study.root, *past) for cost in costs(root)]
+    known, judged = past_costs(study, folder, past), judge_jobs(study, folder)
     for student in study.students:
-        facts = study.student(student)
-        trials = [(task, trial) for task in study.tasks for trial in study.trials(student, task)]
-        own = ["controls"] if study.own_controls else []
-        suites = ["select", *own, "confirm", *study.lm_eval_controls]
-        suites *= len(study.variants(student))
-        replicates = study.replicates * len(study.tasks)
-        suites += [*own, "confirm", *study.lm_eval_controls] * replicates
-        mine = [cost for cost in known if cost.student == student]
-        hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
-        hours += _replicate_hours(study, trials, hours)
-        hours += [_prediction_hours(study, suite, mine) for suite in suites]
-        asked = {False: jobs.predict_facts, True: jobs.lm_eval_facts}
-        gpus = [asked[s in study.lm_eval_controls](study, student)["gpus"] for s in suites]
-        limits = [facts["hours"] * max(1, facts["gpus"])] * (len(trials) + replicates)
-        limits += [facts["hours"] * max(1, count) for count in gpus]
-        size = facts["size"]["parameters"] if "size" in facts else None
-        checkpoint = None if size is None else size * BYTES[facts["dtype"]]
-        yield Forecast(
-            student,
-            trainings=len(trials) + replicates,
-            predictions=len(suites),
-            limit_hours=sum(limits),
-            expected_hours=sum(
-                limit if measured is None else measured
-                for measured, limit in zip(hours, limits, strict=True)
-            ),
-            measured=sum(measured is not None for measured in hours) / len(hours),
-            disk=None if checkpoint is None else checkpoint * (1 + len(trials) + replicates),
-            state=None if size is None else size * STATE_BYTES,
-        )
+        yield forecast(study, student, known, judged)
+
+
+def past_costs(study: Study, folder: Path, past: Iterable[Path] = ()) -> list[Cost]:
+    """Return what past jobs have cost, those of the study's own folder first."""
+    return [cost for root in (folder / study.root, *past) for cost in costs(root)]
+
+
+def forecast(
+    study: Study, student: str, known: Sequence[Cost], judged: Sequence[JudgeJob]
+) -> Forecast:
+    """Return the forecast of one student, by the `known` costs of past jobs.
+
+    `judged` are the jobs that ask the judge about each variant.
+    """
+    facts = study.student(student)
+    trials = [(task, trial) for task in study.tasks for trial in study.trials(student, task)]
+    replicates = study.replicates * len(study.tasks)
+    suites = _suites(study, student, replicates)
+    asked = len(study.variants(student)) + replicates  # variants that the judge is asked about
+    mine = [cost for cost in known if cost.student == student and cost.kind != "judge"]
+    hours = [_training_hours(study, student, task, trial, mine) for task, trial in trials]
+    hours += _replicate_hours(study, trials, hours)
+    hours += [prediction_hours(study, suite, mine) for suite in suites]
+    hours += [judge_hours(study, job, known) for job in judged] * asked
+    limits = [facts["hours"] * max(1, facts["gpus"])] * (len(trials) + replicates)
+    limits += [_prediction_limit(study, student, suite) for suite in suites]
+    limits += [_judge_limit(study) for _ in judged] * asked
+    size = facts["size"]["parameters"] if "size" in facts else None
+    checkpoint = None if size is None else size * BYTES[facts["dtype"]]
+    return Forecast(
+        student,
+        trainings=len(trials) + replicates,
+        predictions=len(suites) + len(judged) * asked,
+        judgements=len(judged) * asked,
+        limit_hours=sum(limits),
+        expected_hours=sum(
+            limit if measured is None else measured
+            for measured, limit in zip(hours, limits, strict=True)
+        ),
+        measured=sum(measured is not None for measured in hours) / len(hours),
+        disk=None if checkpoint is None else checkpoint * (1 + len(trials) + replicates),
+        state=None if size is None else size * STATE_BYTES,
+    )
+
+
+def _suites(study: Study, student: str, replicates: int) -> list[str]:
+    """Return the suite of each prediction job; a replicate has no `select`."""
+    confirm = [*(["controls"] if study.own_controls else []), "confirm", *study.lm_eval_controls]
+    return ["select", *confirm] * len(study.variants(student)) + confirm * replicates
+
+
+def _prediction_limit(study: Study, student: str, suite: str) -> float:
+    of_lm_eval = suite in study.lm_eval_controls
+    facts = (jobs.lm_eval_facts if of_lm_eval else jobs.predict_facts)(study, student)
+    return float(facts["hours"] * max(1, facts["gpus"]))
+
+
+def _judge_limit(study: Study) -> float:
+    assert study.judge is not None, "only asked of a study with a judge"
+    facts = jobs.predict_facts(study, study.judge)
+    return float(facts["hours"] * max(1, facts["gpus"]))
 
 
 def _replicate_hours(
@@ -108,7 +143,7 @@ def _epochs(study: Study, student: str, task: str, trial: str) -> float:
     return float(jobs.recipe(study, student, task, name)["training"]["num_train_epochs"])
 
 
-def _prediction_hours(study: Study, suite: str, known: list[Cost]) -> float | None:
+def prediction_hours(study: Study, suite: str, known: Sequence[Cost]) -> float | None:
     """Return the mean of the student's predictions of the suite; None if there are none."""
     seconds = [
         cost.gpu_seconds * _more_replies(study, cost)
@@ -140,7 +175,9 @@ def _more_replies(study: Study, cost: Cost) -> float:
 
 def table(study: Study, found: list[Forecast]) -> str:
     """Return one line per student, the sums, and what they rest on."""
-    units = {student: _unit(study, student) for student in study.students}
+    judgements = sum(f.judgements for f in found)
+    judge = [study.judge] if study.judge and judgements else []
+    units = {student: _unit(study, student) for student in [*study.students, *judge]}
     limit = f"{unit_of(units.values())} h at most"
     rows: list[tuple[str, ...]] = [
         ("student", "train", "predict", limit, "expected", "measured", "disk")
@@ -150,6 +187,7 @@ def table(study: Study, found: list[Forecast]) -> str:
         "total",
         trainings=sum(f.trainings for f in found),
         predictions=sum(f.predictions for f in found),
+        judgements=judgements,
         limit_hours=sum(f.limit_hours for f in found),
         expected_hours=sum(f.expected_hours for f in found),
         measured=fmean(f.measured for f in found),
@@ -165,6 +203,11 @@ def table(study: Study, found: list[Forecast]) -> str:
         "else the limit",
         "`hours`. disk is the base and all checkpoints in the student's dtype, if all are kept.",
     ]
+    if judge:
+        lines.append(
+            f"{judgements:,} of predict ask the judge, {judge[0]}: for these, past jobs about any "
+            "student's replies\ncount, by the number of questions."
+        )
     if sums.state is not None:
         lines.append(
             f"Each running training also holds saved states of up to {_bytes(sums.state)}, twice "

@@ -5,7 +5,7 @@ records of jobs (`sftstudy.records.record`), which this module reads.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,20 @@ class Cost:
     """What one job measured. `variant` is ``base`` or ``{task}/{trial}``; `flops` are those of the
     model, what sharing prefixes saved included; `facts` are all that it noted. On the CPU
     `gpu_seconds`, as records call them, are those of its processes, whatever number of cores they
-    use."""
+    use. Of questions to a judge, `student`, `variant` and `suite` say whose replies to which
+    control they are about."""
 
-    kind: str  # "train" or "predict"
+    kind: str  # "train", "predict" or "judge"
     student: str
     variant: str
-    suite: str  # of a prediction, else ""
+    suite: str  # of a prediction; of a judge's the control; else ""
     device: str
     dtype: str
     gpu_seconds: float
     tokens: int
     flops: float
     facts: Mapping[str, Any] = field(default_factory=dict)
+    judge: str = ""  # the student that was asked; none but by `kind` judge
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -87,7 +89,7 @@ def peak_flops(device: str, dtype: str) -> float | None:
 
 
 def costs(root: Path) -> Iterator[Cost]:
-    """Yield what the trainings and predictions of a results folder have cost."""
+    """Yield what the trainings and predictions of a results folder have cost, a judge's at last."""
     layout = Layout(root)
     for name, record in _records(layout, layout.checkpoint("*", "*/*")):
         if record["program"] == "train":
@@ -96,6 +98,11 @@ def costs(root: Path) -> Iterator[Cost]:
     for name, record in _records(layout, layout.predictions("*", "**", "*")):
         student, *variant, suite = name.parts
         yield _cost("predict", student, "/".join(variant), suite.rpartition(".")[2], record)
+    for name, record in _records(layout, layout.judgements("*", "**", "*", "replies")):
+        student, *variant, control, _ = name.parts
+        checkpoint = Path(record["command"][record["command"].index("--checkpoint") + 1])
+        found = _cost("judge", student, "/".join(variant), control, record)
+        yield replace(found, judge=checkpoint.parent.name)
 
 
 def _records(layout: Layout, outputs: Path) -> Iterator[tuple[Path, Record]]:
@@ -142,8 +149,10 @@ def table(found: list[Cost]) -> str:
         for cost in found
     ]
     lines = aligned(rows)
-    for kind in ("train", "predict"):
+    for kind in ("train", "predict", "judge"):
         chosen = [cost for cost in found if cost.kind == kind]
+        if kind == "judge" and not chosen:
+            continue
         tokens = sum(cost.tokens for cost in chosen)
         lines.append(f"{kind}: {len(chosen)} jobs{_hours(chosen)}, {tokens:,} tokens")
     if any(cost.unit == "CPU" for cost in found):

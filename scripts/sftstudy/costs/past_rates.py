@@ -12,6 +12,7 @@ from statistics import median
 
 import numpy as np
 
+from sftstudy.costs.past_runs import spread_at_gate, spread_of_gains
 from sftstudy.documents.metrics import Metrics, read_metrics
 from sftstudy.recommendation.judging import Gate
 from sftstudy.statistics.pass_rates import PassRates
@@ -26,18 +27,25 @@ MEASURED, ASSUMED = "measured", "assumed"
 RELATIVE_MEAN, TASK_MEAN = 0.7, 0.45
 ABOVE_LIMIT = 0.7  # of the way from a gate's limit to 1: 0.97 for a rate above 0.9
 BETWEEN = 0.3
+RUNS = 0.01  # standard deviation between the true means of trainings: one point
 NOISE = 0.6
 TASK_NOISE = 1.0  # of training on the task itself, which is there to change replies
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Pass rates, and for each of their three numbers whether it is measured or assumed."""
+    """Pass rates, and for each of their three numbers whether it is measured or assumed.
+
+    `spread` is the standard deviation between the true means of trainings that differ in their seed
+    alone, and `runs` says the same of it.
+    """
 
     rates: PassRates
     mean: str
     between: str
     noise: str
+    spread: float = RUNS
+    runs: str = ASSUMED
 
 
 def gate_basis(roots: Sequence[Path], student: str, gate: Gate) -> Basis:
@@ -53,18 +61,22 @@ def gate_basis(roots: Sequence[Path], student: str, gate: Gate) -> Basis:
     if mean is not None and not gate.relative and mean <= gate.limit:
         mean = None
     assumed = RELATIVE_MEAN if gate.relative else gate.limit + ABOVE_LIMIT * (1 - gate.limit)
-    return _basis(past, fine, mean, assumed, NOISE)
+    spread = spread_at_gate(roots, student, gate)
+    return _basis(past, fine, mean, assumed, NOISE, spread)
 
 
 def gain_basis(roots: Sequence[Path], student: str, task: str) -> Basis:
     """Return the pass rates of a task's test split, else its val split, of the untuned student.
 
-    Noise is the median over the checkpoints of the task.
+    Noise is the median over the checkpoints of the task; how runs differ is told of all tasks
+    together, since of one there are few runs.
     """
     past = _Past(None, [])
     for split in ("test", "val"):
         past = past if past.base else _past(roots, student, f"{task}.{split}", None, f"{task}/*")
-    return _basis(past, past.tuned, past.mean, TASK_MEAN, TASK_NOISE)
+    return _basis(
+        past, past.tuned, past.mean, TASK_MEAN, TASK_NOISE, spread_of_gains(roots, student)
+    )
 
 
 Replies = dict[str, np.ndarray]  # by row
@@ -138,7 +150,12 @@ def _passes(gate: Gate, tuned: Replies, base: Replies | None) -> bool:
 
 
 def _basis(
-    past: _Past, tuned: Sequence[Replies], mean: float | None, assumed: float, noise: float
+    past: _Past,
+    tuned: Sequence[Replies],
+    mean: float | None,
+    assumed: float,
+    noise: float,
+    between_runs: float | None,
 ) -> Basis:
     spread = variances(list(past.base.values())) if past.base and mean is not None else None
     noises = [found for one in tuned if past.base and (found := _noise(past.base, one)) is not None]
@@ -152,6 +169,8 @@ def _basis(
         ASSUMED if mean is None else MEASURED,
         ASSUMED if spread is None else MEASURED,
         MEASURED if noises else ASSUMED,
+        RUNS if between_runs is None else between_runs,
+        ASSUMED if between_runs is None else MEASURED,
     )
 
 

@@ -165,14 +165,16 @@ def _rate_test(rate: float, rows: float, above: float) -> tuple[float, float]:
 
 def rate_evidence(values: np.ndarray, codes: np.ndarray, above: float) -> Evidence:
     """Return the evidence of `rate_gate` alone: of many drawn studies, intervals take the time."""
+    return of_gate(*rate_tails(values, codes, above), RATE_ALPHA)
+
+
+def rate_tails(values: np.ndarray, codes: np.ndarray, above: float) -> tuple[float, float]:
+    """Return the one-sided p of `rate_gate`, and that of the hypothesis that the gate holds."""
     n, successes = len(values), int(values.sum())
     if int(codes.max()) + 1 < n or not binary(values):
         mean = cluster_mean(values, codes)
-        p, against = _rate_test(mean.value, _effective_rows(values, mean, above), above)
-    else:
-        p = binomial_tail(successes, n, above)
-        against = 1 - binomial_tail(successes + 1, n, above)
-    return of_gate(p, against, RATE_ALPHA)
+        return _rate_test(mean.value, _effective_rows(values, mean, above), above)
+    return binomial_tail(successes, n, above), 1 - binomial_tail(successes + 1, n, above)
 
 
 def _more_for_effective_rate(rate: float, worth: float, n: int, above: float) -> int | None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 _LEAST = 1e-12  # rates are kept this far from 0 and 1, where log-odds end
+ALIKE = 0.5  # share of the noise's variance that all trainings of one configuration have
+_KNOTS = 33  # of the shifts between which those of runs are interpolated
 _QUANTILES = 2_000  # of the rates, over which a mean is calculated
 _NODES = 21  # of the normal noise
 
@@ -78,6 +80,30 @@ def tuned_rates(
     """Return the true rates of one training's student, in the shape of the `base` rates."""
     own = pass_rates.noise * generator.standard_normal(base.shape)
     return _rates(_log_odds(base) + own + _shift(pass_rates, change))
+
+
+def runs_rates(
+    pass_rates: PassRates,
+    base: np.ndarray,
+    generator: np.random.Generator,
+    change: float,
+    spread: float,
+    runs: int,
+) -> np.ndarray:
+    """Return the true rates of the students of `runs` trainings of one configuration, (n, runs).
+
+    `base` (n,) are those of the untuned student. Each run's true mean is the base's plus `change`
+    plus a normal number of its own with `spread` as standard deviation, cut alike on both sides
+    where a mean would leave (0, 1). Runs share the part `ALIKE` of what training does to a prompt.
+    """
+    goal = pass_rates.mean + change
+    reach = min(4 * spread, 0.95 * min(goal, 1 - goal))
+    own = np.clip(spread * generator.standard_normal(runs), -reach, reach)
+    knots = np.linspace(change - reach, change + reach, _KNOTS)
+    shifts = np.interp(change + own, knots, [_shift(pass_rates, float(knot)) for knot in knots])
+    common = math.sqrt(ALIKE) * generator.standard_normal((len(base), 1))
+    apart = math.sqrt(1 - ALIKE) * generator.standard_normal((len(base), runs))
+    return _rates(_log_odds(base)[:, None] + pass_rates.noise * (common + apart) + shifts)
 
 
 def squared_change(pass_rates: PassRates, change: float) -> float:

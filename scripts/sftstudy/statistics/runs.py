@@ -33,7 +33,7 @@ from sftstudy.statistics.distributions import (
     t_quantile,
 )
 from sftstudy.statistics.evidence import Evidence, of_gate, only_just
-from sftstudy.statistics.gates import GateResult, rate_gate, ratio_gate
+from sftstudy.statistics.gates import GateResult, rate_evidence, rate_gate, rate_tails, ratio_gate
 from sftstudy.statistics.paired import MOST_SAMPLES, Gain, more_pairs, paired_gain
 
 # Of gates, one-sided. Rates of one run are tested at twice that, but right-or-wrong outcomes of 100
@@ -150,6 +150,18 @@ def rate_gate_over_runs(values: np.ndarray, codes: np.ndarray, above: float) -> 
     spread = run_spread(values, codes, above)
     result = _gate_over_runs(rows, against, float(values.mean()) - above, spread, len(values))
     return replace(result, high=None if result.high is None else min(1.0, result.high))
+
+
+def rate_evidence_over_runs(values: np.ndarray, codes: np.ndarray, above: float) -> Evidence:
+    """Return the evidence of `rate_gate_over_runs` alone; `gates.rate_evidence` says why."""
+    if values.shape[1] == 1:
+        return rate_evidence(values[:, 0], codes, above)
+    means = values.mean(axis=1)
+    tails = rate_tails(means, codes, above)[0], rate_tails(1 - means, codes, 1 - above)[0]
+    spread = run_spread(values, codes, above)
+    distance = float(values.mean()) - above
+    p, against = (_p_over_runs(tail, distance, spread) for tail in tails)
+    return of_gate(p, against, RUNS_ALPHA)
 
 
 def ratio_gate_over_runs(

@@ -210,6 +210,74 @@ def test_more_replies_to_a_prompt_are_forecast(
     assert forecast.expected_hours - limits == pytest.approx(13 * (2 + times))
 
 
+@pytest.fixture
+def judged(study: Study) -> Study:
+    """The study with a guard of two GPUs that is asked four questions about a reply."""
+    guard = study.student(study.students[0]) | {"gpus": 2, "predict_gpus": 2, "hours": 5}
+    config = study.config | {"judge": {"student": "guard", "format": "shield_gemma"}}
+    config["catalog"]["students"]["guard"] = guard
+    return Study(config, "x")
+
+
+def test_jobs_that_ask_a_judge_are_forecast(measured: Path, study: Study, judged: Study) -> None:
+    [before], [forecast] = forecasts(study, measured), forecasts(judged, measured)
+    assert forecast.judgements == 13 and before.judgements == 0
+    assert forecast.predictions == before.predictions + 13
+    assert forecast.limit_hours == before.limit_hours + 13 * 2 * 5
+    assert forecast.expected_hours == pytest.approx(before.expected_hours + 13 * 2 * 5)
+    assert before.measured == 1 and forecast.measured == pytest.approx(51 / 64)
+    assert "13 of predict ask the judge, guard: " in forecast_table(judged, [forecast])
+    assert "judge" not in forecast_table(study, [before])
+    judged.replicates = 2
+    [replicated] = forecasts(judged, measured)
+    assert replicated.judgements == 13 + 2 * len(judged.tasks)
+
+
+def judge_record(root: Path, judge: str, questions: int, known_before: int = 0) -> None:
+    """The record of an hour in which a judge answered so many questions, 100 + 3 tokens each."""
+    facts = {"dtype": "bfloat16", "gpu_seconds": 3600.0, "flops": 1.0, "generated_tokens": 1}
+    facts["computed_tokens"] = 103 * (questions - known_before)
+    facts["evalsets"] = [
+        {"evalset": "replies", "replies": questions, "replies_to_each": 1}
+        | {"prompt_tokens": 100 * questions, "completion_tokens": 3 * questions}
+    ]
+    command = ["scripts/predict.py", "--checkpoint", f"results/checkpoints/{judge}/base"]
+    file = "records/judgements/another/banking77/x/simple_safety_tests/replies.json"
+    write_json(root / file, made_documents.record({}, facts=facts, command=command))
+
+
+@pytest.mark.parametrize(
+    ("samples", "known_before", "times"),
+    [(1, 0, 1), (8, 0, 8), (1, 200, 2)],  # 100 prompts, four questions about each reply
+)
+def test_a_judge_takes_as_long_as_it_has_questions(
+    measured: Path, judged: Study, samples: int, known_before: int, times: float
+) -> None:
+    control = judged.catalog["controls"]["simple_safety_tests"]
+    control.update({"samples": samples, "temperature": 0.7})
+    root = measured / judged.root
+    [before] = forecasts(judged, measured)
+    judge_record(root, "somebody", questions=400)
+    assert list(forecasts(judged, measured)) == [before]
+    judge_record(root, "guard", 400, known_before)
+    [forecast] = forecasts(judged, measured)
+    assert forecast.measured == 1
+    limits = 13 * 2 * 5
+    assert forecast.expected_hours == pytest.approx(before.expected_hours - limits + 13 * times)
+
+
+def test_the_cost_of_a_judge_is_told(measured: Path, study: Study) -> None:
+    judge_record(measured / study.root, "guard", 400)
+    found = list(costs(measured / study.root))
+    assert (found[-1].kind, found[-1].judge, found[-1].suite) == (
+        *("judge", "guard", "simple_safety_tests"),
+    )
+    assert found[-1].variant == "banking77/x"
+    text = cost_table(found)
+    assert "judge another banking77/x simple_safety_tests" in text
+    assert "judge: 1 jobs, 1.00 CPU hours, 1 tokens" in text
+
+
 def test_size_that_is_not_known_is_said(study: Study, tmp_path: Path) -> None:
     del study.student("Llama-3.2-1B-Instruct")["size"]
     text = forecast_table(study, list(forecasts(study, tmp_path)))

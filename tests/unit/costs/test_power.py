@@ -12,10 +12,13 @@ import made_documents
 from programs import run
 from repository import ROOT
 from sftstudy.costs.eval_sizes import Rows, eval_rows
+from sftstudy.costs.forecast import past_costs
+from sftstudy.costs.judge_jobs import judge_jobs
 from sftstudy.costs.past_rates import ASSUMED, MEASURED, Basis, gain_basis, gate_basis
 from sftstudy.costs.power import Requirement, draw_studies, powers, requirements
-from sftstudy.costs.power_costs import Replied, hours, replied, token_factor
+from sftstudy.costs.power_costs import Cell, Replied, hours, replied, tokens
 from sftstudy.costs.power_told import table
+from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json, write_jsonl
 from sftstudy.recommendation.judging import Gate
 from sftstudy.statistics.gates import ratio_gate
@@ -244,44 +247,97 @@ def test_rows_of_a_folder_and_of_smoke_data():
     }
 
 
-def test_tokens_grow_with_replies_and_those_of_controls_and_tests_with_prompts(config: dict):
-    sets = [Replied("select", 100, False, True, 1), Replied("controls", 300, True, True, 1)]
-    assert token_factor(sets, 1, 8) == 8
-    assert token_factor(sets, 4, 2) == (200 + 2400) / 400
-    assert token_factor([Replied("controls", 10, True, False, 1)], 2, 16) == 2
+def test_tokens_grow_with_replies_prompts_and_replicates(config: dict):
+    select = Replied("select", 100, 1, 0, False, True, 1)
+    controls = Replied("controls", 100, 3, 2, True, True, 4)
+    assert tokens([select, controls], Cell(1, 8)) == 8 * 400
+    assert tokens([select, controls], Cell(4, 2)) == 200 + 2400
+    assert tokens([select, controls], Cell(1, 1, replicates=2)) == 100 + 300 + 2 * 200
+    assert tokens([select, controls], Cell()) == 100 + 4 * 300, "replies of the study file"
+    assert tokens([Replied("gsm8k", 10, 1, 0, True, False, 1)], Cell(2, 16)) == 20
     study = Study(config, "x")
-    found = {(one.suite, one.tokens) for one in replied(study, study.students[0], ROOT)}
-    variants = len(study.variants(study.students[0]))
-    assert ("controls", 541 * 1280 * variants) in found
-    assert ("confirm", 3080 * 64 * variants) in found
+    found = {(one.suite, one.tokens, one.again) for one in replied(study, study.students[0], ROOT)}
+    assert ("controls", 541 * 1280, 2) in found and ("confirm", 3080 * 64, 2) in found
+    assert ("select", 154 * 64, 0) in found, "a replicate has no select"
+    assert "judge" not in {suite for suite, *_ in found}
+    judged = Study(
+        config | {"judge": {"student": study.students[0], "format": "shield_gemma"}}, "x"
+    )
+    [judge] = [one for one in replied(judged, study.students[0], ROOT) if one.suite == "judge"]
+    assert (judge.tokens, judge.again) == (100 * 4 * 4, 2)
 
 
-def test_hours_need_past_jobs_of_all_suites(config: dict, tmp_path: Path):
-    study = Study(config | {"tasks": ["banking77"]}, "x")
-    name = study.students[0]
-    sets = replied(study, name, tmp_path)
-    assert hours(study, name, sets, tmp_path, [], [(1, 1)]) is None
-    root = tmp_path / study.root
-    common = {"dtype": "bfloat16", "gpu_seconds": 3600.0, "flops": 1.0, "generated_tokens": 1}
+def write_record(root: Path, place: str, program: str) -> None:
+    """The record of a job that took an hour."""
+    facts = {"dtype": "bfloat16", "gpu_seconds": 3600.0, "flops": 1.0}
+    facts |= {"generated_tokens": 1, "tokens": 1}
     hardware = {"machine": "here", "cpu": "x86_64", "cores": 1, "device": "NVIDIA H100"}
+    document = made_documents.record({}, program=program, hardware=hardware, facts=facts)
+    write_json(root / "records" / f"{place}.json", document)
+
+
+def test_hours_need_past_jobs_of_all_kinds(config: dict, tmp_path: Path):
+    study = Study(config | {"tasks": ["banking77"]}, "x")
+    name, root = study.students[0], tmp_path / study.root
+    sets, judged = replied(study, name, tmp_path), judge_jobs(study, tmp_path)
+    cells = [Cell(1, 1), Cell(1, 3), Cell(2, 1), Cell(1, 1, 2), Cell(1, 3, 2)]
+
+    def found() -> dict[Cell, float] | None:
+        return hours(study, name, sets, past_costs(study, tmp_path), judged, cells)
+
     for suite in ("banking77.select", "controls", "confirm"):
-        write_json(
-            root / "records/predictions" / name / "base" / f"{suite}.json",
-            made_documents.record({}, program="predict", hardware=hardware, facts=common),
-        )
-    found = hours(study, name, sets, tmp_path, [], [(1, 1), (1, 3), (2, 1)])
-    assert found is not None
+        assert found() is None
+        write_record(root, f"predictions/{name}/base/{suite}", "predict")
+    assert found() is None, "limits of trainings are no hours"
+    trial = next(t for t in study.trials(name, "banking77") if "_ep1_" in t)
+    write_record(root, f"checkpoints/{name}/banking77/{trial}", "train")
+    known = found()
+    assert known is not None
     predictions = 3 * len(study.variants(name))  # an hour each
-    assert found[1, 3] - found[1, 1] == pytest.approx(2 * predictions)
-    assert found[2, 1] - found[1, 1] == pytest.approx(predictions * 2 / 3)
+    assert known[Cell(1, 3)] - known[Cell(1, 1)] == pytest.approx(2 * predictions)
+    assert known[Cell(2, 1)] - known[Cell(1, 1)] == pytest.approx(predictions * 2 / 3)
+    # Two replicates: trainings of two hours, one and three epochs on average, two predictions each.
+    assert known[Cell(1, 1, 2)] - known[Cell(1, 1)] == pytest.approx(2 * (2 + 2))
+    assert known[Cell(1, 3, 2)] - known[Cell(1, 3)] == pytest.approx(2 * (2 + 3 * 2))
+
+
+def test_hours_of_fewer_replies_are_those_of_fewer(config: dict, tmp_path: Path):
+    """Past jobs of one reply, a study of four: what it takes with one is what they took."""
+    study = Study(config | {"tasks": ["banking77"]}, "x")
+    name, root = study.students[0], tmp_path / study.root
+    for suite in ("banking77.select", "controls", "confirm"):
+        write_record(root, f"predictions/{name}/base/{suite}", "predict")
+    trial = next(t for t in study.trials(name, "banking77") if "_ep1_" in t)
+    write_record(root, f"checkpoints/{name}/banking77/{trial}", "train")
+    file = root / f"records/predictions/{name}/base/controls.json"
+    record = read_json(file)
+    record["facts"] |= {
+        "computed_tokens": 1000,
+        "evalsets": [
+            {"evalset": control, "replies_to_each": 1, "prompt_tokens": 0, "completion_tokens": 500}
+            for control in study.controls
+        ],
+    }
+    write_json(file, record)
+    known = past_costs(study, tmp_path)
+    before = hours(study, name, replied(study, name, tmp_path), known, [], [Cell(1, 1)])
+    for control in study.controls:
+        study.catalog["controls"][control].update({"samples": 4, "temperature": 0.7})
+    four = hours(study, name, replied(study, name, tmp_path), known, [], [Cell(1, 1), Cell()])
+    assert before is not None and four is not None
+    assert four[Cell(1, 1)] == pytest.approx(before[Cell(1, 1)])
+    assert four[Cell()] == pytest.approx(before[Cell(1, 1)] + 3 * len(study.variants(name)))
 
 
 def test_students_of_whom_the_same_is_known_stand_together(config: dict, tmp_path: Path):
     names = ["Llama-3.2-1B-Instruct", "Qwen3-0.6B"]
     study = Study(config | {"students": names}, "x")
     text = table(study, powers(study, tmp_path, draws=4), tmp_path)
-    assert f"results: {', '.join(names)}" in text and text.count("RECOMMENDED") == 1
-    assert "ifeval, all 2" in text and "GPU h" not in text
+    assert (
+        f"results: {', '.join(names)}" in text and text.count("RECOMMENDED") == 2
+    )  # by replies, by replicates
+    assert text.count("ifeval, all 2") == 2 and "GPU h" not in text
+    assert "* assumed (nothing is measured)" in text
     base = base_rates(PassRates(0.6, 0.5, 0.7), np.random.default_rng(1).random(300))
     write_metrics(tmp_path / "past", "base", "ifeval", base, "prompt_strict", 4)
     student = tmp_path / "past" / "metrics" / "s"
@@ -291,7 +347,7 @@ def test_students_of_whom_the_same_is_known_stand_together(config: dict, tmp_pat
     ]
     assert [basis.mean for basis in found] == [ASSUMED, MEASURED]
     text = table(study, powers(study, tmp_path, [tmp_path / "past"], draws=4), tmp_path)
-    assert text.count("RECOMMENDED") == 2 and "measured" in text
+    assert text.count("RECOMMENDED") == 4 and "* assumed (the others are measured)" in text
 
 
 def test_a_gain_stays_within_what_can_be_won(config: dict, tmp_path: Path):

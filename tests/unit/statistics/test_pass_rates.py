@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from sftstudy.statistics.pass_rates import PassRates, base_rates, draw, mean_of_replies
+from sftstudy.statistics.pass_rates import (
+    ALIKE,
+    PassRates,
+    base_rates,
+    draw,
+    mean_of_replies,
+    runs_rates,
+)
 
 MANY = 200_000
 
@@ -37,6 +44,40 @@ def test_noise_is_on_the_logit_scale():
     base, tuned = draw(PassRates(0.5, 0.2, 0.6), MANY, 0, np.random.default_rng(0))
     moved = np.log(tuned / (1 - tuned)) - np.log(base / (1 - base))
     assert moved.std() == pytest.approx(0.6, rel=0.01)
+
+
+def logit(rates: np.ndarray) -> np.ndarray:
+    return np.log(rates / (1 - rates))
+
+
+def test_runs_share_a_part_of_the_noise_and_each_has_all_of_it():
+    rates, generator = PassRates(0.5, 0.2, 0.6), np.random.default_rng(0)
+    base = base_rates(rates, generator.random(MANY))
+    runs = runs_rates(rates, base, generator, 0.1, 0.0, 3)
+    assert runs.shape == (MANY, 3)
+    assert runs.mean(axis=0) == pytest.approx(base.mean() + 0.1, abs=0.002)
+    moved = logit(runs) - logit(base)[:, None]
+    assert moved.std(axis=0) == pytest.approx(0.6, rel=0.01)
+    shared = np.corrcoef(moved.T)[np.triu_indices(3, 1)]
+    assert shared == pytest.approx(ALIKE, abs=0.01)
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(0.6, 0.03), (0.97, 0.01)])
+def test_means_of_runs_differ_by_their_spread(mean, spread):
+    rates, generator = PassRates(mean, 0.3, 0.0), np.random.default_rng(0)
+    base = base_rates(rates, (np.arange(4000) + 0.5) / 4000)
+    means = runs_rates(rates, base, generator, 0.0, spread, 1500).mean(axis=0)
+    assert means.mean() == pytest.approx(mean, abs=4 * spread / 1500**0.5)
+    assert means.std() == pytest.approx(spread, rel=0.06)
+
+
+def test_a_spread_that_leaves_no_room_is_cut_alike_on_both_sides():
+    rates, generator = PassRates(0.98, 0.3, 0.2), np.random.default_rng(0)
+    base = base_rates(rates, (np.arange(4000) + 0.5) / 4000)
+    means = runs_rates(rates, base, generator, 0.0, 0.1, 500).mean(axis=0)
+    assert means.min() == pytest.approx(0.961, abs=0.002)
+    assert means.max() == pytest.approx(0.999, abs=0.002)
+    assert means.mean() == pytest.approx(0.98, abs=0.003)
 
 
 def test_two_prompts_at_the_same_place_have_the_same_rate():

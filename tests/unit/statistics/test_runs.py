@@ -17,6 +17,7 @@ from sftstudy.statistics.runs import (
     gain_over_runs,
     more_rows_of_gain,
     next_run_within,
+    rate_evidence_over_runs,
     rate_gate_over_runs,
     ratio_gate_over_runs,
     run_spread,
@@ -33,6 +34,19 @@ def runs_of(rates: list[float], n: int, seed: int) -> np.ndarray:
     hard, own = generator.normal(size=(n, 1)), generator.normal(size=(n, len(rates)))
     latent = math.sqrt(0.8) * hard + math.sqrt(0.2) * own
     return (latent < stats.norm.ppf(rates)).astype(float)
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3, 5])
+@pytest.mark.parametrize("rate", [0.8, 0.93, 0.97])
+def test_evidence_alone_is_that_of_the_gate_over_runs(rate, runs):
+    """What the planner asks for is what the gate says, without its interval."""
+    generator = np.random.default_rng(runs)
+    for groups, k in itertools.product((200, 20), (1, 8)):
+        for spread in (0.0, 0.02):
+            rates = np.clip(rate + spread * generator.normal(size=runs), 0, 1)
+            values, codes = generator.binomial(k, rates, (200, runs)) / k, np.arange(200) % groups
+            gate = rate_gate_over_runs(values, codes, 0.9)
+            assert rate_evidence_over_runs(values, codes, 0.9) == gate.evidence
 
 
 # -- the parts of the variance, by hand ---------------------------------------------------------

@@ -57,9 +57,18 @@ function skipped() {
   }).length;
 }
 
+// How far one is in a part; where there is no other, what all replies are.
+function ofPart(part) {
+  const own = replies.filter((one) => one.part === part), doubtful = part === parts[0];
+  if (own.length === replies.length) {
+    return `rules and judge differ or are unsure on ${doubtful ? "all" : "none"} of them`;
+  }
+  const which = doubtful ? "those on which rules and judge differ or are unsure" : "the others";
+  return `of ${which} ${own.filter(judged).length} of ${own.length}`;
+}
+
 function show(focus) {
   const { key, part, prompt, reply, note } = replies[at];
-  const inPart = replies.filter((one) => one.part === part);
   $("number").textContent = `Reply ${at + 1} of ${replies.length}`
     + (state[key] ? `, judged ${state[key]}` : ", not judged");
   $("prompt").textContent = prompt;
@@ -71,9 +80,7 @@ function show(focus) {
   const count = replies.filter(judged).length, gaps = skipped();
   $("bar").max = replies.length;
   $("bar").value = count;
-  const which = part === parts[0] ? "those on which rules and judge differ or are unsure" : "the others";
-  $("progress").textContent = `${count} of ${replies.length} judged; of ${which} `
-    + `${inPart.filter(judged).length} of ${inPart.length}.`
+  $("progress").textContent = `${count} of ${replies.length} judged; ${ofPart(part)}.`
     + (gaps ? ` ${gaps} skipped: judge them too, or what you read is no random part.` : "");
   $("back").disabled = at === 0;
   $("on").disabled = at === replies.length - 1;
