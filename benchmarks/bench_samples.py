@@ -428,7 +428,7 @@ def run_studies(
     return decided
 
 
-def print_studies(studies: int, resamples: int, seed: int) -> bool:
+def print_studies(studies: int, resamples: int, seed: int, only: str) -> bool:
     """Print a row per scenario, sizes and K; return whether the bounds are kept.
 
     At K = 8 at least half of the clean studies are RECOMMENDED, nowhere more than 5% of
@@ -440,7 +440,7 @@ def print_studies(studies: int, resamples: int, seed: int) -> bool:
           "| mean true regret, points (se) | proven %: " + " | ".join(names) + " |")  # fmt: skip
     print("|---" * (6 + len(names)) + "|")
     fine = True
-    for scenario, sizes in itertools.product(SCENARIOS, SIZES):
+    for scenario, sizes in itertools.product([s for s in SCENARIOS if only in s], SIZES):
         before = None
         for k in (1, *REPLIES):
             found = run_studies(scenario, sizes, k, studies, resamples, seed)
@@ -471,6 +471,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000, help="eval sets per case")
     parser.add_argument("--studies", type=int, default=60, help="studies per row of the table")
     parser.add_argument("--resamples", type=int, default=200, help="bootstrap resamples per study")
+    parser.add_argument("--only", default="", help="scenarios of studies whose name holds this")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     start, fine = time.process_time(), True
@@ -482,7 +483,9 @@ def main() -> None:
     if arguments.part in ("choices", "all"):
         fine &= print_choices(arguments.draws, arguments.seed)
     if arguments.part in ("studies", "all"):
-        fine &= print_studies(arguments.studies, arguments.resamples, arguments.seed)
+        fine &= print_studies(
+            arguments.studies, arguments.resamples, arguments.seed, arguments.only
+        )
     print(f"\nCommand: python benchmarks/bench_samples.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"{time.process_time() - start:.0f} CPU seconds; bounds {'kept' if fine else 'MISSED'}.")
     sys.exit(0 if fine else 1)

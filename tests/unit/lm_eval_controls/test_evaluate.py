@@ -106,6 +106,7 @@ def require_equal(
         assert len(theirs) == LIMIT
 
 
+@pytest.mark.slow
 def test_replies_are_scored_as_by_the_command_line(tasks: Path, student: Path) -> None:
     how = asked(tasks, "sums.yaml")
     run(tasks, student, how)
@@ -132,6 +133,7 @@ def test_replies_are_scored_as_by_the_command_line(tasks: Path, student: Path) -
     assert roles == ["user", "assistant", "user"], "an example, and the question"
 
 
+@pytest.mark.slow
 def test_likelihoods_are_compared_as_by_the_command_line(tasks: Path, student: Path) -> None:
     document = run(tasks, student, asked(tasks, "choices.yaml", group="passage"))
     said = command_line(tasks, student, "choices.yaml")
@@ -146,6 +148,7 @@ def test_likelihoods_are_compared_as_by_the_command_line(tasks: Path, student: P
     )
 
 
+@pytest.mark.slow
 def test_the_likelihood_of_a_text(tasks: Path, student: Path) -> None:
     document = run(tasks, student, asked(tasks, "likely.yaml"))
     said = command_line(tasks, student, "likely.yaml")

@@ -106,6 +106,7 @@ def test_replies_end_where_the_end_is_drawn(model):
     assert drawn(model, asked, how, eos) == expected
 
 
+@pytest.mark.slow
 def test_long_replies_in_places(model):
     asked, how = several([[3, 4, 5], [3, 4, 6]], 4, temperature=0.3)
     expected = plain(model, asked, how, new_tokens=3 * WINDOW)

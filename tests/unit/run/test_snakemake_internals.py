@@ -160,6 +160,7 @@ rule verdict:
 """
 
 
+@pytest.mark.slow
 def test_what_is_held_back_stays_so_when_a_checkpoint_ends(tmp_path: Path) -> None:
     """Snakemake then counts anew what each job waits for, and once more what has finished."""
     (tmp_path / "Snakefile").write_text(HOLDING.format(scripts=str(ROOT / "scripts")))

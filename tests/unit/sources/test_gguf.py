@@ -83,6 +83,7 @@ def test_source_json_names_the_file_its_hash_and_that_it_was_dequantised(
     assert set(source["files"]) == {path.name for path in folder.iterdir()} - {"SOURCE.json"}
 
 
+@pytest.mark.slow
 def test_the_same_file_gives_the_same_bytes_wherever_it_lies(file: Path, folder: Path) -> None:
     """By the program, in a process of its own."""
     moved = file.parent / "elsewhere" / file.name
