@@ -152,6 +152,30 @@ def test_files_of_replicates_are_targets(edited: Editor) -> None:
     (edited.checkout / recipe).unlink()
 
 
+@pytest.fixture
+def own(undecided: Path, first_run: tuple[str, str], tmp_path: Path) -> Path:
+    """A copy of the finished study that a test may run again."""
+    shutil.copytree(undecided, tmp_path / "own", symlinks=True)
+    return tmp_path / "own"
+
+
+def test_what_is_forced_is_generated_anew_behind_the_choice_too(own: Path, chosen: str) -> None:
+    """Forced replies to controls have the choice made again, and replicates planned after it."""
+    told = f"{RESULTS}/logs/predictions/smoke/banking77/{chosen}_rep1"
+    planned = plan(own, *STUDY, "--forcerun", "predict_controls")
+    assert planned.rules["choose"] == 1 and not any("_rep1" in job for job in planned.jobs)
+    snakemake(own, *STUDY, "--forcerun", "predict_controls")
+    controls = (own / told / "controls.log").read_text(encoding="utf-8")
+    assert "ifeval.jsonl: 10 replies, 0 known before" in controls
+    assert "10 known replies are generated anew: the run was forced" in controls
+    replies = own / RESULTS / f"predictions/smoke/banking77/{chosen}_rep1/banking77.test.jsonl"
+    replies.unlink()
+    snakemake(own, *STUDY)
+    confirm = (own / told / "confirm.log").read_text(encoding="utf-8")
+    assert "banking77.test.jsonl: 16 replies, 16 known before" in confirm, "it was not forced"
+    assert plan(own, *STUDY).rules == {}
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -50,9 +50,25 @@ def before_first_job(workflow: Any, site: Site, study: Study) -> None:
             print(f"warning: {warning}", file=sys.stderr)
 
 
-def forced_outputs(workflow: Any) -> list[Path]:
-    """Return the first output of each job that is forced to run."""
-    return Run(workflow).forced()
+def forced_outputs(workflow: Any, study: Study) -> list[Path]:
+    """Return the first output of each job that is forced to run.
+
+    Jobs of replicates are not planned while their student's choice is to be made, so that those of
+    every configuration are among them.
+    """
+    run = Run(workflow)
+    to_come = [
+        {"student": student, "variant": variant}
+        for student in _undecided(run)
+        for variant in study.possible_replicates(student)
+    ]
+    of_controls = [{**job, "control": control} for job in to_come for control in study.controls]
+    return run.forced() + run.forced_by_rule([*to_come, *of_controls])
+
+
+def _undecided(run: Run) -> list[str]:
+    """Return the students whose configuration this run is to choose."""
+    return [student for student, rule in run.kinds() if rule in CHECKPOINTS]
 
 
 def forget_finished(workflow: Any, root: str) -> None:
@@ -84,8 +100,7 @@ def at_exit(workflow: Any, results: Layout, study: Study, tell: Callable[[], Non
     elif run.has_plan:
         if table := run.untold_table():
             print(table)
-        undecided = [student for student, rule in run.kinds() if rule in CHECKPOINTS]
-        if coming := jobs.replicates_to_come(study, undecided):
+        if coming := jobs.replicates_to_come(study, _undecided(run)):
             print(coming)
         if run.is_on_cluster:
             print(requests.summary(run.requests()))
