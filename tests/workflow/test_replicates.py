@@ -169,12 +169,12 @@ def test_what_is_forced_is_generated_anew_behind_the_choice_too(own: Path, chose
     controls = (own / told / "controls.log").read_text(encoding="utf-8")
     assert "ifeval.jsonl: 10 replies, 0 known before" in controls
     assert "10 known replies are generated anew: the run was forced" in controls
-    replies = own / RESULTS / f"predictions/smoke/banking77/{chosen}_rep1/banking77.test.jsonl"
-    replies.unlink()
-    snakemake(own, *STUDY)
+    assert plan(own, *STUDY).rules == {}
+    replies = RESULTS / f"predictions/smoke/banking77/{chosen}_rep1/banking77.test.jsonl"
+    (own / replies).unlink()
+    snakemake(own, str(replies), *STUDY)
     confirm = (own / told / "confirm.log").read_text(encoding="utf-8")
     assert "banking77.test.jsonl: 16 replies, 16 known before" in confirm, "it was not forced"
-    assert plan(own, *STUDY).rules == {}
 
 
 def test_results_behind_the_choice_are_kept_with_it(own: Path, chosen: str) -> None:

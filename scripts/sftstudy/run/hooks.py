@@ -17,6 +17,9 @@ from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
+# What trainings wait for: they say of rows that these are too long, or have no source.
+AWAITED = ("lengths", "fits", "fits_control", "prepare_lm_eval", "fits_lm_eval")
+
 
 def before_first_job(workflow: Any, site: Site, study: Study) -> None:
     """Leave the name of this run for others, warn if git does not tell the commit, bring inputs
@@ -40,7 +43,7 @@ def before_first_job(workflow: Any, site: Site, study: Study) -> None:
     forget_finished(workflow, study.root)
     # Rows that are too long are an error before anything is trained, whatever split they are of,
     # and so is a source of which lm-eval cannot make its task.
-    run.hold_back("train", until=("lengths", "fits", "fits_control", "prepare_lm_eval"))
+    run.hold_back("train", until=AWAITED)
     if run.is_on_cluster:
         checks.require(site, run.requests())
         leftovers.stop(run.slurm_comments(), Path.cwd(), site.warn_seconds)

@@ -156,7 +156,7 @@ def table(outcome: Outcome) -> str:
     if outcome.spared:
         lines.append(f"{len(outcome.spared):,} more need not run: what they rest on stays.")
     if any(run[rule] for rule in CHECKPOINTS):
-        lines.append("Replicates of a choice that is made again are not counted: it may be another.")
+        lines.append("Replicates of a choice that is made again are not counted: it may change.")
     return "\n".join(lines if rules else ["Nothing would run."])
 
 

@@ -22,8 +22,9 @@ from repository import ROOT
 from sftstudy.run import snakemake_internals
 
 USED = {
-    Workflow: "persistence dag checkpoints is_main_process dryrun resource_settings output_settings "
-    "_localrules _prepare_dag _build_dag async_run overwrite_configfiles config_settings touch",
+    Workflow: "persistence dag checkpoints is_main_process dryrun resource_settings "
+    "output_settings _localrules _prepare_dag _build_dag async_run overwrite_configfiles "
+    "config_settings touch",
     DAG: "needrun_jobs needrun reason jobs stats update_needrun dependencies depending ready_jobs "
     "_n_until_ready forcerules in_until update_checkpoint_dependencies",
     Job: "rule is_checkpoint input output wildcards threads resources non_derived_params",

@@ -80,9 +80,7 @@ class Plan:
         before = {job: planned for planned, job in self._jobs.items()}
         accepting = self._persistence._read_record
         self._persistence._read_record = self._recorded  # of new jobs nothing is accepted
-        self._jobs = {
-            before.get(job) or self._planned(job): job for job in dag.jobs if job.output
-        }
+        self._jobs = {before.get(job) or self._planned(job): job for job in dag.jobs if job.output}
         self._persistence._read_record = accepting
         return True
 
