@@ -64,7 +64,7 @@ def keep_results(
 
 def _kept(plan: Plan, results: Path, accept: Callable[[Path], None], dry: bool) -> Outcome:
     records = Lineage(results).records
-    due, stay, unrecorded = _sorted(plan, records)
+    due, stay, unrecorded = _settled(plan, records)
     if stay and not dry:
         versions = {output: _versions(job) for job in stay for output in job.outputs}
         kept.add(results, records, versions)
@@ -85,13 +85,13 @@ def _kept(plan: Plan, results: Path, accept: Callable[[Path], None], dry: bool) 
     return outcome
 
 
-def _sorted(
+def _settled(
     plan: Plan, records: Container[str]
 ) -> tuple[set[tuple[str, ...]], set[PlannedJob], set[PlannedJob]]:
     """Return the outputs of jobs that were to be run, and of these the jobs that stay, and those
     that would if they were recorded; the plan is then that of the others.
 
-    What lies behind a checkpoint that stays is sorted when that is known, so again and again.
+    What lies behind a checkpoint that stays is looked at once that is known, so in rounds.
     """
     due: set[tuple[str, ...]] = set()
     accepted: set[PlannedJob] = set()
