@@ -18,7 +18,7 @@ shorten(workflow)
 
 onstart:
     hooks.before_first_job(workflow, site, study)
-    journal.generate_anew(hooks.forced_outputs(workflow))
+    journal.generate_anew(hooks.forced_outputs(workflow, study))
 
 
 onsuccess:

@@ -1,5 +1,5 @@
 # Needs: sources of controls from lm-eval in results/raw/{control}, results/checkpoints/{student}/{variant}.
-# Makes: results/data/{control}, results/predictions/{student}/{variant}/{control}.jsonl and its metrics.
+# Makes: results/data/{control} and fits/{student}.json in it, results/predictions/{student}/{variant}/{control}.jsonl and its metrics.
 #
 # Only in studies with such controls: Snakemake compares every file with the outputs of every rule.
 
@@ -30,12 +30,46 @@ rule prepare_lm_eval:
         " --record {log.record} > {log.text} 2>&1"
 
 
+# As `fits` of other controls, but of what lm-eval writes: predictions wait for it, and so does the
+# first training.
+rule fits_lm_eval:
+    input:
+        raw="<results>/raw/{control}",
+        data="<results>/data/{control}/test.jsonl",
+        files=lambda w: jobs.lm_eval_files(study, w.control),
+        student="<results>/checkpoints/{student}/base",
+    output:
+        "<results>/data/{control}/fits/{student}.json",
+    log:
+        text="<logs>/data/{control}/fits/{student}.log",
+        record="<records>/data/{control}/fits/{student}.json",
+    wildcard_constraints:
+        control=one_of(study.lm_eval_controls),
+    conda:
+        "../envs/predict.yaml"
+    params:
+        code=code_version("scripts/fits_lm_eval.py"),
+        asked=lambda w: as_json(jobs.lm_eval_asked(study, w.control)),
+        version=lambda w: installed_version(),
+        max_length=lambda w: study.student(w.student)["max_length"],
+        chat_template_kwargs=lambda w: as_json(study.student(w.student)["chat_template_kwargs"]),
+        drop=jobs.drop_overlong(study),
+    message:
+        "Looking for documents of {wildcards.control} without room for a reply of {wildcards.student}"
+    shell:
+        "python scripts/fits_lm_eval.py --raw {input.raw} --data {input.data}"
+        " --asked {params.asked:q} --student-dir {input.student} --max-length {params.max_length}"
+        " --chat-template-kwargs {params.chat_template_kwargs:q} {params.drop} --output {output}"
+        " --record {log.record} > {log.text} 2>&1"
+
+
 # A job for each control from lm-eval, so that one more asks nothing of the others again.
 rule predict_lm_eval:
     input:
         checkpoint="<results>/checkpoints/{student}/{variant}",
         raw="<results>/raw/{control}",
         data="<results>/data/{control}/test.jsonl",
+        fits="<results>/data/{control}/fits/{student}.json",
         files=lambda w: jobs.lm_eval_files(study, w.control),
     output:
         "<results>/predictions/{student}/{variant}/{control}.jsonl",

@@ -3,14 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sftstudy.records.explain import explain
+from workflow.keeping import counts, keep
 from workflow.running import MINI, Editor, plan, snakemake
 
 pytestmark = pytest.mark.slow
@@ -28,18 +27,6 @@ def editor(mini: Path, tmp_path: Path) -> Iterator[Editor]:
     checkout = tmp_path / "checkout"
     shutil.copytree(mini, checkout, symlinks=True)
     yield Editor(checkout)
-
-
-def keep(checkout: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "tools/keep_results.py", *STUDY, *arguments]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
-
-
-def counts(text: str) -> dict[str, tuple[int, int]]:
-    """Return of each rule how many jobs were kept, and how many are to run."""
-    rows = re.findall(r"^(\w+) +(\d+) +(\d+)\b", text, flags=re.MULTILINE)
-    return {rule: (int(kept), int(run)) for rule, kept, run in rows}
 
 
 def edit_training(editor: Editor) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 STUDY = ("--configfile", MINI)
 SUMMARY = {"collate": 1, "draw": 1, "report": 1}
+PREPARED = {"prepare_lm_eval": 1, "fits_lm_eval": 1}
 ASKED = {"predict_lm_eval": 3, "score_lm_eval": 3}
 VARIANTS = ("base", "banking77/lr0.001", "pubmedqa/lr0.001")
 CONTROL = """    choices:
@@ -55,7 +56,7 @@ def edited(finished: Path) -> Iterator[Editor]:
 @pytest.fixture(scope="module")
 def finished(controlled: Path) -> Path:
     target = "results/mini/metrics/smoke/base/choices.json"
-    once = {"fetch_dataset": 1, "prepare_lm_eval": 1}
+    once = {"fetch_dataset": 1, **PREPARED}
     one = {"predict_lm_eval": 1, "score_lm_eval": 1}
     assert plan(controlled, target, *STUDY).rules == once | one, "a file by its name"
     whole = plan(controlled, *STUDY).rules
@@ -73,7 +74,7 @@ def test_the_same_again_does_nothing(finished: Path) -> None:
 def test_another_limit_asks_this_control_alone(edited: Editor) -> None:
     edited.replace(MINI, "limit: 10", "limit: 9")
     assert plan(edited.checkout, *STUDY).rules == {
-        "prepare_lm_eval": 1,
+        **PREPARED,
         **ASKED,
         "recommend": 1,
         **SUMMARY,
@@ -94,7 +95,7 @@ def test_the_code_that_asks_asks_again(edited: Editor) -> None:
 
 
 def test_an_edited_task_file_or_module_of_it_asks_again(edited: Editor) -> None:
-    asks = {"prepare_lm_eval": 1, **ASKED, "recommend": 1, **SUMMARY}
+    asks = {**PREPARED, **ASKED, "recommend": 1, **SUMMARY}
     edited.replace("lm_tasks/choices_utils.py", "Passage:", "Text:")
     assert plan(edited.checkout, *STUDY).rules == asks
     edited.restore()

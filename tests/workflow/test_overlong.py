@@ -1,10 +1,12 @@
 """Rows without room for a reply: an error before the first training, or asked of no variant."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from local_lm_eval import write_tasks
 from sftstudy.files.reading import read_json, read_jsonl
 from workflow.running import MINI, Editor, copy_repository, plan, snakemake
 
@@ -14,8 +16,12 @@ pytestmark = pytest.mark.slow
 LIMIT = 179
 ROOT = f"results/mini/max_length-{LIMIT}"
 STUDY = ("--configfile", MINI, "--config", f"max_length={LIMIT}", "tasks=[banking77]")
-STUDY += ("controls=[ifeval]",)
-EVALSETS = ("banking77.val", "banking77.test", "ifeval")
+STUDY += ("controls=[ifeval,choices]",)
+NAMES = ("banking77", "ifeval", "choices")
+EVALSETS = ("banking77.val", "banking77.test", "ifeval", "choices")
+CONTROL = """    choices:
+      lm_eval: lm_tasks/choices.yaml
+      source: {path: lm_tasks/raw}"""
 VARIANTS = ("base", "banking77/lr0.001")
 
 
@@ -23,13 +29,19 @@ def test_one_rule_for_all_splits_before_the_first_training(tmp_path: Path) -> No
     checkout = copy_repository(tmp_path)
     ifeval = "ifeval:\n      source: {smoke: {seed: 5, test: 10}}\n      max_new_tokens: "
     Editor(checkout).replace(MINI, f"{ifeval}12", f"{ifeval}138")
+    Editor(checkout).append(MINI, CONTROL)
+    file = write_tasks(checkout / "lm_tasks") / "raw/main/test.jsonl"
+    documents = read_jsonl(file)
+    documents[5]["passage"] = "It goes on. " * LIMIT
+    file.write_text("".join(f"{json.dumps(each)}\n" for each in documents), encoding="utf-8")
     results = checkout / ROOT
     done = snakemake(checkout, "--keep-going", *STUDY, check=False)
     assert done.returncode == 1
-    logs = [results / f"logs/data/{name}/fits/smoke.log" for name in ("banking77", "ifeval")]
-    task, control = (log.read_text(encoding="utf-8") for log in logs)
+    logs = [results / f"logs/data/{name}/fits/smoke.log" for name in NAMES]
+    task, control, of_lm_eval = (log.read_text(encoding="utf-8") for log in logs)
     assert "data/banking77/val.jsonl: row 'train-" in task and "prompt of 176 tokens" in task
     assert "data/ifeval/test.jsonl: row " in control and "drop_overlong" in control
+    assert "data/choices/test.jsonl: row '5' has a prompt of" in of_lm_eval
     assert [folder.name for folder in (results / "checkpoints/smoke").iterdir()] == ["base"]
     assert not (results / "logs/checkpoints/smoke/banking77").exists()
 

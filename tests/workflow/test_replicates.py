@@ -8,6 +8,7 @@ import pytest
 
 from sftstudy.documents.choice import read_choice
 from sftstudy.documents.recommendation import read_recommendation
+from workflow.keeping import counts, keep
 from workflow.running import MINI, Editor, plan, snakemake
 
 pytestmark = pytest.mark.slow
@@ -150,6 +151,72 @@ def test_files_of_replicates_are_targets(edited: Editor) -> None:
     snakemake(edited.checkout, str(recipe), *STUDY)
     assert "seed: 2042" in (edited.checkout / recipe).read_text(encoding="utf-8")
     (edited.checkout / recipe).unlink()
+
+
+@pytest.fixture
+def own(undecided: Path, first_run: tuple[str, str], tmp_path: Path) -> Path:
+    """A copy of the finished study that a test may run again."""
+    shutil.copytree(undecided, tmp_path / "own", symlinks=True)
+    return tmp_path / "own"
+
+
+def test_what_is_forced_is_generated_anew_behind_the_choice_too(own: Path, chosen: str) -> None:
+    """Forced replies to controls have the choice made again, and replicates planned after it."""
+    told = f"{RESULTS}/logs/predictions/smoke/banking77/{chosen}_rep1"
+    planned = plan(own, *STUDY, "--forcerun", "predict_controls")
+    assert planned.rules["choose"] == 1 and not any("_rep1" in job for job in planned.jobs)
+    snakemake(own, *STUDY, "--forcerun", "predict_controls")
+    controls = (own / told / "controls.log").read_text(encoding="utf-8")
+    assert "ifeval.jsonl: 10 replies, 0 known before" in controls
+    assert "10 known replies are generated anew: the run was forced" in controls
+    assert plan(own, *STUDY).rules == {}
+    replies = RESULTS / f"predictions/smoke/banking77/{chosen}_rep1/banking77.test.jsonl"
+    (own / replies).unlink()
+    snakemake(own, str(replies), *STUDY)
+    confirm = (own / told / "confirm.log").read_text(encoding="utf-8")
+    assert "banking77.test.jsonl: 16 replies, 16 known before" in confirm, "it was not forced"
+
+
+def test_results_behind_the_choice_are_kept_with_it(own: Path, chosen: str) -> None:
+    """A dry run says of them what the real one does."""
+    editor = Editor(own)
+    editor.append("scripts/sftstudy/training/trial.py", "ANOTHER = 1")
+    status, dry = keep(own, "--dry-run")
+    assert status == 0 and counts(dry)["train"] == (4 + 2 * 1, 0), dry
+    assert set(counts(dry)) == {"train", "report"} and "Replicates of a choice" not in dry
+    status, real = keep(own)
+    assert (status, real) == (0, dry)
+    assert plan(own, *STUDY).rules == {"report": 1}
+    snakemake(own, *STUDY)
+    assert plan(own, *STUDY).rules == {}
+
+
+def test_of_a_replicate_that_is_trained_anew_nothing_is_kept(own: Path, chosen: str) -> None:
+    editor = Editor(own)
+    editor.append("scripts/sftstudy/tasks/banking77/score.py", "ANOTHER = 1")
+    recipe = own / RESULTS / f"recipes/smoke/pubmedqa/{chosen}_rep1.yaml"
+    recipe.write_text(recipe.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    status, dry = keep(own, "--dry-run")
+    # Base and both configurations on two tasks, of each test; base and those of banking77 val. The
+    # replicate of banking77, too; the other one is asked again.
+    assert status == 0 and counts(dry)["score"][0] == 5 + 3 + 1, dry
+    assert counts(dry)["train"] == (0, 1)
+    status, real = keep(own)
+    assert (status, real) == (0, dry)
+    planned = plan(own, *STUDY)
+    assert planned.rules == {rule: run for rule, (_, run) in counts(dry).items() if run}
+    assert planned.of("checkpoints") == {f"smoke/pubmedqa/{chosen}_rep1"}
+
+
+def test_where_the_choice_is_made_again_its_replicates_are_not_counted(own: Path) -> None:
+    editor = Editor(own)
+    editor.append("scripts/sftstudy/training/trial.py", "ANOTHER = 1")
+    editor.replace(MINI, "[1.0e-3, 2.0e-3]", "[1.0e-3, 2.0e-3, 4.0e-3]")
+    status, dry = keep(own, "--dry-run")
+    assert status == 0 and counts(dry)["train"] == (4, 2), dry
+    assert counts(dry)["choose"] == (0, 1)
+    assert "Replicates of a choice that is made again are not counted" in dry
+    assert keep(own) == (0, dry)
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,18 @@ import importlib
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from sftstudy.documents.lm_eval import CHOSEN, Outcome
 from sftstudy.documents.replies import DROPPED
 from sftstudy.documents.rows import Scored, read_scored
-from sftstudy.errors import StudyError
 from sftstudy.files.ledger import LEDGER
 from sftstudy.files.writing import write_jsonl
-from sftstudy.lm_eval_controls.task import OTHER_SEED, SEED, Asked, ask, opened
+from sftstudy.lm_eval_controls.lengths import Lengths, measure, overlong
+from sftstudy.lm_eval_controls.task import OTHER_SEED, SEED, Asked, opened
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
-from sftstudy.students.limits import require_positions, without_room
+from sftstudy.students.limits import require_positions
 from sftstudy.tasks import lm_eval_yaml
 
 
@@ -47,59 +46,13 @@ def evaluate(
         backend = importlib.import_module(f"sftstudy.lm_eval_controls.{generation['backend']}")
         began = time.monotonic()
         model = backend.model(checkpoint, generation, gpus, batch_size, eager)
-        lengths = _lengths(task, asked, model)
-        _require_same(rows, lengths, data, raw)
-        dropped = set(
-            without_room(
-                [row["id"] for row in rows],
-                [lengths[row["id"]][0] for row in rows],
-                max(most for _, most in lengths.values()),
-                generation["max_length"],
-                drop_overlong,
-                str(data),
-                "the task's max_gen_toks, in a task file of your own",
-            )
-        )
+        lengths = measure(rows, task, asked, model, data)
+        dropped = overlong(lengths, generation["max_length"], drop_overlong, data)
         samples = _samples(task, asked, model, batch_size)
         lines = [_line(row, samples[row["id"]], task, model, row["id"] in dropped) for row in rows]
         watched.require_same()
     write_jsonl(output, lines)
     _note(checkpoint, generation, lengths, lines, gpus, model, time.monotonic() - began)
-
-
-def _lengths(task: Any, asked: Asked, model: Any) -> dict[str, tuple[int, int]]:
-    """Return of each document the tokens that are read and those that may be written.
-
-    Of several answers that are compared the longest counts.
-    """
-    ask(task, asked)
-    chat = asked.chat(task)
-    task.build_all_requests(
-        limit=asked.limit,
-        apply_chat_template=chat,
-        fewshot_as_multiturn=chat,
-        chat_template=model.apply_chat_template if chat else None,
-        tokenizer_name=model.tokenizer_name if chat else "",
-    )
-    found: dict[str, tuple[int, int]] = {}
-    for request in task.instances:
-        name, most = str(request.doc_id), 0
-        text = request.args[0]
-        if request.request_type == "generate_until":
-            most = int(request.args[1].get("max_gen_toks") or model.max_gen_toks)
-        else:
-            text += request.args[1]
-        tokens = len(model.tok_encode(text))
-        found[name] = max(found.get(name, (0, 0)), (tokens, most))
-    return found
-
-
-def _require_same(rows: list[Scored], found: Iterable[str], data: Path, raw: Path) -> None:
-    if [row["id"] for row in rows] != list(found):
-        raise StudyError(
-            f"{data}: holds other documents than lm-eval finds in {raw}; remove it, so that it is "
-            "prepared again"
-        )
 
 
 def _samples(task: Any, asked: Asked, model: Any, batch_size: int | None) -> dict[str, list[Any]]:
@@ -182,7 +135,7 @@ def _plain(value: Any) -> Any:
 def _note(
     checkpoint: Path,
     generation: dict[str, Any],
-    lengths: dict[str, tuple[int, int]],
+    lengths: Lengths,
     lines: list[Outcome],
     gpus: int,
     model: Any,

@@ -17,6 +17,9 @@ from sftstudy.study import jobs
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
+# What trainings wait for: they say of rows that these are too long, or have no source.
+AWAITED = ("lengths", "fits", "fits_control", "prepare_lm_eval", "fits_lm_eval")
+
 
 def before_first_job(workflow: Any, site: Site, study: Study) -> None:
     """Leave the name of this run for others, warn if git does not tell the commit, bring inputs
@@ -40,7 +43,7 @@ def before_first_job(workflow: Any, site: Site, study: Study) -> None:
     forget_finished(workflow, study.root)
     # Rows that are too long are an error before anything is trained, whatever split they are of,
     # and so is a source of which lm-eval cannot make its task.
-    run.hold_back("train", until=("lengths", "fits", "fits_control", "prepare_lm_eval"))
+    run.hold_back("train", until=AWAITED)
     if run.is_on_cluster:
         checks.require(site, run.requests())
         leftovers.stop(run.slurm_comments(), Path.cwd(), site.warn_seconds)
@@ -50,9 +53,25 @@ def before_first_job(workflow: Any, site: Site, study: Study) -> None:
             print(f"warning: {warning}", file=sys.stderr)
 
 
-def forced_outputs(workflow: Any) -> list[Path]:
-    """Return the first output of each job that is forced to run."""
-    return Run(workflow).forced()
+def forced_outputs(workflow: Any, study: Study) -> list[Path]:
+    """Return the first output of each job that is forced to run.
+
+    Jobs of replicates are not planned while their student's choice is to be made, so that those of
+    every configuration are among them.
+    """
+    run = Run(workflow)
+    to_come = [
+        {"student": student, "variant": variant}
+        for student in _undecided(run)
+        for variant in study.possible_replicates(student)
+    ]
+    of_controls = [{**job, "control": control} for job in to_come for control in study.controls]
+    return run.forced() + run.forced_by_rule([*to_come, *of_controls])
+
+
+def _undecided(run: Run) -> list[str]:
+    """Return the students whose configuration this run is to choose."""
+    return [student for student, rule in run.kinds() if rule in CHECKPOINTS]
 
 
 def forget_finished(workflow: Any, root: str) -> None:
@@ -84,8 +103,7 @@ def at_exit(workflow: Any, results: Layout, study: Study, tell: Callable[[], Non
     elif run.has_plan:
         if table := run.untold_table():
             print(table)
-        undecided = [student for student, rule in run.kinds() if rule in CHECKPOINTS]
-        if coming := jobs.replicates_to_come(study, undecided):
+        if coming := jobs.replicates_to_come(study, _undecided(run)):
             print(coming)
         if run.is_on_cluster:
             print(requests.summary(run.requests()))

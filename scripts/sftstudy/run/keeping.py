@@ -7,7 +7,7 @@ nothing that it rests on is made anew. All else runs, as a dry run says.
 
 import atexit
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,24 +50,9 @@ def keep_results(
     The first three are ``--configfile``, ``--config`` and ``--directory``, `root` is the folder of
     the study's results. `accept` is called for the first output of each kept job, so that what lies
     beside it and tells versions (a journal) is kept with it. What lies behind a checkpoint of
-    Snakemake is planned only where that need not run, and so is kept in a second round, which `dry`
-    has none of. Raises `StudyError` while Snakemake runs in this folder.
+    Snakemake is looked at where that need not run. Raises `StudyError` while Snakemake runs in this
+    folder.
     """
-    found = _once(configfiles, config, folder, root, accept, dry)
-    if dry or not set(CHECKPOINTS) & {*found.kept, *found.spared}:
-        return found
-    further = _once(configfiles, config, folder, root, accept, dry)
-    return Outcome(found.kept + further.kept, further.spared, further.run)
-
-
-def _once(
-    configfiles: Iterable[Path],
-    config: list[str],
-    folder: Path,
-    root: str,
-    accept: Callable[[Path], None],
-    dry: bool,
-) -> Outcome:
     _refuse_beside_another(folder / FOLDER)
     with planned(configfiles, config, folder, PROFILE) as plan:
         atexit.unregister(hooks.at_exit)  # which the Snakefile asks for: this is no run
@@ -79,11 +64,7 @@ def _once(
 
 def _kept(plan: Plan, results: Path, accept: Callable[[Path], None], dry: bool) -> Outcome:
     records = Lineage(results).records
-    due = {job for job in plan.jobs() if plan.why(job)}
-    for_code = {job for job in due if _is_for_code_alone(job)}
-    unrecorded = {job for job in for_code if not records.keys() >= set(job.outputs)}
-    plan.accept(for_code - unrecorded)
-    stay = {job for job in for_code - unrecorded if plan.why(job) is None}
+    due, stay, unrecorded = _settled(plan, records)
     if stay and not dry:
         versions = {output: _versions(job) for job in stay for output in job.outputs}
         kept.add(results, records, versions)
@@ -99,9 +80,32 @@ def _kept(plan: Plan, results: Path, accept: Callable[[Path], None], dry: bool) 
             outcome.run.append((job.rule, "it tells what was kept"))
         elif why:
             outcome.run.append((job.rule, NO_RECORD if job in unrecorded else why))
-        elif job in due:
+        elif job.outputs in due:
             outcome.spared.append(job.rule)
     return outcome
+
+
+def _settled(
+    plan: Plan, records: Container[str]
+) -> tuple[set[tuple[str, ...]], set[PlannedJob], set[PlannedJob]]:
+    """Return the outputs of jobs that were to be run, and of these the jobs that stay, and those
+    that would if they were recorded; the plan is then that of the others.
+
+    What lies behind a checkpoint that stays is looked at once that is known, so in rounds.
+    """
+    due: set[tuple[str, ...]] = set()
+    accepted: set[PlannedJob] = set()
+    unrecorded: set[PlannedJob] = set()
+    more = True
+    while more:
+        found = {job for job in plan.jobs() if plan.why(job)}
+        due |= {job.outputs for job in found}
+        for_code = {job for job in found if _is_for_code_alone(job)}
+        unrecorded |= {job for job in for_code if not all(out in records for out in job.outputs)}
+        accepted = (accepted | for_code - unrecorded) & set(plan.jobs())
+        plan.accept(accepted)
+        more = plan.extend()
+    return due, {job for job in accepted if plan.why(job) is None}, unrecorded
 
 
 def _is_for_code_alone(job: PlannedJob) -> bool:
@@ -151,6 +155,8 @@ def table(outcome: Outcome) -> str:
     lines[1:] = [f"{line}  {text}".rstrip() for line, text in zip(lines[1:], why, strict=True)]
     if outcome.spared:
         lines.append(f"{len(outcome.spared):,} more need not run: what they rest on stays.")
+    if any(run[rule] for rule in CHECKPOINTS):
+        lines.append("Replicates of a choice that is made again are not counted: it may change.")
     return "\n".join(lines if rules else ["Nothing would run."])
 
 

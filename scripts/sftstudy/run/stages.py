@@ -4,8 +4,8 @@
 # weights; one of the stage score makes one cell.
 RULES = {
     "data": "fetch_dataset make_smoke_dataset fetch_student convert_student build_smoke_student"
-    " lock_sources prepare prepare_control prepare_lm_eval lengths fits fits_control card"
-    " duplicates recipe plan",
+    " lock_sources prepare prepare_control prepare_lm_eval lengths fits fits_control fits_lm_eval"
+    " card duplicates recipe plan",
     "train": "train",
     "predict": "predict_select predict_select_base predict_controls predict_confirm"
     " predict_lm_eval ask_judge predict_judge",

@@ -129,6 +129,15 @@ class Study:
         of_tasks = (runs(task, configuration, self.replicates)[1:] for task in self.tasks)
         return [variant for variants in of_tasks for variant in variants]
 
+    def possible_replicates(self, student: str) -> list[str]:
+        """Return the replicates of all configurations, while any of them may be chosen."""
+        of_trials = (
+            runs(task, trial, self.replicates)[1:]
+            for task in self.tasks
+            for trial in self.trials(student, task)
+        )
+        return [variant for variants in of_trials for variant in variants]
+
     def select_evalsets(self, variant: str) -> list[str]:
         """Return the eval sets of the `select` suite: the val split of the task trained on.
 

@@ -31,6 +31,9 @@ def collect(results: Results) -> Tables:
     """Return the rows of every table of the schema, in its order."""
     documents = {name: results.recommendation(name) for name in results.students}
     read = _read_cells(results)
+    # Of replicates the recommendation tells all that tables say, but for what it did not find.
+    of_replicates = results.replicate_cells(documents)
+    read.missing += [_missing_row(results, c) for c in of_replicates if not results.has(c)]
     trials, curves = _trial_rows(results, read.primary)
     known = [document for document in documents.values() if document]
     tables = {
@@ -55,11 +58,10 @@ def collect(results: Results) -> Tables:
 def _read_cells(results: Results) -> _Read:
     read = _Read()
     for cell in results.cells():
-        path = results.metrics(cell)
-        if not path.exists():
+        if not results.has(cell):
             read.missing.append(_missing_row(results, cell))
             continue
-        document = read_metrics(path)
+        document = read_metrics(results.metrics(cell))
         rows = _metric_rows(cell, document)
         read.metrics += rows
         read.primary[cell] = next(row for row in rows if row["primary"])

@@ -1,6 +1,6 @@
 """The results of a study as its plan says they should be, and where each one lies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from sftstudy.study.layout import Layout
 from sftstudy.study.variants import BASE
 
 Cell = tuple[str, str, str]  # student, variant, evalset
+Documents = Mapping[str, Recommendation | None]  # by student
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,22 @@ class Results:
             for evalset in (f"{task}.val", *self.controls, *self.confirm):
                 yield student, f"{task}/{trial}", evalset
 
+    def replicates(self, documents: Documents) -> Iterator[tuple[str, str]]:
+        """Yield every replicate, as (student, variant), that these recommendations ask for.
+
+        Which there are is known once a configuration is chosen: the plan has none.
+        """
+        for student, document in documents.items():
+            for run in (document.get("runs", []) if document else [])[1:]:
+                for task in self.tasks:
+                    yield student, f"{task}/{run['trial']}"
+
+    def replicate_cells(self, documents: Documents) -> Iterator[Cell]:
+        """Yield every cell of these replicates, which are asked what the choice did not need."""
+        for student, variant in self.replicates(documents):
+            for evalset in (*self.controls, *self.confirm):
+                yield student, variant, evalset
+
     def checkpoint(self, student: str, variant: str) -> Path:
         return self.layout.checkpoint(student, variant)
 
@@ -65,6 +82,10 @@ class Results:
 
     def metrics(self, cell: Cell) -> Path:
         return self.layout.metrics(*cell)
+
+    def has(self, cell: Cell) -> bool:
+        """Return whether a cell was measured."""
+        return self.metrics(cell).exists()
 
     def rows(self, evalset: str) -> Path:
         """Return the data file behind an eval set: a split of a task, or a control's prompts."""

@@ -236,7 +236,7 @@ ABOUT = {
     "one row per outcome and value.",
     "recommendations": "The verdict on each student.",
     "curves": "Training loss by step, at most 100 points of each training.",
-    "missing": "Cells that the plan asks for and that were not measured.",
+    "missing": "Cells that the plan or the choice asks for and that were not measured.",
 }
 
 

@@ -27,6 +27,7 @@ OUTPUTS = {
     "lengths": [RESULTS.lengths("{task}", "{student}")],
     "fits": [RESULTS.fits("{task}", "{student}")],
     "fits_control": [RESULTS.fits("{control}", "{student}")],
+    "fits_lm_eval": [RESULTS.fits("{control}", "{student}")],
     "card": [RESULTS.card("{task}")],
     "duplicates": [RESULTS.duplicates("{task}")],
     "recipe": [RESULTS.recipe("{student}", "{task}", "{trial}")],

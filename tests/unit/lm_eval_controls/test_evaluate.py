@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 
 from local_lm_eval import write_sums, write_tasks
+from programs import call
 from sftstudy.documents.lm_eval import CHOSEN
 from sftstudy.documents.metrics import Metrics, read_metrics
+from sftstudy.documents.rows import read_scored
 from sftstudy.errors import StudyError
 from sftstudy.files.reading import read_json, read_jsonl
 from sftstudy.files.writing import write_json, write_jsonl
+from sftstudy.lm_eval_controls import hf
 from sftstudy.lm_eval_controls.evaluate import evaluate
+from sftstudy.lm_eval_controls.lengths import measure, without_weights
 from sftstudy.lm_eval_controls.rows import describe, rows
 from sftstudy.lm_eval_controls.task import Asked, opened
 from sftstudy.scoring.lm_eval import lm_eval_document
@@ -167,6 +171,50 @@ def test_prompts_that_are_too_long_are_an_error_or_dropped(tasks: Path, student:
     document = run(tasks, student, asked(tasks, "sums.yaml"), drop_overlong=True)
     assert (document["n"], document["dropped"]) == (2, 1)
     assert [item["id"] for item in document["items"]] == ["0", "2"]
+
+
+@pytest.mark.parametrize("name", ["sums.yaml", "choices.yaml", "likely.yaml"])
+@pytest.mark.parametrize("chat", [True, False])
+def test_without_weights_tokens_are_counted_as_when_it_is_asked(
+    tasks: Path, student: Path, name: str, chat: bool
+) -> None:
+    how = asked(tasks, name, apply_chat_template=chat)
+    data = tasks / "test.jsonl"
+    models = (hf.model(student, GENERATION, 0, None, False), without_weights(student, {}))
+    found = []
+    for model in models:
+        with opened(how, tasks / "raw") as made:
+            write_jsonl(data, rows(made, how))
+            found.append(measure(read_scored(data), made, how, model, data))
+    assert found[0] == found[1] and len(found[0]) == LIMIT
+    assert min(read for read, _ in found[0].values()) > 3
+    assert {most for _, most in found[0].values()} == {12 if name == "sums.yaml" else 0}
+
+
+def test_what_is_too_long_is_known_before_it_is_asked(
+    tasks: Path, student: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = asked(tasks, "choices.yaml")
+    file, output = tasks / "raw/main/test.jsonl", tasks / "fits/tiny.json"
+    lines = read_jsonl(file)
+    lines[2]["choices"][3] = "so " * 160
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    with opened(how, tasks / "raw") as made:
+        write_jsonl(tasks / "test.jsonl", rows(made, how))
+    arguments = [
+        *("--raw", tasks / "raw", "--data", tasks / "test.jsonl", "--student-dir", student),
+        *("--asked", json.dumps(vars(how)), "--max-length", 512, "--output", output),
+    ]
+    status, text = call(capsys, monkeypatch, "fits_lm_eval.py", *arguments)
+    assert status == 1 and not output.exists()
+    assert "test.jsonl: row '2' has a prompt of" in text and "1 of 8 rows are too long" in text
+    status, text = call(capsys, monkeypatch, "fits_lm_eval.py", *arguments, "--drop-overlong")
+    assert status == 0, text
+    fits = read_json(output)
+    assert (fits["student"], fits["max_length"], fits["max_new_tokens"]) == ("tiny", 512, 0)
+    assert fits["splits"]["test"]["dropped"] == ["2"] and fits["splits"]["test"]["rows"] == 8
+    document = run(tasks, student, how, drop_overlong=True)
+    assert (document["n"], document["dropped"]) == (7, 1)
 
 
 def test_documents_of_another_source_are_an_error(tasks: Path, student: Path) -> None:

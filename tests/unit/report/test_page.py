@@ -75,7 +75,15 @@ def test_sections_come_in_the_order_people_read(page: str) -> None:
 
 def test_missing_cells_are_shown_as_missing(page: str) -> None:
     assert "5 of 92 results are missing" in page
+    assert "Replicates of" not in page
     assert "<td>tatqa</td><td><code>lr1e-05_ep1_bs4</code></td>" in page
+
+
+def test_without_a_recommendation_replicates_are_not_known(study: Study, tmp_path: Path) -> None:
+    copied = Study(tmp_path, study.students, TASKS, space=SPACE, rows=30, missing=(GONE,))
+    shutil.copytree(study.root, tmp_path, dirs_exist_ok=True)
+    (copied.results / "recommendations/small.json").unlink()
+    assert "Replicates of small are not counted" in write_report(copied).read_text()
 
 
 def test_best_of_each_column_is_marked_and_is_the_largest(page: str, study: Study) -> None:
@@ -158,6 +166,9 @@ def test_every_run_of_the_choice_is_shown_and_which_fails(study: Study, tmp_path
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", table))
     assert f"{first['trial']}_rep1 1042" in text and "✕ 12.3 failed" in text
     assert "missing" in text and "standard deviation" in text and " 4.5 " in text
+    # Of the replicate on each task both controls and both test splits.
+    assert "13 of 100 results are missing" in page and "and 2 replicates of what" in page
+    assert f"<td><code>{first['trial']}_rep1</code></td>" in page
     assert "1 of them fails a gate" in page and "every other configuration was trained once" in page
     rows = read(replicated.results / "tables")["runs"]
     assert {(row["run"], row["seed"]) for row in rows if row["student"] == student} >= {(1, 1042)}

@@ -14,6 +14,7 @@ from snakemake.dag import DAG
 from snakemake.jobs import Job, Reason
 from snakemake.persistence import MetadataRecord, ParamsChange, PersistenceBase
 from snakemake.persistence.file import FilePersistence
+from snakemake.rules import Rule
 from snakemake.settings.types import ConfigSettings, DAGSettings
 from snakemake.workflow import Workflow
 
@@ -21,11 +22,13 @@ from repository import ROOT
 from sftstudy.run import snakemake_internals
 
 USED = {
-    Workflow: "persistence dag is_main_process dryrun resource_settings output_settings "
-    "_localrules _prepare_dag _build_dag async_run overwrite_configfiles config_settings touch",
+    Workflow: "persistence dag checkpoints is_main_process dryrun resource_settings "
+    "output_settings _localrules _prepare_dag _build_dag async_run overwrite_configfiles "
+    "config_settings touch",
     DAG: "needrun_jobs needrun reason jobs stats update_needrun dependencies depending ready_jobs "
-    "_n_until_ready forcerules in_until",
-    Job: "rule input output wildcards threads resources non_derived_params",
+    "_n_until_ready forcerules in_until update_checkpoint_dependencies",
+    Job: "rule is_checkpoint input output wildcards threads resources non_derived_params",
+    Rule: "wildcard_names expand_output",
     Reason: "clear get_names forced",
     PersistenceBase: "path locked lock metadata has_metadata has_outdated_metadata params_changed "
     "input_changed code_changed _code _params _get_key _read_record",
@@ -173,3 +176,52 @@ def test_what_is_held_back_stays_so_when_a_checkpoint_ends(tmp_path: Path) -> No
     )
     assert not done.returncode, done.stderr[-2000:]
     assert (tmp_path / "b.verdict").exists()
+
+
+FORCING = """
+import sys
+sys.path.insert(0, {scripts!r})
+from sftstudy.run.snakemake_internals.run import Run
+
+onstart:
+    jobs = [{{"who": "a_rep1"}}, {{"who": "a_rep1", "what": "x"}}]
+    print("found:", *sorted(map(str, Run(workflow).forced_by_rule(jobs))))
+
+rule all:
+    input: "a.said"
+
+rule say:
+    output: "{{who}}.said", "{{who}}.also"
+    shell: "touch {{output}}"
+
+rule judge:
+    output: "{{who}}.{{what}}.judged"
+    shell: "touch {{output}}"
+
+rule other:
+    output: "{{who}}.other"
+    shell: "touch {{output}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--forcerun", "say", "judge"], "a_rep1.said a_rep1.x.judged"),
+        (["--forceall"], "a_rep1.other a_rep1.said a_rep1.x.judged"),
+        (["--force"], ""),
+    ],
+)
+def test_forced_rules_name_the_outputs_of_jobs_to_come(
+    tmp_path: Path, options: list[str], found: str
+) -> None:
+    (tmp_path / "Snakefile").write_text(FORCING.format(scripts=str(ROOT / "scripts")))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "--cores", "1", *options, "--", "a.said"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stderr[-2000:]
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("found:")]
+    assert line.split()[1:] == found.split()

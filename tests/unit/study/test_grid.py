@@ -44,6 +44,14 @@ def test_lora_trials_stand_beside_the_others_and_change_none_of_them(config: dic
     assert not set(lora) & set(full)
 
 
+def test_while_nothing_is_chosen_any_configuration_may_have_the_replicates(config: dict) -> None:
+    config["replicates"] = 2
+    study = Study(config, "x")
+    found = study.possible_replicates("gemma-3-4b-it")
+    assert len(found) == len(set(found)) == 2 * 48
+    assert set(study.replicates_of("lr2e-05_ep1_bs2")) <= set(found)
+
+
 def test_lora_axes_and_overrides(config: dict) -> None:
     config["lora_space"] = {"lora_r": [8, 64], "lora_alpha": [16], "learning_rate": [1e-4]}
     facts = config["catalog"]["students"]["Llama-3.2-1B-Instruct"]

@@ -143,6 +143,20 @@ def test_missing_cells_say_how_far_they_got(study: Study) -> None:
     assert reached["small", "tatqa/lr5e-05_ep1_bs4", "ifeval"]["target"] == gone.as_posix()
 
 
+def test_missing_cells_of_replicates_are_those_that_the_choice_asks_for(study: Study) -> None:
+    file = study.results / "recommendations/tiny.json"
+    document = json.loads(file.read_text())
+    chosen = document["chosen"]
+    again = [document["runs"][0] | {"run": n, "trial": f"{chosen}_rep{n}"} for n in (1, 2)]
+    file.write_text(json.dumps(document | {"runs": [*document["runs"], *again]}))
+    measured = metrics_file(study, f"tatqa/{chosen}_rep2", "ifeval", student="tiny")
+    measured.parent.mkdir(parents=True)
+    measured.write_text("{}")
+    found = [row for row in tables_of(study)["missing"] if "_rep" in row["variant"]]
+    assert len(found) == 2 * len(TASKS) * 4 - 1
+    assert {(row["student"], row["reached"]) for row in found} == {("tiny", "nothing")}
+
+
 def test_missing_cell_of_the_shown_configuration_is_an_empty_row_of_its_own(study: Study) -> None:
     before = [row for row in tables_of(study)["forgetting"] if row["student"] == "small"]
     shown = before[0]["configuration"]

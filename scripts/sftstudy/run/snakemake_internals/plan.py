@@ -42,6 +42,7 @@ class Plan:
         self.run = Run(workflow)
         self._workflow = workflow
         self._persistence = workflow.persistence
+        self._recorded = self._persistence._read_record
         self._jobs: dict[PlannedJob, Any] = {
             self._planned(job): job for job in workflow.dag.jobs if job.output
         }
@@ -53,12 +54,35 @@ class Plan:
     def accept(self, accepted: Iterable[PlannedJob]) -> None:
         """Plan again as if these outputs had been made as their jobs would make them now."""
         as_now = dict(self._records(accepted))
-        read = self._persistence._read_record
         # Which jobs would be run is found from these records, by `update_needrun`.
-        self._persistence._read_record = lambda key: as_now.get(key) or read(key)
+        self._persistence._read_record = lambda key: as_now.get(key) or self._recorded(key)
         for job in self._workflow.dag.jobs:
             self._workflow.dag.reason(job).clear()
         self._workflow.async_run(self._workflow.dag.update_needrun())
+
+    def extend(self) -> bool:
+        """Plan what lies behind checkpoints that need not run, now; return whether there was any.
+
+        Jobs that have other inputs for that take the place of those that had not.
+        """
+        dag, known = self._workflow.dag, self._workflow.checkpoints.created_output
+        made = [
+            job
+            for job in dag.jobs
+            if job.is_checkpoint
+            and not dag.needrun(job)
+            and not known.issuperset(job.output)
+            and all(Path(file).exists() for file in job.output)
+        ]
+        if not made:
+            return False
+        self._workflow.async_run(dag.update_checkpoint_dependencies(made))
+        before = {job: planned for planned, job in self._jobs.items()}
+        accepting = self._persistence._read_record
+        self._persistence._read_record = self._recorded  # of new jobs nothing is accepted
+        self._jobs = {before.get(job) or self._planned(job): job for job in dag.jobs if job.output}
+        self._persistence._read_record = accepting
+        return True
 
     def why(self, planned: PlannedJob) -> str | None:
         """Return why a job would be run, in Snakemake's words; None if it would not."""

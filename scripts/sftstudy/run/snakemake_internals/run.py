@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,23 @@ class Run:
             Path(job.output[0])
             for job in jobs
             if job.rule in dag.forcerules or str(job.output[0]) not in begun
+        ]
+
+    def forced_by_rule(self, jobs: Iterable[Mapping[str, str]]) -> list[Path]:
+        """Return the first output that each forced rule makes for jobs that are not planned yet.
+
+        A job is told by its wildcards; rules with other wildcards make nothing for it. An output
+        may be one that no job of the study makes.
+        """
+        if self._workflow.touch:
+            return []
+        by_wildcards: dict[frozenset[str], list[Any]] = {}
+        for rule in self._workflow.dag.forcerules:
+            by_wildcards.setdefault(frozenset(rule.wildcard_names), []).append(rule)
+        return [
+            Path(rule.expand_output(wildcards)[0][0])
+            for wildcards in jobs
+            for rule in by_wildcards.get(frozenset(wildcards), ())
         ]
 
     def untold_table(self) -> str:
