@@ -39,4 +39,4 @@ rule all:
     default_target: True
     input:
         "<results>/report/index.html",
-        jobs.retained_files(study),
+        targets.retained_files(study),

@@ -19,7 +19,7 @@ from sftstudy.run.code import code_version, template_files
 from sftstudy.run.snakemake_internals.errors import tell_plainly
 from sftstudy.run.snakemake_internals.run import given
 from sftstudy.sources import lock
-from sftstudy.study import jobs, lm_eval_controls
+from sftstudy.study import jobs, lm_eval_controls, targets
 from sftstudy.study.jobs import as_json
 from sftstudy.study.names import TRIAL, one_of
 from sftstudy.study.options import given_study

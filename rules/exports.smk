@@ -6,8 +6,8 @@
 
 rule model_cards:
     input:
-        metrics=lambda w: jobs.metrics_files(study, w.student),
-        checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
+        metrics=lambda w: targets.metrics_files(study, w.student),
+        checkpoints=lambda w: targets.checkpoint_folders(study, w.student),
     output:
         directory("<results>/model_cards/{student}"),
     log:

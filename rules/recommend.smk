@@ -4,7 +4,7 @@
 #        results/choices/{student}.json.
 #
 # Which replicates there are is known once a configuration is chosen. So the choice is a checkpoint,
-# and Snakemake asks `jobs.chosen_replicates` again when it is made. All else of the grid is known before,
+# and Snakemake asks `targets.chosen_replicates` again when it is made. All else of the grid is known before,
 # and a study without replicates has no checkpoint, with which Snakemake plans twice.
 
 
@@ -12,8 +12,8 @@ if study.replicates:
 
     checkpoint choose:
         input:
-            metrics=lambda w: jobs.choice_metrics_files(study, w.student),
-            checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
+            metrics=lambda w: targets.choice_metrics_files(study, w.student),
+            checkpoints=lambda w: targets.checkpoint_folders(study, w.student),
         output:
             "<results>/choices/{student}.json",
         log:
@@ -40,10 +40,10 @@ if study.replicates:
 
 rule recommend:
     input:
-        metrics=lambda w: jobs.metrics_files(study, w.student),
-        checkpoints=lambda w: jobs.checkpoint_folders(study, w.student),
+        metrics=lambda w: targets.metrics_files(study, w.student),
+        checkpoints=lambda w: targets.checkpoint_folders(study, w.student),
         choice=["<results>/choices/{student}.json"] if study.replicates else [],
-        replicates=lambda w: jobs.chosen_replicates(study, w.student, checkpoints),
+        replicates=lambda w: targets.chosen_replicates(study, w.student, checkpoints),
         duplicates=expand("<results>/data/{task}/duplicates.json", task=study.tasks),
     output:
         json="<results>/recommendations/{student}.json",

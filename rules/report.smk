@@ -31,8 +31,8 @@ rule plan:
 rule collate:
     input:
         plan="<results>/plan.json",
-        metrics=jobs.metrics_files(study, *study.students),
-        checkpoints=jobs.checkpoint_folders(study, *study.students),
+        metrics=targets.metrics_files(study, *study.students),
+        checkpoints=targets.checkpoint_folders(study, *study.students),
         recommendations=expand("<results>/recommendations/{student}.json", student=study.students),
         template="scripts/sftstudy/tables/templates/table.html",
     output:
@@ -103,9 +103,9 @@ rule report:
         data=expand("<results>/data/{task}/{split}.jsonl", task=study.tasks, split=["val", "test"]),
         controls=expand("<results>/data/{control}/test.jsonl", control=study.controls),
         raw=expand("<results>/raw/{dataset}", dataset=study.datasets()),
-        metrics=jobs.metrics_files(study, *study.students),
-        predictions=jobs.predictions_files(study, *study.students),
-        checkpoints=jobs.checkpoint_folders(study, *study.students),
+        metrics=targets.metrics_files(study, *study.students),
+        predictions=targets.predictions_files(study, *study.students),
+        checkpoints=targets.checkpoint_folders(study, *study.students),
         templates=template_files("sftstudy.report"),
         kept=kept.files(study.root),
     output:

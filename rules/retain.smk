@@ -8,7 +8,7 @@
 rule retain:
     input:
         recommendation="<results>/recommendations/{student}.json",
-        metrics=lambda w: jobs.metrics_files(study, w.student),
+        metrics=lambda w: targets.metrics_files(study, w.student),
     output:
         "<results>/retained/{student}.json",
     log:

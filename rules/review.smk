@@ -6,7 +6,7 @@
 
 rule review:
     input:
-        unpack(lambda w: jobs.judged_files(study, w.student, checkpoints)),
+        unpack(lambda w: targets.judged_files(study, w.student, checkpoints)),
         recommendation="<results>/recommendations/{student}.json",
         earlier=lambda w: jobs.reviews(study, w.student),
         templates=template_files("sftstudy.review"),

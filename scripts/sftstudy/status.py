@@ -32,9 +32,10 @@ from sftstudy.records.lineage import Lineage
 from sftstudy.run.snakemake_internals.run import FOLDER, begun
 from sftstudy.study.faults import did_you_mean
 from sftstudy.study.grid import Study
-from sftstudy.study.jobs import judgements, replicates_to_come
+from sftstudy.study.jobs import judgements
 from sftstudy.study.layout import Layout
 from sftstudy.study.names import trial_and_number
+from sftstudy.study.targets import replicates_to_come
 from sftstudy.study.variants import BASE, task_of, trial_of
 
 State = Literal["done", "running", "failed", "waiting"]

@@ -13,7 +13,7 @@ from sftstudy.records.record import unknown_commit
 from sftstudy.run import clock, finished, holders
 from sftstudy.run.snakemake_internals.run import Run
 from sftstudy.run.stages import CHECKPOINTS
-from sftstudy.study import jobs
+from sftstudy.study import targets
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
 
@@ -103,7 +103,7 @@ def at_exit(workflow: Any, results: Layout, study: Study, tell: Callable[[], Non
     elif run.has_plan:
         if table := run.untold_table():
             print(table)
-        if coming := jobs.replicates_to_come(study, _undecided(run)):
+        if coming := targets.replicates_to_come(study, _undecided(run)):
             print(coming)
         if run.is_on_cluster:
             print(requests.summary(run.requests()))

@@ -11,6 +11,7 @@
 ``layout``      every path below a results folder
 ``lm_eval_controls``  controls from lm-eval, held to what lm-eval has
 ``jobs``        what jobs are told: their parameters, how they are started and what they read
+``targets``     files of all variants: what targets and summaries are made of
 ``plan``        what summaries need to know
 ``options``     the study as programs beside the workflow are told of it
 """

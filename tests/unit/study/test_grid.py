@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from sftstudy.errors import StudyError
-from sftstudy.study import jobs
+from sftstudy.study import jobs, targets
 from sftstudy.study.grid import Study
 from sftstudy.study.jobs import as_json
 
@@ -25,7 +25,7 @@ def test_grid_of_the_original_study(config: dict) -> None:
     study = Study(config, "config.yaml")
     assert len(recipes(study)) == 5 * 4 * 12
     assert "lr1e-05_ep3_bs4" in study.trials("Llama-3.2-1B-Instruct", "tatqa")
-    assert len(jobs.metrics_files(study, "gemma-3-4b-it")) == (4 + 2 + 4) + 48 * (1 + 2 + 4)
+    assert len(targets.metrics_files(study, "gemma-3-4b-it")) == (4 + 2 + 4) + 48 * (1 + 2 + 4)
 
 
 def test_lora_trials_stand_beside_the_others_and_change_none_of_them(config: dict) -> None:

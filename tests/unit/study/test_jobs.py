@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from sftstudy.errors import StudyError
-from sftstudy.study import jobs
+from sftstudy.study import jobs, targets
 from sftstudy.study.grid import Study
 
 ONE = ("gemma-3-4b-it", "tatqa", "lr2e-05_ep1_bs2")  # student, task, trial
@@ -149,26 +149,24 @@ def test_a_replicate_that_is_not_asked_for_is_named_with_what_to_say(config: dic
 def test_files_of_replicates_are_those_of_the_choice_on_controls_and_test(config: dict) -> None:
     study = Study(config | {"replicates": 2, "tasks": ["tatqa", "nl2sql"]}, "x")
     student, _, trial = ONE
-    files = jobs.replicate_files(study, student, trial)
+    files = targets.replicate_files(study, student, trial)
     assert f"<results>/checkpoints/{student}/nl2sql/{trial}_rep2" in files
     metrics = f"<results>/metrics/{student}/tatqa/{trial}_rep1"
     assert {f for f in files if f.startswith(f"{metrics}/")} == {
         f"{metrics}/{name}.json" for name in (*study.controls, "tatqa.test", "nl2sql.test")
     }
     assert len(files) == 2 * 2 * (1 + 4)
-    assert jobs.replicate_files(study, student, None) == []
-    assert (
-        jobs.replicate_files(Study(copy.deepcopy(config) | {"replicates": 0}, "x"), student, trial)
-        == []
-    )
+    assert targets.replicate_files(study, student, None) == []
+    without = Study(copy.deepcopy(config) | {"replicates": 0}, "x")
+    assert targets.replicate_files(without, student, trial) == []
 
 
 def test_a_choice_rests_on_no_test_split(config: dict) -> None:
     study = Study(config, "x")
-    files = jobs.choice_metrics_files(study, ONE[0])
+    files = targets.choice_metrics_files(study, ONE[0])
     assert not [file for file in files if ".test." in file]
     assert len(files) == 4 * 12 * (1 + 2) + 4 + 2
-    assert set(files) < set(jobs.metrics_files(study, ONE[0]))
+    assert set(files) < set(targets.metrics_files(study, ONE[0]))
 
 
 def test_the_format_of_a_judge_says_how_it_is_asked(config: dict) -> None:
