@@ -72,6 +72,9 @@ keep-results: .venv/.installed  ## Keep results that only newer code would make 
 
 ##@ Work on this code
 
+# One thread each: on busy cores, threads that wait for each other cost more than they bring.
+test-fast test test-real: export OMP_NUM_THREADS = 1
+
 test-fast: .venv/.installed lint  ## The quick tests (under three minutes)
 	$(PYTEST) -m "not slow and not deploy and not engines and not real" -n 2
 
@@ -81,10 +84,9 @@ test: .venv/.installed lint check-envs  ## All tests that need no conda and no S
 test-deploy: .venv/.installed  ## Tests that build conda environments and start a Slurm
 	$(PYTEST) -m deploy
 
-# One thread each: on busy cores, threads that wait for each other cost more than they bring.
 test-real: .venv/.installed  ## Tests on real tokenizers and a student (ten minutes)
 	@echo "What is not yet in $(REAL) is brought there first (0.2 GB)"
-	OMP_NUM_THREADS=1 $(PYTEST) tests/real -n 2 --dist loadfile
+	$(PYTEST) tests/real -n 2 --dist loadfile
 
 test-engines: .venv/.installed  ## Build vLLM for CPU and hold its replies against ours
 	@echo "What is not yet in $(REAL) is brought and built there first (3.4 GB)"

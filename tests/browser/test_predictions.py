@@ -242,6 +242,7 @@ def test_what_an_address_cannot_mean_is_ignored_with_a_sentence(opened, open_pag
     assert page.locator("#not-found").text_content() == "", "said until something is chosen"
 
 
+@pytest.mark.slow
 @small_page
 def test_one_reply_can_be_linked(opened, open_page, request: pytest.FixtureRequest) -> None:
     ids = whole_list(opened)

@@ -115,15 +115,21 @@ def exceeds(
 
 
 def _multiplier(values: np.ndarray, shares: np.ndarray, most: float) -> float:
-    """Return t of sum(share * value / (1 + t * value)) = 0, or `most`: Newton's way, bracketed."""
-    if values.min() * most > -1 and float((values / (1 + most * values)) @ shares) >= 0:
+    """Return t of sum(share * value / (1 + t * value)) = 0, or `most`: Newton's way, bracketed.
+
+    The sum has a pole where the least value's part is divided by 0, which may be `most` itself.
+    Beside it Newton's steps are tiny and lead nowhere, so the sum is taken times that divisor.
+    """
+    worst = float(values.min())
+    if worst * most > -1 and float((values / (1 + most * values)) @ shares) >= 0:
         return most
     low, high, t = 0.0, most, 0.0
     for _ in range(100):
         terms = values / (1 + t * values)
-        slack = float(terms @ shares)
+        slack, room = float(terms @ shares), 1 + t * worst
         low, high = (t, high) if slack > 0 else (low, t)
-        step = t + slack / float((terms * terms) @ shares)
+        slope = room * float((terms * terms) @ shares) - worst * slack  # downwards
+        step = t + room * slack / slope if slope > 0 else low
         if not low < step < high:
             step = (low + high) / 2
         if abs(step - t) <= 1e-9 * most:

@@ -36,6 +36,7 @@ def seen(job: "subprocess.Popen[str]") -> str:
     return job.stdout.readline().strip()
 
 
+@pytest.mark.slow
 def test_jobs_take_different_gpus_and_wait_for_those_that_are_missing(
     environment: dict[str, str],
 ) -> None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paired_outcomes import outcomes
@@ -15,6 +15,9 @@ from sftstudy.statistics.score import PairedMeans, mean_score
 counts = st.integers(0, 30)
 
 
+# The first step of Newton's way ends beside the pole.
+@example(17, 1, 3, 1, 1.2)
+@example(14, 2, 1, 4, 0.8)
 @given(counts, counts, counts, counts, st.sampled_from([0.8, 0.95, 1.0, 1.2]))
 def test_of_right_or_wrong_outcomes_the_ratio_score_is_nam_and_blackwelders(a, b, c, d, ratio):
     n = max(1, a + b + c + d)
