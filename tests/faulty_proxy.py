@@ -93,7 +93,7 @@ def faulty_proxy(
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     proxy.url = f"http://127.0.0.1:{server.server_port}"
     try:
         yield proxy

@@ -202,6 +202,7 @@ def test_what_is_wider_than_its_place_says_so_and_can_be_reached(opened, width: 
         assert box["focus"] == 0 and box["name"] and "scroll sideways" in box["hint"]
 
 
+@pytest.mark.slow
 @both_pages
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_axe_finds_nothing_serious(opened, width: int, scheme: str) -> None:

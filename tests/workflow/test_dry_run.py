@@ -14,6 +14,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_repository(tmp_path_factory.mktemp("fresh"))
 
 
+@pytest.mark.slow
 def test_job_counts_of_the_original_study(fresh: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     rules = plan(fresh, profile="local").rules
@@ -54,6 +55,7 @@ def test_default_is_the_smoke_study(fresh: Path) -> None:
     assert "fetch_dataset" not in rules and "fetch_student" not in rules
 
 
+@pytest.mark.slow
 def test_quiet_dry_run_is_the_table_of_jobs(fresh: Path) -> None:
     text = snakemake(fresh, "--dry-run", "--quiet").stdout
     assert re.search(r"^train +8$", text, re.MULTILINE)
@@ -170,6 +172,7 @@ def test_a_layer_replaces_a_source_and_null_takes_a_key_away(fresh: Path) -> Non
     assert found["train"] == 4 * 3 and "ask_judge" not in found
 
 
+@pytest.mark.slow
 def test_faults_of_a_study_file_are_one_message_with_its_line(fresh: Path) -> None:
     text = (fresh / "config/smoke.yaml").read_text(encoding="utf-8")
     file = fresh / "faulty.yaml"

@@ -84,6 +84,7 @@ def test_a_dry_run_gives_reasons_without_endless_lists(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_job_that_runs_again_says_why_in_short(tmp_path: Path) -> None:
     run(tmp_path)
     for name in ("0", "1"):

@@ -204,6 +204,7 @@ rule other:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "found"),
     [

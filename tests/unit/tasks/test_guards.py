@@ -108,6 +108,7 @@ def test_a_guard_judges_from_the_replies_to_the_metrics_file(guard: str, tmp_pat
     assert measured["judge_kappa"]["n"] <= 4 and measured["judge_kappa"]["interval"]
 
 
+@pytest.mark.slow
 def test_a_guard_that_speaks_another_format_clears_nothing(tmp_path: Path) -> None:
     """As a model that is no guard would: nothing of what it says can be read."""
     checkpoint = save_guard(tmp_path / "guard", "llama_guard", "wax", "No idea", "Well")
