@@ -41,6 +41,8 @@ from bench_stats import (  # fmt: skip
     draw_truth,
 )
 
+# How prompts differ, which was measured of a small student, and what training does to their rates.
+from sftstudy.costs.past_rates import BETWEEN, NOISE, TASK_NOISE
 from sftstudy.recommendation.document import recommend
 from sftstudy.recommendation.names import RECOMMENDED
 from sftstudy.statistics.distributions import binomial_tail, normal_quantile
@@ -52,9 +54,6 @@ from sftstudy.statistics.score import exceeds
 
 Z = normal_quantile(1 - RATIO_ALPHA)
 REPLIES = (2, 4, 8, 16)
-# What training leaves of a prompt's rate, and how prompts differ: what `make power` assumes, after
-# a small student's measured values. Training on the task itself moves single prompts more.
-BETWEEN, NOISE, TASK_NOISE = 0.5, 0.6, 1.0
 Rates = tuple[np.ndarray, np.ndarray]
 normal_cdf = np.vectorize(NormalDist().cdf)
 
