@@ -143,3 +143,22 @@ def test_pass_rates_are_measured_and_told(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| ifeval | untrained | 6 x 3 |" in done.stdout
     assert "| ifeval | untrained, tuned | 6 | +0.0 |" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bench", "options", "rows"),
+    [
+        ("bench_stats", ["--resamples", "20"], 5 * 3),  # scenarios x ways of choosing
+        ("bench_samples", ["--resamples", "20", "--only", "just fail safety"], 2 * 5),  # sizes x K
+        ("bench_runs", ["--only", "runs alike"], 4),  # numbers of replicates
+    ],
+)
+def test_a_study_is_simulated_and_judged(bench: str, options: list[str], rows: int) -> None:
+    """Whether bounds are kept is not asked: one study says nothing of that."""
+    done = run(f"benchmarks/{bench}.py", "studies", "--studies", "1", *options)
+
+    assert done.stderr == ""
+    told = [line for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert len(told) == rows
+    assert "CPU seconds; bounds " in done.stdout
