@@ -10,6 +10,8 @@ import pytest
 
 from report_in_browser import ARTEFACTS, both_pages, follow, full_page, serious, small_page
 
+pytestmark = pytest.mark.slow
+
 LABELS = {
     "student": "Student",
     "trained": "Trained on",

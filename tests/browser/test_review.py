@@ -12,6 +12,8 @@ from recommendation_study import GOOD, by_name
 from report_in_browser import serious
 from reviewed_study import CONTROL, ROWS, ReviewedStudy
 
+pytestmark = pytest.mark.slow
+
 ALL = ROWS + 24
 
 

@@ -13,6 +13,8 @@ from sftstudy.files.reading import read_json, read_jsonl
 from sftstudy.files.writing import write_jsonl
 from workflow.running import Editor, copy_repository, plan, snakemake
 
+pytestmark = pytest.mark.slow
+
 FOLDER = "scripts/sftstudy/tasks/sentiment"
 
 
