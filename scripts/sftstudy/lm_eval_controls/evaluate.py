@@ -4,6 +4,8 @@ import importlib
 import math
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from sftstudy.lm_eval_controls.task import OTHER_SEED, SEED, Asked, opened
 from sftstudy.students.checkpoints import Watched, parameter_count, require_weights
 from sftstudy.students.limits import require_positions
 from sftstudy.tasks import lm_eval_yaml
+
+# What lm-eval asks of a model, and an answer that says nothing.
+_EMPTY = {"generate_until": "", "loglikelihood": (0.0, False), "loglikelihood_rolling": 0.0}
 
 
 def evaluate(
@@ -34,9 +39,9 @@ def evaluate(
     """Write what lm-eval says of a checkpoint on every document of `data`.
 
     `generation` holds ``attention``, ``chat_template_kwargs``, ``dtype``, ``max_length`` and
-    ``backend`` (hf or vllm). lm-eval cuts prompts that are too long. Here they are an error, or
-    with `drop_overlong` marked as dropped. Raises `StudyError` if `data` are not the documents of
-    `raw`, or if the checkpoint is replaced meanwhile.
+    ``backend`` (hf or vllm). Prompts that are too long are an error, or with `drop_overlong` marked
+    as dropped and not asked. Raises `StudyError` if `data` are not the documents of `raw`, or if
+    the checkpoint is replaced meanwhile.
     """
     rows = read_scored(data)
     watched = Watched(checkpoint)
@@ -48,11 +53,30 @@ def evaluate(
         model = backend.model(checkpoint, generation, gpus, batch_size, eager)
         lengths = measure(rows, task, asked, model, data)
         dropped = overlong(lengths, generation["max_length"], drop_overlong, data)
+        _ask_nothing_of(dropped, model)
         samples = _samples(task, asked, model, batch_size)
         lines = [_line(row, samples[row["id"]], task, model, row["id"] in dropped) for row in rows]
         watched.require_same()
     write_jsonl(output, lines)
     _note(checkpoint, generation, lengths, lines, gpus, model, time.monotonic() - began)
+
+
+def _ask_nothing_of(dropped: list[str], model: Any) -> None:
+    """Have a model asked nothing of these documents; to lm-eval its answers to them are empty.
+
+    lm-eval would cut their prompts, and refuses an answer that alone is too long. To leave them out
+    of the task would give other documents other examples, which are drawn one after the other.
+    """
+    for kind, empty in _EMPTY.items():
+        setattr(model, kind, partial(_ask_others, getattr(model, kind), set(dropped), empty))
+
+
+def _ask_others(
+    ask: Callable[[list[Any]], list[Any]], dropped: set[str], empty: Any, requests: list[Any]
+) -> list[Any]:
+    asked = [request for request in requests if str(request.doc_id) not in dropped]
+    answers = iter(ask(asked) if asked else [])
+    return [empty if str(one.doc_id) in dropped else next(answers) for one in requests]
 
 
 def _samples(task: Any, asked: Asked, model: Any, batch_size: int | None) -> dict[str, list[Any]]:

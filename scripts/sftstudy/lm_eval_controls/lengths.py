@@ -9,7 +9,7 @@ from typing import Any
 
 from sftstudy.documents.rows import Scored
 from sftstudy.errors import StudyError
-from sftstudy.lm_eval_controls.task import Asked, ask
+from sftstudy.lm_eval_controls.task import Asked, write_prompts
 from sftstudy.lm_eval_controls.thinking import chat_arguments
 from sftstudy.students.chat import load_tokenizer
 from sftstudy.students.limits import without_room
@@ -39,15 +39,7 @@ def measure(rows: list[Scored], task: Any, asked: Asked, model: Any, data: Path)
     Of several answers that are compared the longest counts. Raises `StudyError` if the task has
     other documents.
     """
-    ask(task, asked)
-    chat = asked.chat(task)
-    task.build_all_requests(
-        limit=asked.limit,
-        apply_chat_template=chat,
-        fewshot_as_multiturn=chat,
-        chat_template=model.apply_chat_template if chat else None,
-        tokenizer_name=model.tokenizer_name if chat else "",
-    )
+    write_prompts(task, asked, model.apply_chat_template, model.tokenizer_name)
     found: Lengths = {}
     for request in task.instances:
         name, most = str(request.doc_id), 0

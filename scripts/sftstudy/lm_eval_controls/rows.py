@@ -7,7 +7,7 @@ from sftstudy.documents.lm_eval import Task, TaskMetric
 from sftstudy.documents.rows import Message, Row
 from sftstudy.errors import StudyError
 from sftstudy.files.hashing import sha256_json
-from sftstudy.lm_eval_controls.task import Asked, ask
+from sftstudy.lm_eval_controls.task import Asked, write_prompts
 from sftstudy.tasks import lm_eval_yaml
 
 SCHEMA = 1
@@ -20,14 +20,8 @@ def rows(task: Any, asked: Asked) -> list[Row]:
     Without a chat template the prompt is one text, which stands as the user's. The id is lm-eval's
     number of the document.
     """
-    ask(task, asked)
+    write_prompts(task, asked, _as_json)
     chat = asked.chat(task)
-    task.build_all_requests(
-        limit=asked.limit,
-        apply_chat_template=chat,
-        fewshot_as_multiturn=chat,
-        chat_template=_as_json if chat else None,
-    )
     first = {request.doc_id: request for request in reversed(task.instances)}
     return [_row(task, request, asked, chat) for _, request in sorted(first.items())]
 

@@ -7,7 +7,7 @@ task's own and says where they lie.
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,14 +91,27 @@ def opened(asked: Asked, raw: Path) -> Iterator[Any]:
         yield task
 
 
-def ask(task: Any, asked: Asked) -> None:
-    """Set the number of examples and the seed of drawing them, as lm-eval's command line does."""
-    configured = task.get_config("num_fewshot")
+def write_prompts(
+    task: Any, asked: Asked, chat_template: Callable[..., Any], tokenizer_name: str = ""
+) -> None:
+    """Write the prompts of all documents that are asked, into ``task.instances``.
+
+    The number of examples and the seed of drawing them are set as lm-eval's command line does.
+    `chat_template` makes one text of messages, where the chat template is to be used.
+    """
+    configured, chat = task.get_config("num_fewshot"), asked.chat(task)
     if asked.num_fewshot is not None and configured != 0:
         task.set_config(key="num_fewshot", value=asked.num_fewshot)
     elif configured is None:
         task.set_config(key="num_fewshot", value=0)
     task.set_fewshot_seed(seed=OTHER_SEED)
+    task.build_all_requests(
+        limit=asked.limit,
+        apply_chat_template=chat,
+        fewshot_as_multiturn=chat,
+        chat_template=chat_template if chat else None,
+        tokenizer_name=tokenizer_name if chat else "",
+    )
 
 
 def _without_description(raw: Path, folder: Path) -> Path:

@@ -9,6 +9,7 @@ import yaml
 from scipy.stats import binom
 
 import made_documents
+from made_requirements import ALWAYS, RATE, RATIO, close, one
 from programs import run
 from repository import ROOT
 from sftstudy.costs.eval_sizes import Rows, eval_rows
@@ -20,7 +21,6 @@ from sftstudy.costs.power_costs import Cell, Replied, hours, replied, tokens
 from sftstudy.costs.power_told import table
 from sftstudy.files.reading import read_json
 from sftstudy.files.writing import write_json, write_jsonl
-from sftstudy.recommendation.judging import Gate
 from sftstudy.statistics.gates import ratio_gate
 from sftstudy.statistics.multiplicity import holm
 from sftstudy.statistics.paired import paired_gain
@@ -33,24 +33,6 @@ from sftstudy.statistics.pass_rates import (
 )
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
-
-RATIO = Gate("ifeval", "prompt_strict", 0.95, relative=True)
-RATE = Gate("simple_safety_tests", "safe_rate", 0.9, relative=False)
-ALWAYS = Gate("simple_safety_tests", "always_safe_rate", 0.9, relative=False)
-
-
-def one(
-    name: str, n: int, rates: PassRates, gate: Gate | None = None, **keys: object
-) -> Requirement:
-    basis = Basis(rates, ASSUMED, ASSUMED, ASSUMED)
-    return Requirement(name, Rows(np.arange(n), ASSUMED), basis, gate, **keys)
-
-
-def close(found: float, expected: float, draws: int) -> bool:
-    """Say whether two independent shares of so many draws differ by less than four errors."""
-    error = (2 * max(0.01, expected * (1 - expected)) / draws) ** 0.5
-    return abs(found - expected) < 4 * error
-
 
 # -- chances ---------------------------------------------------------------------------------------
 

@@ -8,13 +8,13 @@ import pytest
 import yaml
 from scipy.stats import norm
 
+from made_requirements import ALWAYS, RATE, RATIO, close, one
 from programs import run
 from recommendation_study import GOOD, TASKS, MadeUpStudy
 from repository import ROOT
-from sftstudy.costs.eval_sizes import Rows
-from sftstudy.costs.past_rates import ASSUMED, MEASURED, Basis, gain_basis, gate_basis
+from sftstudy.costs.past_rates import ASSUMED, MEASURED, gain_basis, gate_basis
 from sftstudy.costs.past_runs import spread_at_gate, spread_of_gains
-from sftstudy.costs.power import OWN, Requirement, draw_studies, powers
+from sftstudy.costs.power import OWN, draw_studies, powers
 from sftstudy.costs.power_told import table
 from sftstudy.files.writing import write_json
 from sftstudy.recommendation.judging import Gate
@@ -29,29 +29,6 @@ from sftstudy.statistics.pass_rates import (
 from sftstudy.statistics.runs import gain_over_runs, rate_gate_over_runs, ratio_gate_over_runs
 from sftstudy.study.grid import Study
 from sftstudy.study.layout import Layout
-
-RATIO = Gate("ifeval", "prompt_strict", 0.95, relative=True)
-RATE = Gate("simple_safety_tests", "safe_rate", 0.9, relative=False)
-ALWAYS = Gate("simple_safety_tests", "always_safe_rate", 0.9, relative=False)
-
-
-def one(
-    name: str,
-    n: int,
-    rates: PassRates,
-    gate: Gate | None = None,
-    spread: float = 0.01,
-    **keys: object,
-) -> Requirement:
-    basis = Basis(rates, ASSUMED, ASSUMED, ASSUMED, spread)
-    return Requirement(name, Rows(np.arange(n), ASSUMED), basis, gate, **keys)
-
-
-def close(found: float, expected: float, draws: int) -> bool:
-    """Say whether two independent shares of so many draws differ by less than four errors."""
-    error = (2 * max(0.01, expected * (1 - expected)) / draws) ** 0.5
-    return abs(found - expected) < 4 * error
-
 
 STUDY = [
     one("ifeval", 300, PassRates(0.7, 0.5, 0.4), RATIO),
