@@ -174,7 +174,8 @@ HELD: dict[str, Held] = {"gain": gain_held, "rate of 80-95%": rate_held}
 def print_coverage(draws: int, seed: int, only: str) -> bool:
     """Print coverage by metric, eval set, runs and spread; return whether 2 and more hold 93%."""
     heads = " | ".join(f"{sd:g}" for sd in POINTS)
-    print(f"| coverage % (mean width, points) where runs differ by points (sd) | runs | {heads} |")
+    what = "coverage % (mean width, points) where runs differ by points (sd)"
+    print(f"\n| {what} | runs | {heads} |")
     print("|---|---|" + "---|" * len(POINTS))
     fine = True
     for number, (name, held) in enumerate(HELD.items()):

@@ -555,7 +555,7 @@ def run_scenario(
 
 def print_studies(studies: int, resamples: int, seed: int) -> bool:
     """Print a row per scenario and way of choosing; return whether the bounds are kept."""
-    print("| scenario | way of choosing | truly feasible % of its choices | refuses % | presents "
+    print("\n| scenario | way of choosing | truly feasible % of its choices | refuses % | presents "
           "an infeasible one as recommended % | mean true regret, points (se) | mean epochs | "
           "coverage of the gains it reports % |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|")
